@@ -1,0 +1,49 @@
+/* Rows of data as they are stored, borrowed by core for the length of a call or of a trainer. */
+#ifndef ROWS_H
+#define ROWS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "spec.h"
+
+enum dtype { DTYPE_U8, DTYPE_F32 };
+
+/* A row-major matrix, n rows of width values, unpadded; u8 values mean 0 .. 255. */
+struct rows {
+    enum dtype dtype;
+    size_t n, width;
+    const void *data; /* borrowed; aligned to the value's size only */
+};
+
+/* Rows with what they should give. Exactly one of classes and values is set. */
+struct data {
+    struct rows x;
+    const uint32_t *classes; /* x.n class indices */
+    const uint32_t *map;     /* index in classes -> output unit; NULL: as they are */
+    const float *values;     /* x.n rows of as many values as the net has outputs */
+};
+
+/* The float x'_i = (x_i - shift_i) * scale_i of a net's inputs. shift == NULL: x' = x. */
+struct norm_map {
+    const float *shift, *scale; /* one each an input; borrowed */
+};
+
+/* out[i][ld] = row index[i] of x, mapped, for i < n; index == NULL: rows first .. first + n - 1.
+ * The ld - width values behind each row are set to +0. Thread: any. */
+void rows_gather(const struct rows *x, const uint32_t *index, size_t first, size_t n,
+                 const struct norm_map *norm, float *out, size_t ld);
+
+/* shift and scale of x's columns for NORM_STANDARD, NORM_MINMAX or NORM_UNIT, in float64 sums down
+ * the rows in order, rounded once. Thread: any. */
+void norm_fit(enum norm norm, const struct rows *x, float *shift, float *scale);
+
+/* Whether the targets suit the spec's cost (the width was checked by the caller):
+ *   cross_entropy   every y_j in [0, 1]
+ *   log_likelihood  every y_j >= 0 and each row sums to 1 within 1e-5
+ *   any             finite; class indices, after map, below the outputs
+ * Errors: ERR_RANGE at "targets[row][column]", "targets[row]" or "labels[row]". Thread: any. */
+bool data_check(const struct data *data, const struct net_spec *spec, struct err *err);
+
+#endif

@@ -1,0 +1,48 @@
+/* A model in JSON: its spec (create), and with weights (export and import).
+ *
+ *   {"inputs": 784, "layers": [{"units": 30, "activation": "sigmoid"},
+ *                              {"units": 10, "activation": "softmax"}],
+ *    "cost": "log_likelihood", "init": "scaled_normal", "bias_init": "zeros", "seed": 7,
+ *    "labels": ["0", ...], "normalize": "none"}
+ *
+ * inputs, layers and cost must be there; the rest has defaults: scaled_normal, zeros, 0, no labels,
+ * none. An import has in every layer "weights" (units rows of fan-in numbers) and "biases", and,
+ * when normalize is standard or minmax and has been learned, "shift" and "scale" (inputs numbers
+ * each). An export carries exactly these fields; it may be put back unchanged. Its "init",
+ * "bias_init" and "seed" say how the network was drawn. */
+#ifndef MSG_MODEL_H
+#define MSG_MODEL_H
+
+#include "arena.h"
+#include "err.h"
+#include "labels.h"
+#include "net.h"
+#include "spec.h"
+#include "text.h"
+
+struct msg_model {
+    struct net_spec spec;
+    struct labels *labels; /* owned by the message until taken (set to NULL then); NULL: none */
+    bool has_weights;
+    float **weights; /* in the arena, one a layer, units x fan-in; when has_weights */
+    float **biases;
+    float *shift, *scale; /* in the arena; NULL: none given */
+};
+
+struct model_limits {
+    size_t max_layers, max_units, max_params;
+};
+
+/* spec_check is part of it, before any array is allocated. On success the caller frees ret->labels.
+ */
+bool msg_model_decode(const char *body, size_t len, const struct model_limits *limits,
+                      struct arena *arena, struct msg_model *ret, struct err *err);
+
+/* The spec's members, without braces: "inputs": ..., "normalize": "none"; for replies that say
+ * more. */
+void msg_spec_encode(struct text *text, const struct net_spec *spec, const struct labels *labels);
+
+/* The whole export document of a net; a newline at its end. */
+void msg_model_encode(struct text *text, const struct net *net, const struct labels *labels);
+
+#endif

@@ -1,0 +1,73 @@
+/* train, learn and evaluate: what to do, and the rows or the data set to do it with.
+ *
+ *   train     {"dataset": "mnist-train", "validation": {"dataset": "mnist-test"}, "epochs": 30,
+ *              "batch_size": 10, "optimizer": {"name": "sgd", "learning_rate": 0.5, "momentum":
+ * 0.0}, "l2": 0.0, "seed": 1, "publish": "epoch", "publish_seconds": 1} or "inputs" with "targets"
+ * or "labels" in place of "dataset"; validation likewise. learn     inline rows, "optimizer", "l2"
+ *   evaluate  inline rows or {"dataset": "..."}
+ *
+ * Defaults: epochs 1, batch_size 32, sgd with learning_rate 0.1, momentum 0, nesterov false; l2 0;
+ * seed 0; publish "epoch", publish_seconds 1. learning_rate must be above 0; momentum in [0, 1);
+ * l2 >= 0; epochs 1 to 1,000,000; batch_size 1 to 65,536; publish_seconds 0 to 86,400. */
+#ifndef MSG_TRAIN_H
+#define MSG_TRAIN_H
+
+#include "msg_rows.h"
+#include "text.h"
+#include "train.h"
+
+#define NAME_MAX_LEN 128 /* of models and data sets */
+
+/* [A-Za-z0-9][A-Za-z0-9._-]{0,127}. Errors: ERR_FIELD at where. */
+bool name_check(const char *name, size_t len, const char *where, struct err *err);
+
+enum publish { PUBLISH_EPOCH, PUBLISH_END, PUBLISH_BEST, PUBLISH_COUNT };
+const char *publish_name(enum publish publish);
+
+/* Data by name or by value: exactly one of dataset and rows.has_inputs. Inline rows come with
+ * targets or labels, as many as inputs. */
+struct msg_source {
+    char dataset[NAME_MAX_LEN + 1]; /* "": inline */
+    struct msg_rows rows;
+};
+
+struct msg_train {
+    struct msg_source source;
+    bool has_validation;
+    struct msg_source validation;
+    size_t epochs;
+    struct train_plan plan; /* batch_size, optimizer, ..., seed */
+    enum publish publish;
+    double publish_seconds;
+};
+
+bool msg_train_decode(const char *body, size_t len, const struct rows_limits *limits,
+                      struct arena *arena, struct msg_train *ret, struct err *err);
+
+struct msg_learn {
+    struct msg_rows rows;
+    bool has_optimizer, has_l2; /* absent: as last used, by train or learn */
+    struct train_plan plan;
+};
+bool msg_learn_decode(const char *body, size_t len, const struct rows_limits *limits,
+                      struct arena *arena, struct msg_learn *ret, struct err *err);
+
+bool msg_evaluate_decode(const char *body, size_t len, const struct rows_limits *limits,
+                         struct arena *arena, struct msg_source *ret, struct err *err);
+
+/* {"version": N}. */
+bool msg_promote_decode(const char *body, size_t len, uint64_t *ret, struct err *err);
+
+/* {"model": "m", "version": 3, "rows": n, "loss": ..., "accuracy": ..., "confusion": [[...]],
+ *  "classes": [{"label": "0", "precision": ..., "recall": ..., "f1": ..., "support": n}, ...]}
+ * eval->confusion NULL (targets that are numbers): accuracy only if has_accuracy, no confusion, no
+ * classes. A ratio 0/0 is null. labels NULL: indices as names. */
+void msg_evaluate_encode(struct text *text, const char *model, uint64_t version,
+                         const struct eval *eval, bool has_accuracy, size_t outputs,
+                         const struct labels *labels);
+
+/* The plan's members as train takes them, without braces, for a job's record:
+ * "batch_size": 10, "optimizer": {...}, "l2": 0, "seed": 1 */
+void msg_plan_encode(struct text *text, const struct train_plan *plan);
+
+#endif

@@ -1,0 +1,101 @@
+/* Reading data sets: CSV, JSON, IDX, NPY and raw bytes in; rows of plain numbers out.
+ *
+ * A reader gets the whole input as one span (the daemon maps the spooled upload) and hands rows to
+ * a sink as it goes, so that its own memory does not grow with the data. Values are kept as they
+ * came: bytes stay bytes, every other number becomes float32. NaN, infinity and what overflows
+ * float32 are refused. Thread: any. */
+#ifndef TABLE_H
+#define TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "labels.h"
+#include "rows.h"
+
+enum target_kind { TARGET_NONE, TARGET_LABELS, TARGET_NUMBERS };
+
+#define TABLE_RANK_MAX 8
+
+/* What was read. Object lifetime: filled by a reader, released by table_info_done. */
+struct table_info {
+    size_t rows;
+    enum dtype x_dtype;
+    size_t x_rank; /* of one part's array, first dimension rows included; 0: no features */
+    size_t x_shape[TABLE_RANK_MAX]; /* 60000, 28, 28 */
+    size_t x_width;                 /* values a row: 784 */
+    enum target_kind kind;
+    size_t y_width;         /* values a row when numbers; 1 when labels */
+    struct labels *classes; /* owned; the class names when labels, in final order */
+    uint32_t *remap; /* owned; provisional index, as handed to the sink -> index in classes */
+};
+void table_info_done(struct table_info *info);
+
+/* Where rows go. features: x_dtype values; targets: uint32 provisional class indices, or float32
+ * numbers. Bytes come in order and in pieces of any whole number of values. A false stops the
+ * reader. */
+struct table_sink {
+    bool (*features)(struct table_sink *sink, const void *bytes, size_t len, struct err *err);
+    bool (*targets)(struct table_sink *sink, const void *bytes, size_t len, struct err *err);
+};
+
+/* Limits on what one input may declare; sizes are checked against them before anything is used. */
+struct table_limits {
+    size_t max_features; /* values a row */
+    size_t max_rows;
+};
+
+enum csv_header { CSV_HEADER_AUTO, CSV_HEADER_PRESENT, CSV_HEADER_ABSENT };
+
+enum csv_part {
+    CSV_BOTH,     /* features and targets; target columns named by target, default the last */
+    CSV_FEATURES, /* every column is a feature */
+    CSV_TARGETS   /* every column is a target (kind labels: exactly one column) */
+};
+
+struct csv_options {
+    enum csv_header header;
+    enum csv_part part;
+    enum target_kind kind; /* TARGET_LABELS or TARGET_NUMBERS */
+    const char *target; /* NULL, or names or 0-based indices separated by commas; -1 is the last */
+    char delimiter;     /* ',' unless asked */
+};
+
+/* RFC 4180: CRLF or LF, quotes doubled. Blank lines at the end are passed over.
+ * Errors: ERR_SYNTAX or ERR_RANGE at "line N", "line N column M" (1-based, M counts fields), such
+ * as `line 3 column 2 must be a number, is 'abc'`, `line 9 has 4 fields, expected 5`; ERR_FIELD at
+ * "target" for a column that does not exist or kinds that do not fit. */
+bool csv_read(const char *bytes, size_t len, const struct csv_options *options,
+              const struct table_limits *limits, struct table_sink *sink, struct table_info *ret,
+              struct err *err);
+
+/* One array of any type IDX has (all but u8 become float32). As features: dimensions after the
+ * first are flattened. As targets with kind TARGET_LABELS: one dimension, whole numbers, their
+ * decimal text the class name; TARGET_NUMBERS: one or two dimensions. The length must be exactly
+ * what the header says. Errors: ERR_SYNTAX at "body"; ERR_RANGE at "[row]" for NaN and the like. */
+bool idx_read(const char *bytes, size_t len, enum csv_part part, enum target_kind kind,
+              const struct table_limits *limits, struct table_sink *sink, struct table_info *ret,
+              struct err *err);
+
+/* NPY 1.0 to 3.0, C order, little-endian or byte types: |u1 stays bytes; <f4 <f8 <f2 and the
+ * integers become float32. Never object dtypes. Same rules for targets as IDX. */
+bool npy_read(const char *bytes, size_t len, enum csv_part part, enum target_kind kind,
+              const struct table_limits *limits, struct table_sink *sink, struct table_info *ret,
+              struct err *err);
+
+/* Little-endian float32 values, shape given beside (rank >= 1, the first dimension rows). */
+bool raw_read(const char *bytes, size_t len, const size_t *shape, size_t rank, enum csv_part part,
+              enum target_kind kind, const struct table_limits *limits, struct table_sink *sink,
+              struct table_info *ret, struct err *err);
+
+/* {"inputs": [[...]], "targets": [[...]]} or with "labels": ["cat", 3, ...] (strings are class
+ * names; whole numbers are the names their digits spell), in any order, streamed past, nothing kept
+ * but a row. Parts alone: CSV_FEATURES reads [[...], ...]; CSV_TARGETS reads [[...], ...] or
+ * ["cat", ...]. Errors: as msg_rows.h names them. */
+bool json_table_read(const char *bytes, size_t len, enum csv_part part,
+                     const struct table_limits *limits, struct table_sink *sink,
+                     struct table_info *ret, struct err *err);
+
+#endif
