@@ -1,0 +1,258 @@
+#include "value.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "utf8.h"
+
+bool value_in(struct err *err, const char *fmt, ...)
+{
+    char where[sizeof err->where];
+    va_list args;
+
+    if (err->code != ERR_FIELD && err->code != ERR_RANGE && err->code != ERR_TOO_LARGE) {
+        return false;
+    }
+    va_start(args, fmt);
+    vsnprintf(where, sizeof where, fmt, args);
+    va_end(args);
+    return err_in(err, "%s", where);
+}
+
+struct value_shown value_show(const char *bytes, size_t len)
+{
+    struct value_shown shown;
+    size_t n = 0;
+
+    if (len < sizeof shown.text) {
+        memcpy(shown.text, bytes, len);
+        shown.text[len] = '\0';
+        return shown;
+    }
+    while (n < sizeof shown.text - 8) { /* room for one more character and three dots */
+        const size_t next = utf8_len(bytes + n, bytes + len);
+
+        n += next == 0 ? 1 : next;
+    }
+    memcpy(shown.text, bytes, n);
+    memcpy(shown.text + n, "...", 4);
+    return shown;
+}
+
+static bool number_expect(struct scan *scan, const char *what, float *ret, bool *fits,
+                          struct value_shown *shown, const char **raw, struct err *err)
+{
+    if (!scan_expect(scan, SCAN_NUMBER, what, err) || !scan_number(scan, ret, fits, raw, err)) {
+        return false;
+    }
+    *shown = value_show(*raw, (size_t)(scan->at - *raw));
+    return true;
+}
+
+bool value_whole(struct scan *scan, uint64_t min, uint64_t max, uint64_t *ret, struct err *err)
+{
+    struct value_shown shown;
+    bool fits, in_range = true;
+    uint64_t value = 0;
+    const char *raw;
+    float ignored;
+
+    if (!number_expect(scan, "a whole number", &ignored, &fits, &shown, &raw, err)) {
+        return false;
+    }
+    for (const char *p = raw + (*raw == '-'); p < scan->at; p++) {
+        if (*p < '0' || *p > '9') {
+            return err_set(err, ERR_FIELD, "", "must be a whole number, is %s", shown.text);
+        }
+        in_range = in_range && !__builtin_mul_overflow(value, (uint64_t)10, &value) &&
+                   !__builtin_add_overflow(value, (uint64_t)(*p - '0'), &value);
+    }
+    if (!in_range || value < min || value > max || (*raw == '-' && value != 0)) {
+        return err_set(err, ERR_FIELD, "", "must be %" PRIu64 " to %" PRIu64 ", is %s", min, max,
+                       shown.text);
+    }
+    *ret = value;
+    return true;
+}
+
+bool value_float(struct scan *scan, float *ret, struct err *err)
+{
+    struct value_shown shown;
+    const char *raw;
+    float value;
+    bool fits;
+
+    if (!number_expect(scan, "a number", &value, &fits, &shown, &raw, err)) {
+        return false;
+    }
+    if (!fits) {
+        return err_set(err, ERR_RANGE, "", "%s is too large for float32", shown.text);
+    }
+    *ret = value;
+    return true;
+}
+
+bool value_double(struct scan *scan, double *ret, struct err *err)
+{
+    struct value_shown shown;
+    json_error_t why;
+    const char *raw;
+    json_t *number;
+    float ignored;
+    bool fits;
+
+    if (!number_expect(scan, "a number", &ignored, &fits, &shown, &raw, err)) {
+        return false;
+    }
+    /* jansson reads whole numbers as such, up to 2^63: those take the way over float64 too. */
+    number = json_loadb(raw, (size_t)(scan->at - raw),
+                        JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL | JSON_REJECT_DUPLICATES, &why);
+    if (number == NULL) {
+        return json_error_code(&why) == json_error_out_of_memory
+                   ? err_set(err, ERR_MEMORY, "", "no memory")
+                   : err_set(err, ERR_RANGE, "", "%s is too large for float64", shown.text);
+    }
+    *ret = json_number_value(number);
+    json_decref(number);
+    return true;
+}
+
+bool value_boolean(struct scan *scan, bool *ret, struct err *err)
+{
+    return scan_expect(scan, SCAN_BOOLEAN, "true or false", err) && scan_boolean(scan, ret, err);
+}
+
+bool value_string(struct scan *scan, char *ret, size_t cap, size_t *len, struct err *err)
+{
+    if (!scan_expect(scan, SCAN_STRING, "a string", err) ||
+        !scan_string(scan, ret, cap, len, err)) {
+        return false;
+    }
+    if (*len >= cap) {
+        return err_set(err, ERR_FIELD, "", "must be at most %zu bytes long, is %zu", cap - 1, *len);
+    }
+    return true;
+}
+
+bool value_row(struct scan *scan, float *ret, size_t room, size_t *n, struct err *err)
+{
+    float spare[256];
+    size_t count = 0;
+    bool more;
+
+    if (!scan_expect(scan, SCAN_ARRAY, "an array of numbers", err) || !scan_enter(scan, err)) {
+        return false;
+    }
+    for (;;) {
+        float *to = count < room ? ret + count : spare;
+        size_t got;
+
+        if (!scan_next(scan, &more, err)) {
+            return false;
+        }
+        if (!more) {
+            *n = count;
+            return true;
+        }
+        got = scan_numbers(scan, to, count < room ? room - count : 256);
+        if (got == 0) {
+            if (!value_float(scan, to, err)) {
+                return value_in(err, "[%zu]", count);
+            }
+            got = 1;
+        }
+        count += got;
+    }
+}
+
+bool value_row_of(struct scan *scan, float *ret, size_t n, struct err *err)
+{
+    size_t is;
+
+    if (!value_row(scan, ret, n, &is, err)) {
+        return false;
+    }
+    if (is != n) {
+        return err_set(err, ERR_FIELD, "", "has %zu values, expected %zu", is, n);
+    }
+    return true;
+}
+
+/* --- Objects --- */
+
+static bool field_unknown(const char *key, const char *what, const struct value_field *fields,
+                          size_t n, struct err *err)
+{
+    char names[sizeof err->text] = "";
+    size_t len = 0;
+
+    for (size_t i = 0; i < n && len < sizeof names; i++) {
+        len += (size_t)snprintf(names + len, sizeof names - len, "%s%s", i == 0 ? "" : ", ",
+                                fields[i].name);
+    }
+    return err_set(err, ERR_FIELD, key[0] == '\0' ? "\"\"" : key,
+                   "is not a field of %s; its field%s %s", what, n == 1 ? " is" : "s are", names);
+}
+
+static bool members_read(struct scan *scan, const char *what, const struct value_field *fields,
+                         size_t n, void *into, uint32_t *seen, struct err *err)
+{
+    char key[100]; /* longer than any field's name, short enough for an error */
+    size_t len, i;
+    bool more;
+
+    for (;;) {
+        if (!scan_key(scan, key, sizeof key, &len, &more, err)) {
+            return false;
+        }
+        if (!more) {
+            return true;
+        }
+        for (i = 0; i < n && strcmp(key, fields[i].name) != 0; i++) {
+        }
+        if (i == n) {
+            return field_unknown(key, what, fields, n, err);
+        }
+        if ((*seen >> i & 1) != 0) {
+            return err_set(err, ERR_FIELD, key, "is there twice");
+        }
+        *seen |= (uint32_t)1 << i;
+        if (!fields[i].read(scan, into, err)) {
+            return value_in(err, "%s", fields[i].name);
+        }
+    }
+}
+
+bool value_object(struct scan *scan, const char *what, const struct value_field *fields, size_t n,
+                  void *into, struct err *err)
+{
+    uint32_t seen = 0;
+
+    assert(n <= VALUE_FIELDS_MAX);
+    if (!scan_expect(scan, SCAN_OBJECT, "an object", err) || !scan_enter(scan, err) ||
+        !members_read(scan, what, fields, n, into, &seen, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (fields[i].required && (seen >> i & 1) == 0) {
+            return err_set(err, ERR_FIELD, fields[i].name, "is missing");
+        }
+    }
+    return true;
+}
+
+bool value_body(const char *body, size_t len, const char *what, const struct value_field *fields,
+                size_t n, void *into, struct err *err)
+{
+    struct scan scan;
+
+    scan_init(&scan, body, len);
+    if (!scan_expect(&scan, SCAN_OBJECT, "an object", err)) {
+        return value_in(err, "body");
+    }
+    return value_object(&scan, what, fields, n, into, err) && scan_end(&scan, err);
+}
