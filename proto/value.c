@@ -14,7 +14,8 @@ bool value_in(struct err *err, const char *fmt, ...)
     char where[sizeof err->where];
     va_list args;
 
-    if (err->code != ERR_FIELD && err->code != ERR_RANGE && err->code != ERR_TOO_LARGE) {
+    if (err->code != ERR_FIELD && err->code != ERR_RANGE && err->code != ERR_TOO_LARGE &&
+        err->code != ERR_LIMIT) {
         return false;
     }
     va_start(args, fmt);
@@ -138,6 +139,46 @@ bool value_string(struct scan *scan, char *ret, size_t cap, size_t *len, struct 
     return true;
 }
 
+/* "a, b, c" */
+struct names {
+    char text[sizeof((struct err *)0)->text];
+};
+
+static struct names names_join(const char *const *names, size_t n)
+{
+    struct names ret = { "" };
+    size_t at = 0;
+
+    for (size_t i = 0; i < n && at < sizeof ret.text; i++) {
+        at += (size_t)snprintf(ret.text + at, sizeof ret.text - at, "%s%s", i == 0 ? "" : ", ",
+                               names[i]);
+    }
+    return ret;
+}
+
+bool value_choice(struct scan *scan, const char *const *names, size_t n, size_t *ret,
+                  struct err *err)
+{
+    char name[64]; /* what does not fit is none of the names */
+    struct value_shown shown;
+    struct names all;
+    size_t len;
+
+    if (!scan_expect(scan, SCAN_STRING, "a string", err) ||
+        !scan_string(scan, name, sizeof name, &len, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < n && len < sizeof name; i++) {
+        if (strcmp(name, names[i]) == 0) {
+            *ret = i;
+            return true;
+        }
+    }
+    shown = value_show(name, strlen(name));
+    all = names_join(names, n);
+    return err_set(err, ERR_FIELD, "", "must be one of %s, is '%s'", all.text, shown.text);
+}
+
 bool value_row(struct scan *scan, float *ret, size_t room, size_t *n, struct err *err)
 {
     float spare[256];
@@ -187,15 +228,16 @@ bool value_row_of(struct scan *scan, float *ret, size_t n, struct err *err)
 static bool field_unknown(const char *key, const char *what, const struct value_field *fields,
                           size_t n, struct err *err)
 {
-    char names[sizeof err->text] = "";
-    size_t len = 0;
+    const char *names[VALUE_FIELDS_MAX] = { NULL };
+    struct names all;
 
-    for (size_t i = 0; i < n && len < sizeof names; i++) {
-        len += (size_t)snprintf(names + len, sizeof names - len, "%s%s", i == 0 ? "" : ", ",
-                                fields[i].name);
+    for (size_t i = 0; i < n; i++) {
+        names[i] = fields[i].name;
     }
+    all = names_join(names, n);
     return err_set(err, ERR_FIELD, key[0] == '\0' ? "\"\"" : key,
-                   "is not a field of %s; its field%s %s", what, n == 1 ? " is" : "s are", names);
+                   "is not a field of %s; its field%s %s", what, n == 1 ? " is" : "s are",
+                   all.text);
 }
 
 static bool members_read(struct scan *scan, const char *what, const struct value_field *fields,

@@ -28,6 +28,10 @@ bool value_boolean(struct scan *scan, bool *ret, struct err *err);
 /* A string of less than cap bytes, with a NUL behind it. */
 bool value_string(struct scan *scan, char *ret, size_t cap, size_t *len, struct err *err);
 
+/* A string that is one of the n names; *ret is its index. */
+bool value_choice(struct scan *scan, const char *const *names, size_t n, size_t *ret,
+                  struct err *err);
+
 /* [1, 2.5, ...]: the first room of them to ret, *n says how many there are. */
 bool value_row(struct scan *scan, float *ret, size_t room, size_t *n, struct err *err);
 /* The same where exactly n must be there: "has 5 values, expected 4". */
