@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "quote.h"
 #include "table.h"
 #include "value.h"
 
@@ -159,10 +160,8 @@ static bool label_read(struct scan *scan, struct label_set *set, uint32_t *ret, 
     len = (size_t)(scan->at - raw);
     for (size_t i = 0; i < len; i++) {
         if ((raw[i] < '0' || raw[i] > '9') && raw[i] != '-') {
-            const struct value_shown shown = value_show(raw, len);
-
             return err_set(err, ERR_FIELD, "", "must be a string or a whole number, is %s",
-                           shown.text);
+                           quote(raw, len).text);
         }
     }
     return label_set_add(set, raw, len, ret, err);

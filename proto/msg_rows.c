@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "quote.h"
 #include "value.h"
 
 #define ROWS_BEGIN 16 /* rows, or labels, that room is made for before their size is known */
@@ -225,9 +226,7 @@ bool msg_labels_resolve(const struct msg_rows *rows, const struct labels *labels
             ret[i] = (uint32_t)label->index;
         } else if (labels == NULL ||
                    !labels_find(labels, label->name, strlen(label->name), &ret[i])) {
-            const struct value_shown shown = value_show(label->name, strlen(label->name));
-
-            err_set(err, ERR_FIELD, "", "'%s' %s", shown.text,
+            err_set(err, ERR_FIELD, "", "'%s' %s", quote(label->name, strlen(label->name)).text,
                     labels == NULL ? "is a name, but the model has no labels: give indices"
                                    : "is not a label of the model");
             return value_in(err, "labels[%zu]", i);

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "quote.h"
 #include "value.h"
 
 #define EPOCHS_MAX 1000000
@@ -40,12 +41,10 @@ bool name_check(const char *name, size_t len, const char *where, struct err *err
         ok = alnum || (i > 0 && (c == '.' || c == '_' || c == '-'));
     }
     if (!ok) {
-        const struct value_shown shown = value_show(name, len);
-
         return err_set(err, ERR_FIELD, where,
                        "must be 1 to %d of A-Z a-z 0-9 . _ - and begin with a letter or digit, "
                        "is '%s'",
-                       NAME_MAX_LEN, shown.text);
+                       NAME_MAX_LEN, quote(name, len).text);
     }
     return true;
 }
@@ -171,9 +170,8 @@ static bool read_float(struct scan *scan, float lower, bool open, float upper, c
         return false;
     }
     if (value < lower || (open && value == lower) || value >= upper) {
-        const struct value_shown shown = value_show(begin, (size_t)(scan->at - begin));
-
-        return err_set(err, ERR_FIELD, "", "must be %s, is %s", what, shown.text);
+        return err_set(err, ERR_FIELD, "", "must be %s, is %s", what,
+                       quote(begin, (size_t)(scan->at - begin)).text);
     }
     *ret = value;
     return true;

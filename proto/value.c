@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "utf8.h"
+#include "quote.h"
 
 bool value_in(struct err *err, const char *fmt, ...)
 {
@@ -24,57 +24,39 @@ bool value_in(struct err *err, const char *fmt, ...)
     return err_in(err, "%s", where);
 }
 
-struct value_shown value_show(const char *bytes, size_t len)
+static bool number_expect(struct scan *scan, const char *what, float *ret, bool *fits,
+                          const char **raw, struct err *err)
 {
-    struct value_shown shown;
-    size_t n = 0;
-
-    if (len < sizeof shown.text) {
-        memcpy(shown.text, bytes, len);
-        shown.text[len] = '\0';
-        return shown;
-    }
-    while (n < sizeof shown.text - 8) { /* room for one more character and three dots */
-        const size_t next = utf8_len(bytes + n, bytes + len);
-
-        n += next == 0 ? 1 : next;
-    }
-    memcpy(shown.text, bytes, n);
-    memcpy(shown.text + n, "...", 4);
-    return shown;
+    return scan_expect(scan, SCAN_NUMBER, what, err) && scan_number(scan, ret, fits, raw, err);
 }
 
-static bool number_expect(struct scan *scan, const char *what, float *ret, bool *fits,
-                          struct value_shown *shown, const char **raw, struct err *err)
+/* The number that was just read, as the client wrote it. */
+static struct quote number_quote(const struct scan *scan, const char *raw)
 {
-    if (!scan_expect(scan, SCAN_NUMBER, what, err) || !scan_number(scan, ret, fits, raw, err)) {
-        return false;
-    }
-    *shown = value_show(*raw, (size_t)(scan->at - *raw));
-    return true;
+    return quote(raw, (size_t)(scan->at - raw));
 }
 
 bool value_whole(struct scan *scan, uint64_t min, uint64_t max, uint64_t *ret, struct err *err)
 {
-    struct value_shown shown;
     bool fits, in_range = true;
     uint64_t value = 0;
     const char *raw;
     float ignored;
 
-    if (!number_expect(scan, "a whole number", &ignored, &fits, &shown, &raw, err)) {
+    if (!number_expect(scan, "a whole number", &ignored, &fits, &raw, err)) {
         return false;
     }
     for (const char *p = raw + (*raw == '-'); p < scan->at; p++) {
         if (*p < '0' || *p > '9') {
-            return err_set(err, ERR_FIELD, "", "must be a whole number, is %s", shown.text);
+            return err_set(err, ERR_FIELD, "", "must be a whole number, is %s",
+                           number_quote(scan, raw).text);
         }
         in_range = in_range && !__builtin_mul_overflow(value, (uint64_t)10, &value) &&
                    !__builtin_add_overflow(value, (uint64_t)(*p - '0'), &value);
     }
     if (!in_range || value < min || value > max || (*raw == '-' && value != 0)) {
         return err_set(err, ERR_FIELD, "", "must be %" PRIu64 " to %" PRIu64 ", is %s", min, max,
-                       shown.text);
+                       number_quote(scan, raw).text);
     }
     *ret = value;
     return true;
@@ -82,16 +64,16 @@ bool value_whole(struct scan *scan, uint64_t min, uint64_t max, uint64_t *ret, s
 
 bool value_float(struct scan *scan, float *ret, struct err *err)
 {
-    struct value_shown shown;
     const char *raw;
     float value;
     bool fits;
 
-    if (!number_expect(scan, "a number", &value, &fits, &shown, &raw, err)) {
+    if (!number_expect(scan, "a number", &value, &fits, &raw, err)) {
         return false;
     }
     if (!fits) {
-        return err_set(err, ERR_RANGE, "", "%s is too large for float32", shown.text);
+        return err_set(err, ERR_RANGE, "", "%s is too large for float32",
+                       number_quote(scan, raw).text);
     }
     *ret = value;
     return true;
@@ -99,14 +81,13 @@ bool value_float(struct scan *scan, float *ret, struct err *err)
 
 bool value_double(struct scan *scan, double *ret, struct err *err)
 {
-    struct value_shown shown;
     json_error_t why;
     const char *raw;
     json_t *number;
     float ignored;
     bool fits;
 
-    if (!number_expect(scan, "a number", &ignored, &fits, &shown, &raw, err)) {
+    if (!number_expect(scan, "a number", &ignored, &fits, &raw, err)) {
         return false;
     }
     /* jansson reads whole numbers as such, up to 2^63: those take the way over float64 too. */
@@ -115,7 +96,8 @@ bool value_double(struct scan *scan, double *ret, struct err *err)
     if (number == NULL) {
         return json_error_code(&why) == json_error_out_of_memory
                    ? err_set(err, ERR_MEMORY, "", "no memory")
-                   : err_set(err, ERR_RANGE, "", "%s is too large for float64", shown.text);
+                   : err_set(err, ERR_RANGE, "", "%s is too large for float64",
+                             number_quote(scan, raw).text);
     }
     *ret = json_number_value(number);
     json_decref(number);
@@ -160,7 +142,6 @@ bool value_choice(struct scan *scan, const char *const *names, size_t n, size_t 
                   struct err *err)
 {
     char name[64]; /* what does not fit is none of the names */
-    struct value_shown shown;
     struct names all;
     size_t len;
 
@@ -174,9 +155,9 @@ bool value_choice(struct scan *scan, const char *const *names, size_t n, size_t 
             return true;
         }
     }
-    shown = value_show(name, strlen(name));
     all = names_join(names, n);
-    return err_set(err, ERR_FIELD, "", "must be one of %s, is '%s'", all.text, shown.text);
+    return err_set(err, ERR_FIELD, "", "must be one of %s, is '%s'", all.text,
+                   quote(name, strlen(name)).text);
 }
 
 bool value_row(struct scan *scan, float *ret, size_t room, size_t *n, struct err *err)

@@ -13,12 +13,6 @@
  * Always returns false. */
 bool value_in(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* A piece of what the client sent, short enough for an error. */
-struct value_shown {
-    char text[44];
-};
-struct value_shown value_show(const char *bytes, size_t len);
-
 /* A whole number, min to max, written as one: 10, not 10.0 or 1e1. */
 bool value_whole(struct scan *scan, uint64_t min, uint64_t max, uint64_t *ret, struct err *err);
 bool value_float(struct scan *scan, float *ret, struct err *err);
