@@ -36,9 +36,13 @@ $(BUILD)/%.o: %.c
 $(T_CORE): $(BUILD)/tests/core/%: $(BUILD)/tests/core/%.o $(CORE)
 	$(CC) $(CFLAGS) -o $@ $^ -lcmocka -lm
 $(T_PROTO): $(BUILD)/tests/proto/%: $(BUILD)/tests/proto/%.o $(PROTO) $(CORE)
-	$(CC) $(CFLAGS) -o $@ $^ -lcmocka -ljansson -lm
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka -ljansson -lm
 $(T_SERVER): $(BUILD)/tests/server/%: $(BUILD)/tests/server/%.o $(filter-out $(BUILD)/server/main.o,$(SERVER)) $(PROTO) $(CORE)
 	$(CC) $(CFLAGS) -o $@ $^ -lcmocka $(shell pkg-config --libs $(PKGS)) -lm
+
+# For tests that include tests/fail_malloc.h.
+WRAP_MALLOC = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
+$(BUILD)/tests/proto/test_labels: LDFLAGS += $(WRAP_MALLOC)
 
 test: $(T_CORE) $(T_PROTO) $(T_SERVER)
 	@for t in $^; do $$t || exit 1; done
