@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "decimal.h"
+#include "numeral.h"
 #include "spec.h"
 
 #define SLOTS_FIRST 64
@@ -199,7 +199,7 @@ bool label_set_add(struct label_set *set, const char *name, size_t len, uint32_t
 struct ranked {
     const char *name; /* borrowed from the pool */
     size_t index;
-    struct decimal value; /* when all are numbers */
+    struct numeral value; /* when all are numbers */
 };
 
 static int compare_bytes(const void *a, const void *b)
@@ -211,7 +211,7 @@ static int compare_bytes(const void *a, const void *b)
 static int compare_numbers(const void *a, const void *b)
 {
     const struct ranked *x = a, *y = b;
-    const int order = decimal_compare(&x->value, &y->value);
+    const int order = numeral_compare(&x->value, &y->value);
 
     return order != 0 ? order : strcmp(x->name, y->name);
 }
@@ -230,7 +230,7 @@ bool label_set_finish(const struct label_set *set, struct labels **ret, uint32_t
     }
     for (size_t i = 0; i < set->n; i++) {
         ranked[i] = (struct ranked){ .name = set->pool + set->entries[i].at, .index = i };
-        numbers = numbers && decimal_read(ranked[i].name, set->entries[i].len, &ranked[i].value);
+        numbers = numbers && numeral_read(ranked[i].name, set->entries[i].len, &ranked[i].value);
     }
     qsort(ranked, set->n, sizeof *ranked, numbers ? compare_numbers : compare_bytes);
     for (size_t i = 0; i < set->n; i++) {

@@ -3,7 +3,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "quote.h"
 #include "utf8.h"
+
+static bool is_utf8(const char *bytes, size_t len)
+{
+    const char *end = bytes + len;
+
+    while (bytes < end) {
+        const size_t n = utf8_len(bytes, end);
+
+        if (n == 0) {
+            return false;
+        }
+        bytes += n;
+    }
+    return true;
+}
 
 bool label_check(const char *name, size_t len, struct err *err)
 {
@@ -12,11 +28,11 @@ bool label_check(const char *name, size_t len, struct err *err)
     }
     if (len > LABEL_LEN_MAX) {
         return err_set(err, ERR_FIELD, "", "must be at most %d bytes, is %zu: '%s'", LABEL_LEN_MAX,
-                       len, utf8_quote(name, len).text);
+                       len, quote(name, len).text);
     }
-    if (memchr(name, '\0', len) != NULL || !utf8_valid(name, len)) {
+    if (memchr(name, '\0', len) != NULL || !is_utf8(name, len)) {
         return err_set(err, ERR_FIELD, "", "must be UTF-8 without NUL, is '%s'",
-                       utf8_quote(name, len).text);
+                       quote(name, len).text);
     }
     return true;
 }
@@ -58,7 +74,7 @@ static bool sort(struct labels *labels, struct err *err)
     free(items);
     if (twice < labels->n) {
         err_set(err, ERR_FIELD, "", "must differ from the others, is '%s' like [%zu]",
-                utf8_quote(labels->name[twice], strlen(labels->name[twice])).text, first);
+                quote(labels->name[twice], strlen(labels->name[twice])).text, first);
         return err_in(err, "[%zu]", twice);
     }
     return true;

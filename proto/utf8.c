@@ -1,70 +1,59 @@
 #include "utf8.h"
 
-#include <string.h>
-
-size_t utf8_char(const char *bytes, size_t len)
+size_t utf8_len(const char *at, const char *end)
 {
-    const unsigned char *b = (const unsigned char *)bytes;
-    unsigned char low = 0x80, high = 0xbf; /* what the second byte may be */
-    size_t n;
+    const unsigned char *p = (const unsigned char *)at;
+    const size_t room = (size_t)(end - at);
+    unsigned low = 0x80, high = 0xBF; /* of the second byte */
+    size_t len;
 
-    if (len == 0) {
-        return 0;
-    }
-    if (b[0] < 0x80) {
+    if (p[0] < 0x80) {
         return 1;
     }
-    n = b[0] >= 0xf0 ? 4 : b[0] >= 0xe0 ? 3 : 2;
-    if (b[0] < 0xc2 || b[0] > 0xf4 || len < n) {
+    if (p[0] < 0xC2 || p[0] > 0xF4) {
         return 0;
     }
-    low = b[0] == 0xe0 ? 0xa0 : b[0] == 0xf0 ? 0x90 : low;
-    high = b[0] == 0xed ? 0x9f : b[0] == 0xf4 ? 0x8f : high;
-    if (b[1] < low || b[1] > high) {
+    len = p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : 4;
+    if (p[0] == 0xE0) {
+        low = 0xA0; /* below are longer forms of what two bytes can say */
+    } else if (p[0] == 0xED) {
+        high = 0x9F; /* above are the surrogates */
+    } else if (p[0] == 0xF0) {
+        low = 0x90;
+    } else if (p[0] == 0xF4) {
+        high = 0x8F;
+    }
+    if (room < len || p[1] < low || p[1] > high) {
         return 0;
     }
-    for (size_t i = 2; i < n; i++) {
-        if (b[i] < 0x80 || b[i] > 0xbf) {
+    for (size_t i = 2; i < len; i++) {
+        if (p[i] < 0x80 || p[i] > 0xBF) {
             return 0;
         }
     }
-    return n;
+    return len;
 }
 
-bool utf8_valid(const char *bytes, size_t len)
+size_t utf8_put(uint32_t code, char ret[4])
 {
-    for (size_t at = 0; at < len;) {
-        const size_t n = utf8_char(bytes + at, len - at);
-
-        if (n == 0) {
-            return false;
-        }
-        at += n;
+    if (code < 0x80) {
+        ret[0] = (char)code;
+        return 1;
     }
-    return true;
-}
-
-struct utf8_quote utf8_quote(const char *bytes, size_t len)
-{
-    struct utf8_quote quote;
-    size_t to = 0, at = 0;
-
-    while (at < len) {
-        const size_t n = utf8_char(bytes + at, len - at);
-        const unsigned char first = (unsigned char)bytes[at];
-
-        if (to + (n == 0 ? 1 : n) > UTF8_QUOTE_MAX) {
-            break;
-        }
-        if (n == 0 || first < 0x20 || first == 0x7f) {
-            quote.text[to++] = '?';
-            at++;
-        } else {
-            memcpy(quote.text + to, bytes + at, n);
-            to += n;
-            at += n;
-        }
+    if (code < 0x800) {
+        ret[0] = (char)(0xC0 | code >> 6);
+        ret[1] = (char)(0x80 | (code & 0x3F));
+        return 2;
     }
-    memcpy(quote.text + to, at < len ? "..." : "", at < len ? sizeof "..." : 1);
-    return quote;
+    if (code < 0x10000) {
+        ret[0] = (char)(0xE0 | code >> 12);
+        ret[1] = (char)(0x80 | (code >> 6 & 0x3F));
+        ret[2] = (char)(0x80 | (code & 0x3F));
+        return 3;
+    }
+    ret[0] = (char)(0xF0 | code >> 18);
+    ret[1] = (char)(0x80 | (code >> 12 & 0x3F));
+    ret[2] = (char)(0x80 | (code >> 6 & 0x3F));
+    ret[3] = (char)(0x80 | (code & 0x3F));
+    return 4;
 }

@@ -1,6 +1,6 @@
-#include "decimal.h"
+#include "numeral.h"
 
-#define EXPONENT_DIGITS_MAX 15 /* with a text's length added it stays far from overflow */
+#define EXPONENT_MAX 1000000000000000 /* with a text's length added, far from overflow */
 
 static bool is_digit(char c)
 {
@@ -12,47 +12,45 @@ static bool exponent_read(const char *text, size_t len, long long *ret)
 {
     const bool negative = len > 0 && text[0] == '-';
     long long value = 0;
-    size_t at = len > 0 && (text[0] == '+' || text[0] == '-') ? 1 : 0, first;
+    size_t at = len > 0 && (text[0] == '+' || text[0] == '-') ? 1 : 0;
 
     if (at == len) {
         return false;
     }
-    while (at < len - 1 && text[at] == '0') {
-        at++;
-    }
-    for (first = at; at < len; at++) {
-        if (!is_digit(text[at]) || at - first == EXPONENT_DIGITS_MAX) {
+    for (; at < len; at++) {
+        if (!is_digit(text[at])) {
             return false;
         }
         value = value * 10 + (text[at] - '0');
+        value = value < EXPONENT_MAX ? value : EXPONENT_MAX;
     }
     *ret = negative ? -value : value;
     return true;
 }
 
 /* Without the zeros around the digits, so that equal values have equal digits. */
-static void trim(struct decimal *dec)
+static void trim(struct numeral *num)
 {
-    for (; dec->len > 0 && (dec->digits[0] == '0' || dec->digits[0] == '.'); dec->len--) {
-        dec->exponent -= dec->digits[0] == '0' ? 1 : 0;
-        dec->digits++;
+    for (; num->len > 0 && (num->digits[0] == '0' || num->digits[0] == '.'); num->len--) {
+        num->exponent -= num->digits[0] == '0' ? 1 : 0;
+        num->digits++;
     }
-    while (dec->len > 0 && (dec->digits[dec->len - 1] == '0' || dec->digits[dec->len - 1] == '.')) {
-        dec->len--;
+    while (num->len > 0 && (num->digits[num->len - 1] == '0' || num->digits[num->len - 1] == '.')) {
+        num->len--;
     }
-    if (dec->len == 0) {
-        dec->negative = false;
-        dec->exponent = 0;
+    if (num->len == 0) {
+        num->negative = false;
+        num->exponent = 0;
     }
 }
 
-bool decimal_read(const char *text, size_t len, struct decimal *ret)
+bool numeral_read(const char *text, size_t len, struct numeral *ret)
 {
-    struct decimal dec = { .negative = len > 0 && text[0] == '-' };
+    struct numeral num = { .negative = len > 0 && text[0] == '-' };
     size_t at = len > 0 && (text[0] == '+' || text[0] == '-') ? 1 : 0;
     size_t before = 0, behind = 0; /* digits, of the point */
 
-    dec.digits = text + at;
+    num.digits = text + at;
     for (; at < len && is_digit(text[at]); at++) {
         before++;
     }
@@ -64,20 +62,20 @@ bool decimal_read(const char *text, size_t len, struct decimal *ret)
     if (before + behind == 0) {
         return false;
     }
-    dec.len = (size_t)(text + at - dec.digits);
+    num.len = (size_t)(text + at - num.digits);
     if (at < len) {
         if ((text[at] != 'e' && text[at] != 'E') ||
-            !exponent_read(text + at + 1, len - at - 1, &dec.exponent)) {
+            !exponent_read(text + at + 1, len - at - 1, &num.exponent)) {
             return false;
         }
     }
-    dec.exponent += (long long)before;
-    trim(&dec);
-    *ret = dec;
+    num.exponent += (long long)before;
+    trim(&num);
+    *ret = num;
     return true;
 }
 
-static int magnitude_compare(const struct decimal *a, const struct decimal *b)
+static int magnitude_compare(const struct numeral *a, const struct numeral *b)
 {
     size_t i = 0, j = 0;
 
@@ -96,7 +94,7 @@ static int magnitude_compare(const struct decimal *a, const struct decimal *b)
     }
 }
 
-int decimal_compare(const struct decimal *a, const struct decimal *b)
+int numeral_compare(const struct numeral *a, const struct numeral *b)
 {
     if (a->len == 0 || b->len == 0) { /* zero has no exponent to compare */
         return a->len == 0 ? (b->len == 0 ? 0 : b->negative ? 1 : -1) : a->negative ? -1 : 1;
