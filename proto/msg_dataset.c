@@ -136,9 +136,8 @@ static bool targets_load(const json_t *part, const json_t *classes, struct table
     return ok;
 }
 
-bool msg_dataset_load(const char *bytes, size_t len, char *name, char *digest,
-                      uint64_t *generation, double *created, struct table_info *info,
-                      struct err *err)
+bool msg_dataset_load(const char *bytes, size_t len, char *name, char *digest, uint64_t *generation,
+                      double *created, struct table_info *info, struct err *err)
 {
     json_error_t why;
     json_t *root = json_loadb(bytes, len, JSON_REJECT_DUPLICATES, &why); /* new */
@@ -159,8 +158,8 @@ bool msg_dataset_load(const char *bytes, size_t len, char *name, char *digest,
     } else if (name_check(n, strlen(n), "name", err)) {
         got.rows = (size_t)rows;
         ok = features_load(json_object_get(root, "features"), &got, err) &&
-             targets_load(json_object_get(root, "targets"), json_object_get(root, "classes"),
-                          &got, err);
+             targets_load(json_object_get(root, "targets"), json_object_get(root, "classes"), &got,
+                          err);
     }
     if (ok) {
         snprintf(name, NAME_MAX_LEN + 1, "%s", n);

@@ -12,10 +12,10 @@
 
 struct msg_version {
     uint64_t version;
-    double created;     /* seconds since the epoch */
-    const char *source; /* create, import, train, learn */
-    uint64_t job;       /* 0: none */
-    size_t epoch;       /* of that job; 0: none */
+    double created;        /* seconds since the epoch */
+    const char *source;    /* create, import, train, learn */
+    uint64_t job;          /* 0: none */
+    size_t epoch;          /* of that job; 0: none */
     double loss, accuracy; /* on the validation data if there are some, else on the training data */
     const char *digest;
     bool served;
@@ -35,8 +35,8 @@ struct msg_model_info {
     uint64_t job; /* that trains it; 0: none */
 };
 
-/* {"name": ..., the spec's members, "outputs": ..., "parameters": ..., "version": ..., "versions": ...,
- *  "digest": ..., "loss": ..., "accuracy": ..., "created": ..., "updated": ..., "job": null} */
+/* {"name": ..., the spec's members, "outputs": ..., "parameters": ..., "version": ..., "versions":
+ * ..., "digest": ..., "loss": ..., "accuracy": ..., "created": ..., "updated": ..., "job": null} */
 void msg_model_info_encode(struct text *text, const struct msg_model_info *info);
 
 #endif

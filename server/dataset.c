@@ -39,9 +39,8 @@ static bool parts_map(struct dataset *dataset, struct err *err)
 
     return part_map(dataset->path, "features", info->x_rank > 0, info->rows * info->x_width, x_size,
                     &dataset->features, &dataset->features_len, err) &&
-           part_map(dataset->path, "targets", info->kind != TARGET_NONE,
-                    info->rows * info->y_width, sizeof(float), &dataset->targets,
-                    &dataset->targets_len, err);
+           part_map(dataset->path, "targets", info->kind != TARGET_NONE, info->rows * info->y_width,
+                    sizeof(float), &dataset->targets, &dataset->targets_len, err);
 }
 
 bool dataset_open(const char *path, struct dataset **ret, struct err *err)

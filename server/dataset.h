@@ -5,8 +5,8 @@
  *                                  targets        rows of uint32 class indices or float32
  *   STATE/tmp/                                    what is not finished; emptied at start
  *
- * A change writes a folder under tmp, syncs it, and renames it to the next generation: a name has its
- * old data or its new, never a mixture, and a job goes on with the generation it started with.
+ * A change writes a folder under tmp, syncs it, and renames it to the next generation: a name has
+ * its old data or its new, never a mixture, and a job goes on with the generation it started with.
  * Thread: struct datasets and reference counts are the loop's; a referenced struct dataset may be
  * read anywhere; the functions that say "pool" block on the disk. */
 #ifndef DATASET_H
@@ -32,15 +32,15 @@ struct dataset {
     uint64_t generation;
     double created;
     char digest[DIGEST_HEX];
-    struct table_info info; /* owned */
-    char *path;             /* owned; its folder; NULL: in memory only */
+    struct table_info info;   /* owned */
+    char *path;               /* owned; its folder; NULL: in memory only */
     void *features, *targets; /* mapped, or malloc'd when path is NULL; NULL: no such part */
     size_t features_len, targets_len; /* bytes */
 };
 
 bool datasets_create(const char *state, size_t max, struct datasets **ret, struct err *err);
-/* Opens what an earlier process left, removes what it did not finish. What cannot be read is set aside
- * as *.corrupt and logged. */
+/* Opens what an earlier process left, removes what it did not finish. What cannot be read is set
+ * aside as *.corrupt and logged. */
 bool datasets_load(struct datasets *datasets, struct err *err);
 void datasets_free(struct datasets *datasets);
 size_t datasets_count(const struct datasets *datasets);
@@ -52,8 +52,8 @@ struct dataset *datasets_find(const struct datasets *datasets, const char *name,
 bool datasets_vacant(const struct datasets *datasets, const char *name, struct err *err);
 /* A number above every generation the name has had since the start. */
 uint64_t datasets_generation(struct datasets *datasets);
-/* Puts one in place of any older generation, which is removed from disk on the pool once nobody reads
- * it. *fresh: there was none. The reference is taken over. Errors: ERR_LIMIT, ERR_MEMORY. */
+/* Puts one in place of any older generation, which is removed from disk on the pool once nobody
+ * reads it. *fresh: there was none. The reference is taken over. Errors: ERR_LIMIT, ERR_MEMORY. */
 bool datasets_put(struct datasets *datasets, struct dataset *dataset, bool *fresh, struct err *err);
 /* Takes it out of the table; the folder must have been given up by dataset_discard before. */
 void datasets_remove(struct datasets *datasets, struct dataset *dataset);

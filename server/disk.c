@@ -98,8 +98,7 @@ bool disk_put(const char *path, const void *bytes, size_t len, struct err *err)
     if (fd < 0) {
         return disk_err(err, "create", path);
     }
-    ok = disk_write(fd, bytes, len, path, err) &&
-         (fsync(fd) == 0 || disk_err(err, "sync", path));
+    ok = disk_write(fd, bytes, len, path, err) && (fsync(fd) == 0 || disk_err(err, "sync", path));
     if (close(fd) != 0 && ok) {
         ok = disk_err(err, "close", path);
     }

@@ -86,8 +86,7 @@ static bool inline_open(const struct msg_rows *rows, const struct net_spec *spec
                                .y_width = rows->has_labels ? 1 : rows->targets.cols };
     void *features, *targets;
 
-    if (rows->has_labels && labels == NULL && *fresh == NULL &&
-        !labels_gather(rows, fresh, err)) {
+    if (rows->has_labels && labels == NULL && *fresh == NULL && !labels_gather(rows, fresh, err)) {
         return false;
     }
     if (labels == NULL) {
@@ -137,22 +136,25 @@ static bool classes_map(const struct dataset *dataset, const struct labels *labe
     return true;
 }
 
-static bool dataset_fit(const struct dataset *dataset, const struct net_spec *spec,
-                        struct err *err)
+static bool dataset_fit(const struct dataset *dataset, const struct net_spec *spec, struct err *err)
 {
     const struct table_info *info = &dataset->info;
-    const char *lacks = info->x_rank == 0 ? "features" : info->kind == TARGET_NONE ? "targets" : NULL;
+    const char *lacks = info->x_rank == 0           ? "features"
+                        : info->kind == TARGET_NONE ? "targets"
+                                                    : NULL;
 
     if (lacks != NULL) {
         return err_set(err, ERR_FIELD, "dataset", "'%s' has no %s yet", dataset->name, lacks);
     }
     if (info->x_width != spec->inputs) {
-        return err_set(err, ERR_FIELD, "dataset", "'%s' has %zu features a row, the model %zu inputs",
-                       dataset->name, info->x_width, spec->inputs);
+        return err_set(err, ERR_FIELD, "dataset",
+                       "'%s' has %zu features a row, the model %zu inputs", dataset->name,
+                       info->x_width, spec->inputs);
     }
     if (info->kind == TARGET_NUMBERS && info->y_width != spec_outputs(spec)) {
-        return err_set(err, ERR_FIELD, "dataset", "'%s' has %zu targets a row, the model %zu outputs",
-                       dataset->name, info->y_width, spec_outputs(spec));
+        return err_set(err, ERR_FIELD, "dataset",
+                       "'%s' has %zu targets a row, the model %zu outputs", dataset->name,
+                       info->y_width, spec_outputs(spec));
     }
     return true;
 }

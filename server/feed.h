@@ -1,6 +1,6 @@
-/* Data made fit for a model: a data set, or the rows of a request, checked against the model's shape,
- * cost and labels, with the way from the data's classes to the model's outputs.
- * Thread: feed_open and feed_done the loop's; feed_check any. */
+/* Data made fit for a model: a data set, or the rows of a request, checked against the model's
+ * shape, cost and labels, with the way from the data's classes to the model's outputs. Thread:
+ * feed_open and feed_done the loop's; feed_check any. */
 #ifndef FEED_H
 #define FEED_H
 
@@ -14,9 +14,10 @@ struct feed {
     bool has_accuracy;       /* whether "right" or "wrong" can be said of a row */
 };
 
-/* Errors: ERR_NOT_FOUND at "dataset"; ERR_FIELD at "dataset", "inputs", "labels[i]" and the like for
- * what does not fit spec and labels. labels NULL: the model has none yet; then *fresh, if it is NULL
- * still, becomes those of the data (the caller's), sorted; labels that are only indices leave none. */
+/* Errors: ERR_NOT_FOUND at "dataset"; ERR_FIELD at "dataset", "inputs", "labels[i]" and the like
+ * for what does not fit spec and labels. labels NULL: the model has none yet; then *fresh, if it is
+ * NULL still, becomes those of the data (the caller's), sorted; labels that are only indices leave
+ * none. */
 bool feed_open(struct server *server, const struct msg_source *source, const struct net_spec *spec,
                const struct labels *labels, struct labels **fresh, struct feed *ret,
                struct err *err);

@@ -4,7 +4,8 @@
  *
  * What MHD calls on_request with, one request after another on a connection:
  *   1. headers only      -> request_begin: find the route, refuse what can be refused early
- *   2. a part of the body, any number of times -> request_body: keep it, drop it, or have it written
+ *   2. a part of the body, any number of times -> request_body: keep it, drop it, or have it
+ * written
  *   3. nothing more      -> the route's handler, then the reply, at once or after a resume
  * A reply can be queued at 1 (the connection is closed after it) and at 3, never at 2. */
 #include "http.h"
@@ -26,11 +27,14 @@
 #include "route.h"
 #include "server.h"
 
-#define POOL_BYTES ((size_t)64 * 1024)  /* a connection; half of it is the largest chunk of a body */
-#define DROP_BYTES ((size_t)256 * 1024) /* a refused body up to this is read, to keep the connection */
-#define RUNS 16                         /* MHD_run calls in a row before the loop has its turn */
+#define POOL_BYTES ((size_t)64 * 1024) /* a connection; half of it is the largest chunk of a body  \
+                                        */
+#define DROP_BYTES                                                                                 \
+    ((size_t)256 * 1024) /* a refused body up to this is read, to keep the connection */
+#define RUNS 16          /* MHD_run calls in a row before the loop has its turn */
 #define SPARE_MAX 64
-#define INLINE_US 25.0 /* dearer work goes to the pool: a hand-over costs about 6 us of processor */
+#define INLINE_US 25.0 /* dearer work goes to the pool: a hand-over costs about 6 us of processor  \
+                        */
 
 struct http {
     struct server *server;
@@ -42,7 +46,7 @@ struct http {
     bool stopped;
     int fd; /* the listening socket, ours until quiesced */
     char url[160];
-    char socket_path[108]; /* to be unlinked, or "" */
+    char socket_path[108];            /* to be unlinked, or "" */
     struct request *spare[SPARE_MAX]; /* ended requests, to be used again */
     size_t n_spare;
 };
@@ -346,8 +350,8 @@ static enum MHD_Result request_begin(struct request *req, const char *url, const
         body_limit(req);
         body_head_read(req, &head, &req->err); /* for its length; the first error stays */
     }
-    if (req->err.code != ERR_NONE && (head.length > DROP_BYTES || head.n_lengths > 1 ||
-                                      (head.known && head.chunked))) {
+    if (req->err.code != ERR_NONE &&
+        (head.length > DROP_BYTES || head.n_lengths > 1 || (head.known && head.chunked))) {
         request_finish(req); /* not worth reading, or not to be trusted: the connection ends here */
         return reply_send(req);
     }
@@ -588,7 +592,8 @@ static bool listen_bind(struct http *http, const struct addrinfo *ai, const char
     if (!is_loopback(ai->ai_addr) && !http->server->options.insecure) {
         return err_set(err, ERR_FIELD, "--listen",
                        "%s is not a loopback address: whoever reaches it could do anything; "
-                       "--insecure allows it", address);
+                       "--insecure allows it",
+                       address);
     }
     http->fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (http->fd < 0 || setsockopt(http->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
@@ -602,8 +607,8 @@ static bool listen_bind(struct http *http, const struct addrinfo *ai, const char
                     NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
         return err_set(err, ERR_IO, "--listen", "cannot name %s", address);
     }
-    snprintf(http->url, sizeof http->url, ai->ai_family == AF_INET6 ? "http://[%s]:%s"
-                                                                     : "http://%s:%s", host, port);
+    snprintf(http->url, sizeof http->url,
+             ai->ai_family == AF_INET6 ? "http://[%s]:%s" : "http://%s:%s", host, port);
     return true;
 }
 
@@ -644,10 +649,9 @@ static bool daemon_start(struct http *http, struct err *err)
     http->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, http,
         MHD_OPTION_LISTEN_SOCKET, http->fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT, POOL_BYTES,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)opts->max_connections,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)opts->timeout, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_UNESCAPE_CALLBACK,
-        unescape_nothing, NULL, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)opts->max_connections, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)opts->timeout, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED,
+        on_completed, http, MHD_OPTION_UNESCAPE_CALLBACK, unescape_nothing, NULL, MHD_OPTION_END);
     return http->daemon != NULL || err_set(err, ERR_IO, "--listen", "cannot start HTTP");
 }
 

@@ -237,8 +237,8 @@ bool job_cancel(struct job *job, struct err *err)
     return true;
 }
 
-/* Cancels the queued and stops the running jobs of a model, or of all when model is NULL. Jobs leave
- * the list only when records are pruned, so it is walked from the end. */
+/* Cancels the queued and stops the running jobs of a model, or of all when model is NULL. Jobs
+ * leave the list only when records are pruned, so it is walked from the end. */
 static void cancel_all(struct jobs *jobs, const struct model *model)
 {
     for (size_t i = jobs->n; i-- > 0;) {
@@ -328,9 +328,9 @@ static void report_take(struct job_report *report)
             job->err = report->err;
         }
         job->end = NULL;
-        job_finish(job, job->err.code != ERR_NONE    ? JOB_FAILED
+        job_finish(job, job->err.code != ERR_NONE                                 ? JOB_FAILED
                         : atomic_load(&job->stop) && job->n_history < job->epochs ? JOB_CANCELLED
-                                                                                   : JOB_SUCCEEDED);
+                                                                                  : JOB_SUCCEEDED);
     }
     free(report);
 }
@@ -371,14 +371,13 @@ void job_post(struct job_report *report)
 
 /* ---- the queue ---- */
 
-/* Hands a job to the workers. A job that was made before its model got its labels, by another job, has
- * to agree with them; one that does not fails here, and the list may have become shorter. */
+/* Hands a job to the workers. A job that was made before its model got its labels, by another job,
+ * has to agree with them; one that does not fails here, and the list may have become shorter. */
 static bool job_start(struct jobs *jobs, struct job *job)
 {
     const struct model *model = job->model;
 
-    if (job->labels != NULL && model->labels != NULL &&
-        !labels_equal(job->labels, model->labels)) {
+    if (job->labels != NULL && model->labels != NULL && !labels_equal(job->labels, model->labels)) {
         err_set(&job->err, ERR_FIELD, "labels", "of its data are not those that '%s' has got since",
                 model->name);
         job_finish(job, JOB_FAILED);
@@ -404,8 +403,8 @@ static void dispatch(struct jobs *jobs)
         if (jobs->running >= workers_count(jobs->server->workers)) {
             return;
         }
-        if (job->state == JOB_QUEUED && job->model->job == NULL &&
-            job->model->learn_head == NULL && !job_start(jobs, job)) {
+        if (job->state == JOB_QUEUED && job->model->job == NULL && job->model->learn_head == NULL &&
+            !job_start(jobs, job)) {
             i = (size_t)-1; /* from the start */
         }
     }
@@ -516,15 +515,14 @@ void job_info(const struct job *job, struct msg_job *ret)
         .epoch = job->n_history,
         .progress = fmin(1.0, ((double)job->n_history + fmin(part, 1.0)) / (double)job->epochs),
         .dataset = job->dataset[0] != '\0' ? job->dataset : NULL,
-        .validation = !job->has_validation                ? ""
+        .validation = !job->has_validation              ? ""
                       : job->validation_name[0] != '\0' ? job->validation_name
-                                                          : NULL,
+                                                        : NULL,
         .plan = job->plan,
         .publish = job->publish,
         .publish_seconds = job->publish_seconds,
-        .samples_per_second = job->train_seconds > 0.0
-                                  ? (double)job->train_rows / job->train_seconds
-                                  : NAN,
+        .samples_per_second =
+            job->train_seconds > 0.0 ? (double)job->train_rows / job->train_seconds : NAN,
         .workers = atomic_load(&job->ways),
         .created = job->created,
         .started = job->started,

@@ -60,10 +60,11 @@ struct job {
 
     /* Lent to the worker while it runs, the loop's else. */
     struct feed train, validation;
-    struct version *base; /* pinned while running */
+    struct version *base;            /* pinned while running */
     const struct labels *net_labels; /* borrowed; what the outputs will be called; NULL: nothing */
     struct task task;
-    struct job_report *end; /* owned until posted; made beforehand, so that ending needs no memory */
+    struct job_report
+        *end; /* owned until posted; made beforehand, so that ending needs no memory */
 
     /* Written by one side, read by the other. */
     atomic_bool stop;
@@ -74,8 +75,8 @@ struct job {
 bool jobs_create(struct server *server, struct jobs **ret, struct err *err);
 void jobs_free(struct jobs *jobs);
 
-/* Queues a job; the feeds and labels are taken over, also on failure. Errors: ERR_LIMIT, ERR_MEMORY,
- * ERR_DRAINING. */
+/* Queues a job; the feeds and labels are taken over, also on failure. Errors: ERR_LIMIT,
+ * ERR_MEMORY, ERR_DRAINING. */
 bool job_create(struct jobs *jobs, struct model *model, const struct msg_train *msg,
                 struct feed *train, struct feed *validation, struct labels *labels,
                 struct job **ret, struct err *err);
@@ -85,7 +86,8 @@ size_t jobs_count(const struct jobs *jobs);
 struct job *jobs_at(const struct jobs *jobs, size_t i); /* oldest first */
 size_t jobs_in_state(const struct jobs *jobs, enum job_state state);
 bool job_ended(const struct job *job);
-/* A queued job ends now; a running one at its next mini-batch. Errors: ERR_BUSY when it has ended. */
+/* A queued job ends now; a running one at its next mini-batch. Errors: ERR_BUSY when it has ended.
+ */
 bool job_cancel(struct job *job, struct err *err);
 /* Cancels what a model has queued and running. */
 void jobs_cancel_model(struct jobs *jobs, const struct model *model);

@@ -1,5 +1,5 @@
-/* A job on its worker thread: clone the version it starts from, train epoch by epoch, report. Nothing
- * of the loop's is touched; each result goes there as a report. */
+/* A job on its worker thread: clone the version it starts from, train epoch by epoch, report.
+ * Nothing of the loop's is touched; each result goes there as a report. */
 #include "job.h"
 
 #include <math.h>
@@ -14,8 +14,8 @@ struct run {
     struct crew *crew;
     struct net *net; /* owned; what is trained */
     struct trainer *trainer;
-    void *scratch;       /* owned; for evaluations; NULL: no validation */
-    struct net *best;    /* owned; PUBLISH_BEST's candidate; NULL: none yet */
+    void *scratch;    /* owned; for evaluations; NULL: no validation */
+    struct net *best; /* owned; PUBLISH_BEST's candidate; NULL: none yet */
     struct origin best_origin;
     double best_score;
     double published; /* when, in seconds of a monotonic clock */
@@ -61,7 +61,8 @@ static bool diverged(size_t epoch, size_t batch, struct err *err)
     *err = (struct err){ 0 };
     return err_set(err, ERR_NUMBER, "loss",
                    "is not finite at epoch %zu, batch %zu: training has diverged; the version "
-                   "served is the last one published", epoch, batch);
+                   "served is the last one published",
+                   epoch, batch);
 }
 
 /* One pass over the training data; false also, without an error, when told to stop. */
@@ -151,8 +152,8 @@ static bool run_publish(struct run *run, struct job_report *report, bool last, s
             report->origin = run->best_origin;
             run->best = NULL;
         }
-    } else if (last || (job->publish == PUBLISH_EPOCH &&
-                        now - run->published >= job->publish_seconds)) {
+    } else if (last ||
+               (job->publish == PUBLISH_EPOCH && now - run->published >= job->publish_seconds)) {
         if (!net_clone(run->net, &report->net, err)) {
             return false;
         }

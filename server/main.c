@@ -1,8 +1,8 @@
 /* sigmad: start, serve, drain.
  *
- * SIGTERM or SIGINT: ready answers 503, no connection is taken any more, jobs stop, requests in flight
- * finish and their connections close; then, or after --drain-timeout, the process ends with 0. A
- * second signal ends it at once. */
+ * SIGTERM or SIGINT: ready answers 503, no connection is taken any more, jobs stop, requests in
+ * flight finish and their connections close; then, or after --drain-timeout, the process ends with
+ * 0. A second signal ends it at once. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -90,8 +90,7 @@ void server_request_ended(struct server *server)
 {
     struct process *process = (struct process *)server; /* its first member */
 
-    if (server->draining && !process->stopped && server->requests == 0 &&
-        jobs_idle(server->jobs)) {
+    if (server->draining && !process->stopped && server->requests == 0 && jobs_idle(server->jobs)) {
         process->stopped = true;
         uv_idle_start(&process->ending, on_ending);
     }

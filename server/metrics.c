@@ -53,7 +53,7 @@ void metrics_request(struct metrics *metrics, const struct request *req)
     size_t i = req->route != NULL ? (size_t)(req->route - route_at(0)) : route_count();
     int class = req->answered ? req->reply.status / 100 : 0; /* 0: hung up before the answer */
 
-    metrics->routes[i].by_class[class] ++;
+    metrics->routes[i].by_class[class]++;
     metrics->routes[i].seconds += (double)(uv_hrtime() - req->started) * 1e-9;
 }
 

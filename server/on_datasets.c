@@ -170,7 +170,8 @@ bool on_dataset_get(struct request *req, struct err *err)
 
 /* ---- DELETE ---- */
 
-struct delete {
+struct delete
+{
     struct dataset *dataset; /* a reference */
     const char *root;
 };

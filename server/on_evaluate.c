@@ -1,4 +1,5 @@
-/* POST /v1/models/{name}/evaluate: {"dataset": "mnist-test"}, or rows, -> loss, accuracy, confusion. */
+/* POST /v1/models/{name}/evaluate: {"dataset": "mnist-test"}, or rows, -> loss, accuracy,
+ * confusion. */
 #include "handlers.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 /* POST /v1/models/{name}/learn: one step on the rows given, on the served version, at once.
  *
- * Calls to one model take turns, in the order they were decoded: each goes on from what the one before
- * has published, so that none is lost. The head of the model's list is the one under way. */
+ * Calls to one model take turns, in the order they were decoded: each goes on from what the one
+ * before has published, so that none is lost. The head of the model's list is the one under way. */
 #include "handlers.h"
 
 #include <inttypes.h>
@@ -158,8 +158,7 @@ static bool learn_begin(struct learn *learn, struct err *err)
                        model->job->id);
     }
     net = model->served->net;
-    if (net->shift == NULL &&
-        (net->spec.norm == NORM_STANDARD || net->spec.norm == NORM_MINMAX)) {
+    if (net->shift == NULL && (net->spec.norm == NORM_STANDARD || net->spec.norm == NORM_MINMAX)) {
         return err_set(err, ERR_BUSY, "normalize",
                        "is %s, which train has to work out from a whole data set first",
                        norm_name(net->spec.norm));
@@ -202,8 +201,8 @@ static void decode_work(struct request *req)
 {
     struct learn *learn = req->task;
 
-    msg_learn_decode(req->body != NULL ? req->body : "", req->body_len, &learn->limits,
-                     &req->arena, &learn->msg, &req->err);
+    msg_learn_decode(req->body != NULL ? req->body : "", req->body_len, &learn->limits, &req->arena,
+                     &learn->msg, &req->err);
 }
 
 static void decode_done(struct request *req)

@@ -24,8 +24,8 @@ static void predict_work(struct request *req)
     struct text text = { 0 };
     void *scratch;
 
-    if (!msg_predict_decode(req->body != NULL ? req->body : "", req->body_len, &limits,
-                            &req->arena, &msg, &req->err)) {
+    if (!msg_predict_decode(req->body != NULL ? req->body : "", req->body_len, &limits, &req->arena,
+                            &msg, &req->err)) {
         return;
     }
     predict->rows = msg.inputs.rows;

@@ -1,7 +1,6 @@
 /* GET /v1/server, /metrics, /v2/health/live and /v2/health/ready. */
 #include "handlers.h"
 
-
 #include "dataset.h"
 #include "http.h"
 #include "job.h"

@@ -39,8 +39,8 @@ static bool prefer_parse(struct request *req, double *ret, struct err *err)
         if (strncasecmp(at, "wait=", 5) == 0) {
             *ret = at[5] >= '0' && at[5] <= '9' ? strtod(at + 5, &end) : -1.0;
             if (*ret < 0.0 || *ret > WAIT_MAX || strchr(",; \t", *end) == NULL) {
-                return err_set(err, ERR_FIELD, "Prefer", "must have wait=SECONDS, 0 to %g, is '%.64s'",
-                               WAIT_MAX, at);
+                return err_set(err, ERR_FIELD, "Prefer",
+                               "must have wait=SECONDS, 0 to %g, is '%.64s'", WAIT_MAX, at);
             }
         }
         at += strcspn(at, ",;");

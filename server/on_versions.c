@@ -50,7 +50,8 @@ bool on_promote(struct request *req, struct err *err)
     return true;
 }
 
-struct export {
+struct export
+{
     struct version *version; /* pinned */
     const struct labels *labels;
 };

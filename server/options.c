@@ -252,8 +252,9 @@ void options_done(struct options *options)
 
 void options_help(void)
 {
-    printf("usage: sigmad [OPTION]...\n"
-           "Keeps named neural networks in memory, trains them and answers with them over HTTP.\n\n");
+    printf(
+        "usage: sigmad [OPTION]...\n"
+        "Keeps named neural networks in memory, trains them and answers with them over HTTP.\n\n");
     for (size_t i = 0; i < TABLE_LEN; i++) {
         const struct option *o = &table[i];
 

@@ -1,4 +1,5 @@
-/* What the daemon was told: flags, else environment variables, else defaults; one table in options.c. */
+/* What the daemon was told: flags, else environment variables, else defaults; one table in
+ * options.c. */
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
@@ -13,8 +14,8 @@
 struct options {
     const char *listen[LISTEN_MAX]; /* borrowed from argv or the environment */
     size_t n_listen;
-    char *state;       /* owned */
-    const char *isa;   /* NULL: the best the processor has */
+    char *state;     /* owned */
+    const char *isa; /* NULL: the best the processor has */
     bool insecure;
     size_t workers;
     size_t timeout;       /* seconds a connection may be idle */

@@ -13,7 +13,8 @@ struct model *registry_find(const struct registry *registry, const char *name, s
 /* Whether a model of that name could be added now. Errors: ERR_FIELD, ERR_EXISTS at "name";
  * ERR_LIMIT at "models". */
 bool registry_vacant(const struct registry *registry, const char *name, struct err *err);
-/* Takes the caller's reference over, also on failure. Errors: as registry_vacant, and ERR_MEMORY. */
+/* Takes the caller's reference over, also on failure. Errors: as registry_vacant, and ERR_MEMORY.
+ */
 bool registry_add(struct registry *registry, struct model *model, struct err *err);
 /* Takes it out and gives up its versions; who pins one still has it. */
 void registry_remove(struct registry *registry, struct model *model);

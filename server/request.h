@@ -30,8 +30,8 @@ struct sink {
 
 struct reply {
     int status;
-    const char *type;     /* content type; static */
-    char *data;           /* owned, malloc'd; NULL: no body */
+    const char *type; /* content type; static */
+    char *data;       /* owned, malloc'd; NULL: no body */
     size_t len;
     const char *location; /* in the arena, or NULL; allow and retry_after likewise */
     const char *allow;
@@ -42,21 +42,21 @@ struct reply {
 #define REQUEST_PARAMS_MAX 2
 
 struct request {
-    struct server *server;       /* borrowed; process lifetime */
-    struct MHD_Connection *conn; /* http.c's; nobody else touches it */
-    const struct route *route;   /* NULL: none matched, err says why */
+    struct server *server;                 /* borrowed; process lifetime */
+    struct MHD_Connection *conn;           /* http.c's; nobody else touches it */
+    const struct route *route;             /* NULL: none matched, err says why */
     const char *param[REQUEST_PARAMS_MAX]; /* in the arena, decoded */
     struct arena arena;
     uint64_t started; /* uv_hrtime() */
 
     char *body; /* owned; body_len bytes, NUL behind them; NULL when there is none */
     size_t body_len, body_cap, body_max;
-    struct sink *sink;   /* owned; set by the route's open, takes the body instead */
-    bool body_seen;      /* a part of the body has come, so no reply can be made before its end */
-    const char *chunk;   /* what a pool thread writes to the sink at the moment; MHD's buffer */
-    size_t chunk_len;    /* 0: no chunk is on its way */
+    struct sink *sink; /* owned; set by the route's open, takes the body instead */
+    bool body_seen;    /* a part of the body has come, so no reply can be made before its end */
+    const char *chunk; /* what a pool thread writes to the sink at the moment; MHD's buffer */
+    size_t chunk_len;  /* 0: no chunk is on its way */
     bool chunk_done;
-    size_t received;     /* bytes of body, dropped ones included */
+    size_t received; /* bytes of body, dropped ones included */
 
     void (*work)(struct request *req); /* any thread: decode, compute, encode */
     void (*done)(struct request *req); /* loop thread: unpin, publish, finish */
@@ -79,8 +79,8 @@ bool request_query_only(struct request *req, const char *const *known, struct er
 /* A header's value, borrowed until the reply; NULL when it is not there. */
 const char *request_header(struct request *req, const char *name);
 
-/* Runs work, then done: here and now when the estimate is small, else work on the pool and done back
- * on the loop. done must end in request_finish, or see that something later does. */
+/* Runs work, then done: here and now when the estimate is small, else work on the pool and done
+ * back on the loop. done must end in request_finish, or see that something later does. */
 void request_work(struct request *req, double est_us, void (*work)(struct request *),
                   void (*done)(struct request *));
 

@@ -26,9 +26,9 @@ struct server {
     struct workers *workers;
     struct jobs *jobs;
     struct metrics *metrics;
-    double started;     /* seconds since the epoch */
-    size_t requests;    /* under way */
-    bool draining;      /* SIGTERM came: finish what is there, take nothing new */
+    double started;  /* seconds since the epoch */
+    size_t requests; /* under way */
+    bool draining;   /* SIGTERM came: finish what is there, take nothing new */
 };
 
 /* Now, as seconds since the epoch. */

@@ -20,8 +20,8 @@ enum format { FORMAT_NONE, FORMAT_CSV, FORMAT_JSON, FORMAT_IDX, FORMAT_NPY, FORM
 
 /* A part's file, being written. */
 struct part_file {
-    int fd; /* -1: not begun */
-    char *path; /* owned */
+    int fd;       /* -1: not begun */
+    char *path;   /* owned */
     char *buffer; /* owned, BUFFER bytes */
     size_t len;
 };
@@ -35,9 +35,9 @@ struct upload {
     size_t shape[TABLE_RANK_MAX];
     size_t rank;
     char name[NAME_MAX_LEN + 1];
-    char *spool;   /* owned; path of the upload as it comes */
-    char *folder;  /* owned; where it is built */
-    int fd;        /* the spool's; -1 until the first byte */
+    char *spool;  /* owned; path of the upload as it comes */
+    char *folder; /* owned; where it is built */
+    int fd;       /* the spool's; -1 until the first byte */
     uint64_t generation;
     struct dataset *base; /* what the other part comes from; a reference, or NULL */
     struct table_sink table;
@@ -71,7 +71,8 @@ static bool format_find(const char *type, enum format *ret, struct err *err)
     }
     return err_set(err, ERR_TYPE, "Content-Type",
                    "must be text/csv, application/json, application/x-idx, application/x-npy or "
-                   "application/octet-stream, is '%.100s'", type);
+                   "application/octet-stream, is '%.100s'",
+                   type);
 }
 
 static bool shape_parse(const char *text, struct upload *up, struct err *err)
@@ -382,8 +383,8 @@ static bool targets_remap(struct upload *up, const struct table_info *info, stru
 
 static bool part_sync(struct part_file *file, struct err *err)
 {
-    return file->fd < 0 || (part_flush(file, err) &&
-                            (fsync(file->fd) == 0 || disk_err(err, "sync", file->path)));
+    return file->fd < 0 ||
+           (part_flush(file, err) && (fsync(file->fd) == 0 || disk_err(err, "sync", file->path)));
 }
 
 /* The other part, as it is in the present generation, by a second link to its file. */
@@ -399,13 +400,16 @@ static bool other_part_take(struct upload *up, struct table_info *info, struct e
         return true;
     }
     if (old->rows != info->rows) {
-        return err_set(err, ERR_FIELD, "rows", "are %zu, but the %s of '%s' have %zu: delete it "
-                       "first to replace both", info->rows, name, up->name, old->rows);
+        return err_set(err, ERR_FIELD, "rows",
+                       "are %zu, but the %s of '%s' have %zu: delete it "
+                       "first to replace both",
+                       info->rows, name, up->name, old->rows);
     }
     ok = disk_path(up->base->path, name, &from, err) && disk_path(up->folder, name, &to, err);
     if (ok && link(from, to) != 0) {
-        ok = errno == ENOENT ? err_set(err, ERR_BUSY, "name", "'%s' was changed meanwhile", up->name)
-                             : disk_err(err, "link", to);
+        ok = errno == ENOENT
+                 ? err_set(err, ERR_BUSY, "name", "'%s' was changed meanwhile", up->name)
+                 : disk_err(err, "link", to);
     }
     free(from);
     free(to);
@@ -442,8 +446,8 @@ static void features_hash(struct digest *digest, const struct dataset *dataset)
     }
 }
 
-/* SHA-256 over rows and width (uint64 each), the features, the width of the targets, the names of the
- * classes with their NULs, the targets. */
+/* SHA-256 over rows and width (uint64 each), the features, the width of the targets, the names of
+ * the classes with their NULs, the targets. */
 static bool digest_compute(const struct dataset *dataset, char *ret, struct err *err)
 {
     const struct table_info *info = &dataset->info;
@@ -465,7 +469,8 @@ static bool digest_compute(const struct dataset *dataset, char *ret, struct err 
     return true;
 }
 
-/* dataset.json in the folder; a first one without a digest lets the data be opened to compute it. */
+/* dataset.json in the folder; a first one without a digest lets the data be opened to compute it.
+ */
 static bool meta_put(struct upload *up, const struct table_info *info, const char *digest,
                      struct err *err)
 {
@@ -528,7 +533,8 @@ bool upload_build(struct request *req, struct dataset **ret, struct err *err)
     }
     ok = spool_read(up, &info, err) && part_sync(&up->features, err) &&
          (up->targets.fd < 0 || part_flush(&up->targets, err)) && targets_remap(up, &info, err) &&
-         part_sync(&up->targets, err) && (up->part == CSV_BOTH || other_part_take(up, &info, err)) &&
+         part_sync(&up->targets, err) &&
+         (up->part == CSV_BOTH || other_part_take(up, &info, err)) &&
          folder_commit(up, &info, ret, err);
     table_info_done(&info);
     return ok;

@@ -8,8 +8,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define SPINS 4000    /* pauses before sleeping: about 50 us to 200 us, by processor */
-#define LINE 128      /* neighbouring cache lines are fetched in pairs */
+#define SPINS 4000 /* pauses before sleeping: about 50 us to 200 us, by processor */
+#define LINE 128   /* neighbouring cache lines are fetched in pairs */
 #define NICE 19
 
 /* A seat in a leader's crew, one a thread that may help. One atomic word says what goes on:
