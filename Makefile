@@ -42,7 +42,7 @@ $(T_SERVER): $(BUILD)/tests/server/%: $(BUILD)/tests/server/%.o $(filter-out $(B
 
 # For tests that include tests/fail_malloc.h.
 WRAP_MALLOC = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=aligned_alloc
-$(addprefix $(BUILD)/tests/proto/,test_labels test_text test_memory): LDFLAGS += $(WRAP_MALLOC)
+$(addprefix $(BUILD)/tests/proto/,test_labels test_text test_bad): LDFLAGS += $(WRAP_MALLOC)
 
 test: $(T_CORE) $(T_PROTO) $(T_SERVER)
 	@for t in $^; do $$t || exit 1; done
