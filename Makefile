@@ -80,8 +80,8 @@ $(BENCH): $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(PROTO) $(CORE) $(BU
 	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -ljansson -lm
 
 # For tests that include tests/fail_malloc.h.
-WRAP_MALLOC = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
-$(BUILD)/tests/proto/test_labels: LDFLAGS += $(WRAP_MALLOC)
+WRAP_MALLOC = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=aligned_alloc
+$(addprefix $(BUILD)/tests/proto/,test_labels test_text test_bad): LDFLAGS += $(WRAP_MALLOC)
 
 # Files that change only when what they say does: the compiler and its flags, and what there is to link.
 FORCE:

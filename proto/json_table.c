@@ -15,7 +15,7 @@ struct table_in {
     struct table_sink *sink;
     struct table_info info;
     struct label_set *set; /* owned; NULL until there are labels */
-    bool has_inputs, has_targets, has_labels;
+    bool has_inputs;
     size_t x_rows, y_rows;
 };
 
@@ -122,11 +122,20 @@ static bool read_inputs(struct scan *scan, void *into, struct err *err)
     return rows_pass(scan, in, in->sink->features, &in->x_rows, &in->info.x_width, err);
 }
 
+/* The sink takes targets of one kind. */
+static bool targets_first(const struct table_in *in, const char *other, struct err *err)
+{
+    return in->info.kind == TARGET_NONE ||
+           err_set(err, ERR_FIELD, "", "is there beside %s: give one of them", other);
+}
+
 static bool read_targets(struct scan *scan, void *into, struct err *err)
 {
     struct table_in *in = into;
 
-    in->has_targets = true;
+    if (!targets_first(in, "labels", err)) {
+        return false;
+    }
     in->info.kind = TARGET_NUMBERS;
     return rows_pass(scan, in, in->sink->targets, &in->y_rows, &in->info.y_width, err);
 }
@@ -167,6 +176,7 @@ static bool label_read(struct scan *scan, struct label_set *set, uint32_t *ret, 
     return label_set_add(set, raw, len, ret, err);
 }
 
+/* Expects in->y_rows, the labels that the sink has, to be 0. */
 static bool labels_pass(struct scan *scan, struct table_in *in, uint32_t *chunk, struct err *err)
 {
     size_t n = 0;
@@ -177,7 +187,7 @@ static bool labels_pass(struct scan *scan, struct table_in *in, uint32_t *chunk,
             return false;
         }
         if (!more || (n > 0 && n % CHUNK == 0)) {
-            const size_t len = n - in->y_rows; /* y_rows of them are with the sink */
+            const size_t len = n - in->y_rows;
 
             if (len > 0 && !in->sink->targets(in->sink, chunk, len * sizeof *chunk, err)) {
                 return false;
@@ -203,7 +213,9 @@ static bool read_labels(struct scan *scan, void *into, struct err *err)
     uint32_t *chunk;
     bool ok;
 
-    in->has_labels = true;
+    if (!targets_first(in, "targets", err)) {
+        return false;
+    }
     in->info.kind = TARGET_LABELS;
     in->info.y_width = 1;
     if (!scan_expect(scan, SCAN_ARRAY, "an array of labels", err) || !scan_enter(scan, err) ||
@@ -262,16 +274,15 @@ static bool body_read(const char *bytes, size_t len, enum csv_part part, struct 
 
 static bool counts_check(const struct table_in *in, struct err *err)
 {
-    if (in->has_targets && in->has_labels) {
-        return err_set(err, ERR_FIELD, "labels", "is there beside targets: give one of them");
-    }
-    if (!in->has_targets && !in->has_labels) {
+    if (in->info.kind == TARGET_NONE) {
         return err_set(err, ERR_FIELD, "targets", "is missing, and so is labels: give one of them");
     }
     if (in->x_rows != in->y_rows) {
-        return err_set(err, ERR_FIELD, in->has_labels ? "labels" : "targets",
-                       "has %zu %s, inputs has %zu rows", in->y_rows,
-                       in->has_labels ? "entries" : "rows", in->x_rows);
+        const bool labels = in->info.kind == TARGET_LABELS;
+
+        return err_set(err, ERR_FIELD, labels ? "labels" : "targets",
+                       "has %zu %s, inputs has %zu rows", in->y_rows, labels ? "entries" : "rows",
+                       in->x_rows);
     }
     return true;
 }

@@ -1,0 +1,303 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "msg_predict.h"
+#include "msg_train.h"
+#include "text.h"
+
+#define N(a) (sizeof(a) / sizeof(a)[0])
+
+static struct arena arena; /* released by each test that uses it */
+
+static void assert_text(struct text *text, const char *is)
+{
+    assert_false(text->failed);
+    assert_string_equal(text->data, is);
+    text_done(text);
+}
+
+static struct labels *labels_of(const char *const *names, size_t n)
+{
+    struct labels *labels = NULL;
+    struct err err = { 0 };
+
+    assert_true(labels_create(names, n, &labels, &err));
+    return labels;
+}
+
+/* --- predict --- */
+
+static void rows_arrive_in_order(void **state)
+{
+    static const char body[] = "{\"inputs\": [[1, 2.5, -3e2], [0, -0, 1e-45]]}";
+    static const float is[] = { 1.0F, 2.5F, -300.0F, 0.0F, -0.0F, 0x1p-149F };
+    const struct rows_limits limits = { .max_rows = 10 };
+    struct msg_predict msg;
+    struct err err = { 0 };
+
+    (void)state;
+    assert_true(msg_predict_decode(body, sizeof body - 1, &limits, &arena, &msg, &err));
+    assert_int_equal(msg.inputs.rows, 2);
+    assert_int_equal(msg.inputs.cols, 3);
+    assert_int_equal((uintptr_t)msg.inputs.data % 64, 0);
+    assert_memory_equal(msg.inputs.data, is, sizeof is);
+    arena_done(&arena);
+}
+
+/* Rows short at first and long later defeat any guess from the first ones. */
+static void long_bodies_of_uneven_text_are_read_whole(void **state)
+{
+    enum { ROWS = 20000, COLS = 3 };
+    const struct rows_limits limits = { .inputs_cols = COLS, .max_rows = ROWS };
+    struct text text = { 0 };
+    struct msg_predict msg;
+    struct err err = { 0 };
+
+    (void)state;
+    text_str(&text, "{\"inputs\": [");
+    for (int i = 0; i < ROWS; i++) {
+        text_printf(&text, i < 40 ? "%s[%.20f,%.20f,%.20f]" : "%s[%.0f,%.0f,%.0f]",
+                    i == 0 ? "" : ",", 1.0 * i, 2.0 * i, 3.0 * i);
+    }
+    text_str(&text, "]}");
+    assert_true(msg_predict_decode(text.data, text.len, &limits, &arena, &msg, &err));
+    assert_int_equal(msg.inputs.rows, ROWS);
+    for (int i = 0; i < ROWS; i++) {
+        for (int j = 0; j < COLS; j++) {
+            assert_true(msg.inputs.data[i * COLS + j] == (float)(i * (j + 1)));
+        }
+    }
+    text_done(&text);
+    arena_done(&arena);
+}
+
+static void a_failed_decode_leaves_its_result_alone(void **state)
+{
+    static const char body[] = "{\"inputs\": [[1, 2], [3]]}";
+    const struct rows_limits limits = { .max_rows = 10 };
+    struct msg_predict msg = { .inputs = { .rows = 77 } };
+    struct err err = { 0 };
+
+    (void)state;
+    assert_false(msg_predict_decode(body, sizeof body - 1, &limits, &arena, &msg, &err));
+    assert_int_equal(msg.inputs.rows, 77);
+    arena_done(&arena);
+}
+
+static void outputs_are_answered_with_the_largest_s_name(void **state)
+{
+    static const char *const names[] = { "no", "yes \"!\"", "maybe" };
+    float values[] = { 0.25F, 0.5F, 0.25F, 1.0F, 0.0F, 1.0F };
+    const struct matrix outputs = { .rows = 2, .cols = 3, .data = values };
+    struct labels *labels = labels_of(names, N(names));
+    struct text text = { 0 };
+    struct err err = { 0 };
+
+    (void)state;
+    assert_true(msg_predict_encode(&text, "m", 12, &outputs, labels, &err));
+    assert_text(&text, "{\"model\": \"m\", \"version\": 12, "
+                       "\"outputs\": [[0.25, 0.5, 0.25], [1, 0, 1]], "
+                       "\"labels\": [\"yes \\\"!\\\"\", \"no\"]}");
+    assert_true(msg_predict_encode(&text, "m", 1, &outputs, NULL, &err));
+    assert_text(&text, "{\"model\": \"m\", \"version\": 1, "
+                       "\"outputs\": [[0.25, 0.5, 0.25], [1, 0, 1]]}");
+    values[4] = NAN;
+    assert_false(msg_predict_encode(&text, "m", 1, &outputs, NULL, &err));
+    assert_int_equal(err.code, ERR_NUMBER);
+    assert_string_equal(err.where, "outputs[1]");
+    text_done(&text);
+    labels_free(labels);
+}
+
+/* --- train, learn, evaluate, promote --- */
+
+static const struct rows_limits limits = { .max_rows = 100 };
+
+static void what_train_does_not_say_has_its_default(void **state)
+{
+    static const char body[] = "{\"dataset\": \"mnist-train\"}";
+    struct msg_train msg;
+    struct text text = { 0 };
+    struct err err = { 0 };
+
+    (void)state;
+    assert_true(msg_train_decode(body, sizeof body - 1, &limits, &arena, &msg, &err));
+    assert_string_equal(msg.source.dataset, "mnist-train");
+    assert_false(msg.source.rows.has_inputs || msg.has_validation);
+    assert_int_equal(msg.epochs, 1);
+    assert_int_equal(msg.publish, PUBLISH_EPOCH);
+    assert_true(msg.publish_seconds == 1.0);
+    msg_plan_encode(&text, &msg.plan);
+    assert_text(&text, "\"batch_size\": 32, \"optimizer\": {\"name\": \"sgd\", \"learning_rate\": "
+                       "0.1, \"momentum\": 0, \"nesterov\": false}, \"l2\": 0, \"seed\": 0");
+}
+
+static void what_train_says_arrives(void **state)
+{
+    static const char body[] =
+        "{\"seed\": 9223372036854775807, \"publish_seconds\": 0.1, \"publish\": \"best\", "
+        "\"optimizer\": {\"nesterov\": true, \"momentum\": 0.9, \"learning_rate\": 0.5, "
+        "\"name\": \"sgd\"}, \"l2\": 5, \"batch_size\": 10, \"epochs\": 30, "
+        "\"validation\": {\"labels\": [1], \"inputs\": [[7, 8]]}, "
+        "\"targets\": [[1], [0]], \"inputs\": [[1, 2], [3, 4]]}";
+    struct msg_train msg;
+    struct text text = { 0 };
+    struct err err = { 0 };
+
+    (void)state;
+    assert_true(msg_train_decode(body, sizeof body - 1, &limits, &arena, &msg, &err));
+    assert_string_equal(msg.source.dataset, "");
+    assert_true(msg.source.rows.has_inputs && msg.source.rows.has_targets);
+    assert_true(msg.source.rows.inputs.data[3] == 4.0F);
+    assert_true(msg.source.rows.targets.data[0] == 1.0F);
+    assert_true(msg.has_validation && msg.validation.rows.has_labels);
+    assert_true(msg.validation.rows.inputs.data[1] == 8.0F);
+    assert_int_equal(msg.validation.rows.labels[0].index, 1);
+    assert_int_equal(msg.epochs, 30);
+    assert_int_equal(msg.publish, PUBLISH_BEST);
+    assert_true(msg.publish_seconds == 0.1);
+    msg_plan_encode(&text, &msg.plan);
+    assert_text(&text, "\"batch_size\": 10, \"optimizer\": {\"name\": \"sgd\", \"learning_rate\": "
+                       "0.5, \"momentum\": 0.9, \"nesterov\": true}, \"l2\": 5, "
+                       "\"seed\": 9223372036854775807");
+    arena_done(&arena);
+}
+
+static void learn_tells_what_was_said_from_what_was_not(void **state)
+{
+    static const char some[] = "{\"inputs\": [[1], [2]], \"labels\": [\"a\", 3], \"l2\": 0.5}";
+    static const char more[] =
+        "{\"inputs\": [[1]], \"targets\": [[2]], \"optimizer\": {\"name\": \"sgd\"}}";
+    struct msg_learn msg;
+    struct err err = { 0 };
+
+    (void)state;
+    assert_true(msg_learn_decode(some, sizeof some - 1, &limits, &arena, &msg, &err));
+    assert_true(!msg.has_optimizer && msg.has_l2 && msg.plan.l2 == 0.5F);
+    assert_int_equal(msg.plan.batch_size, 2);
+    assert_string_equal(msg.rows.labels[0].name, "a");
+    assert_null(msg.rows.labels[1].name);
+    assert_int_equal(msg.rows.labels[1].index, 3);
+    assert_true(msg_learn_decode(more, sizeof more - 1, &limits, &arena, &msg, &err));
+    assert_true(msg.has_optimizer && !msg.has_l2);
+    assert_true(msg.plan.learning_rate == 0.1F);
+    arena_done(&arena);
+}
+
+static void promote_takes_a_version(void **state)
+{
+    static const char body[] = "{\"version\": 12}";
+    uint64_t version = 0;
+    struct err err = { 0 };
+
+    (void)state;
+    assert_true(msg_promote_decode(body, sizeof body - 1, &version, &err));
+    assert_int_equal(version, 12);
+}
+
+static void names_are_checked_byte_by_byte(void **state)
+{
+    static const char *const bad[] = { "",    ".",   "..",   "-a",       "_a",
+                                       "a/b", "a b", "a\\b", "\xc3\xa9", "a%00" };
+    static const char *const good[] = { "a", "0", "mnist-train", "A.b_c-9", "a.." };
+
+    (void)state;
+    for (size_t i = 0; i < N(bad); i++) {
+        struct err err = { 0 };
+
+        assert_false(name_check(bad[i], strlen(bad[i]), "dataset", &err));
+        assert_int_equal(err.code, ERR_FIELD);
+        assert_string_equal(err.where, "dataset");
+    }
+    for (size_t i = 0; i < N(good); i++) {
+        struct err err = { 0 };
+
+        assert_true(name_check(good[i], strlen(good[i]), "dataset", &err));
+        assert_false(name_check("a\0b", 3, "", &err)); /* its length counts */
+    }
+}
+
+static void labels_become_indices(void **state)
+{
+    static const char *const names[] = { "cat", "dog" };
+    struct label_ref refs[] = { { .name = "dog" }, { .index = 0 }, { .name = "cat" } };
+    struct msg_rows rows = { .has_labels = true, .labels = refs, .n_labels = N(refs) };
+    struct labels *labels = labels_of(names, N(names));
+    struct err err = { 0 }, none = { 0 }, large = { 0 };
+    uint32_t index[N(refs)];
+
+    (void)state;
+    assert_true(msg_labels_resolve(&rows, labels, 2, index, &err));
+    assert_true(index[0] == 1 && index[1] == 0 && index[2] == 0);
+    refs[2].name = "catt";
+    assert_false(msg_labels_resolve(&rows, labels, 2, index, &err));
+    assert_string_equal(err.where, "labels[2]");
+    assert_string_equal(err.text, "'catt' is not a label of the model");
+    assert_false(msg_labels_resolve(&rows, NULL, 2, index, &none));
+    assert_string_equal(none.where, "labels[0]");
+    assert_string_equal(none.text, "'dog' is a name, but the model has no labels: give indices");
+    refs[1].index = 2;
+    assert_false(msg_labels_resolve(&rows, labels, 2, index, &large));
+    assert_string_equal(large.where, "labels[1]");
+    assert_string_equal(large.text, "must be below 2, is 2");
+    labels_free(labels);
+}
+
+/* Two classes: 3 rows of the first, of which 2 were found, 1 of the second, found. */
+static void an_evaluation_sums_up_its_confusion(void **state)
+{
+    uint64_t confusion[] = { 2, 1, 0, 1 }, empty[] = { 0, 3, 0, 1 };
+    struct eval eval = { .rows = 4, .loss = 0.5, .correct = 3, .confusion = confusion };
+    static const char *const names[] = { "a", "b" };
+    struct labels *labels = labels_of(names, N(names));
+    struct text text = { 0 };
+
+    (void)state;
+    msg_evaluate_encode(&text, "m", 3, &eval, true, 2, labels);
+    assert_text(&text, "{\"model\": \"m\", \"version\": 3, \"rows\": 4, \"loss\": 0.5, "
+                       "\"accuracy\": 0.75, \"confusion\": [[2, 1], [0, 1]], \"classes\": ["
+                       "{\"label\": \"a\", \"precision\": 1, \"recall\": 0.6666666666666666, "
+                       "\"f1\": 0.8, \"support\": 3}, "
+                       "{\"label\": \"b\", \"precision\": 0.5, \"recall\": 1, "
+                       "\"f1\": 0.6666666666666666, \"support\": 1}]}");
+    /* Nothing was answered "0": its precision is no number. */
+    eval.confusion = empty;
+    eval.correct = 1;
+    msg_evaluate_encode(&text, "m", 3, &eval, true, 2, NULL);
+    assert_text(&text, "{\"model\": \"m\", \"version\": 3, \"rows\": 4, \"loss\": 0.5, "
+                       "\"accuracy\": 0.25, \"confusion\": [[0, 3], [0, 1]], \"classes\": ["
+                       "{\"label\": \"0\", \"precision\": null, \"recall\": 0, \"f1\": 0, "
+                       "\"support\": 3}, {\"label\": \"1\", \"precision\": 0.25, \"recall\": 1, "
+                       "\"f1\": 0.4, \"support\": 1}]}");
+    eval.confusion = NULL;
+    msg_evaluate_encode(&text, "m", 3, &eval, false, 2, NULL);
+    assert_text(&text, "{\"model\": \"m\", \"version\": 3, \"rows\": 4, \"loss\": 0.5}");
+    labels_free(labels);
+}
+
+int main(void)
+{
+    const struct CMUnitTest all[] = {
+        cmocka_unit_test(rows_arrive_in_order),
+        cmocka_unit_test(long_bodies_of_uneven_text_are_read_whole),
+        cmocka_unit_test(a_failed_decode_leaves_its_result_alone),
+        cmocka_unit_test(outputs_are_answered_with_the_largest_s_name),
+        cmocka_unit_test(what_train_does_not_say_has_its_default),
+        cmocka_unit_test(what_train_says_arrives),
+        cmocka_unit_test(learn_tells_what_was_said_from_what_was_not),
+        cmocka_unit_test(promote_takes_a_version),
+        cmocka_unit_test(names_are_checked_byte_by_byte),
+        cmocka_unit_test(labels_become_indices),
+        cmocka_unit_test(an_evaluation_sums_up_its_confusion),
+    };
+
+    return cmocka_run_group_tests_name("msg", all, NULL, NULL);
+}
