@@ -40,6 +40,11 @@ $(T_PROTO): $(BUILD)/tests/proto/%: $(BUILD)/tests/proto/%.o $(PROTO) $(CORE)
 $(T_SERVER): $(BUILD)/tests/server/%: $(BUILD)/tests/server/%.o $(filter-out $(BUILD)/server/main.o,$(SERVER)) $(PROTO) $(CORE)
 	$(CC) $(CFLAGS) -o $@ $^ -lcmocka $(shell pkg-config --libs $(PKGS)) -lm
 
+# make build/tests/bench/bench_csv
+$(BUILD)/tests/bench/%.o: CPPFLAGS = -Icore -Iproto -Itests
+$(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(PROTO) $(CORE)
+	$(CC) $(CFLAGS) -o $@ $^ -ljansson -lm
+
 # For tests that include tests/fail_malloc.h.
 WRAP_MALLOC = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
 $(BUILD)/tests/proto/test_labels: LDFLAGS += $(WRAP_MALLOC)
