@@ -47,7 +47,7 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(PROTO) $(CORE)
 
 # For tests that include tests/fail_malloc.h.
 WRAP_MALLOC = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
-$(BUILD)/tests/proto/test_labels: LDFLAGS += $(WRAP_MALLOC)
+$(addprefix $(BUILD)/tests/proto/test_,labels csv idx npy raw): LDFLAGS += $(WRAP_MALLOC)
 
 test: $(T_CORE) $(T_PROTO) $(T_SERVER)
 	@for t in $^; do $$t || exit 1; done

@@ -48,18 +48,45 @@ static bool line_error(struct err *err, enum err_code code, size_t line, const c
     return err_set(err, code, where, "%s", text);
 }
 
-/* The record at the cursor has more or fewer fields than the first: column is the last one read. */
-static bool ragged(struct csv *csv, size_t line, size_t column, bool last, struct err *err)
+/* Whether the row has as many fields as the first, the one before the cursor being in `column`. */
+static bool check_length(const struct csv *csv, size_t line, size_t column, bool last,
+                         struct err *err)
 {
+    struct csv_cursor cursor = csv->cursor;
     struct csv_field field = { .last = last };
+    size_t n = column + 1;
 
-    for (column++; !field.last; column++) {
-        if (!csv_field_next(&csv->cursor, column + 1, &field, err)) {
+    while (!field.last) {
+        if (!csv_field_next(&cursor, ++n, &field, err)) {
             return false;
         }
     }
-    return line_error(err, ERR_SYNTAX, line, "has %zu field%s, expected %zu", column,
-                      column == 1 ? "" : "s", csv->columns);
+    if (n != csv->columns) {
+        return line_error(err, ERR_SYNTAX, line, "has %zu field%s, expected %zu", n,
+                          n == 1 ? "" : "s", csv->columns);
+    }
+    return true;
+}
+
+/* Takes the field in `column` and reads its number. When it has none, that the row is too short or
+ * too long says more, if it is. */
+static bool read_number(struct csv *csv, size_t line, size_t column, float *ret, bool *ret_last,
+                        struct err *err)
+{
+    struct csv_field field;
+    struct err why = { 0 };
+
+    if (!csv_field_next(&csv->cursor, column + 1, &field, err)) {
+        return false;
+    }
+    if (!csv_field_number(&field, ret, &why)) {
+        if (check_length(csv, line, column, field.last, err)) {
+            *err = why;
+        }
+        return false;
+    }
+    *ret_last = field.last;
+    return true;
 }
 
 /* The cursor is at a blank line that is not at the end. */
@@ -143,60 +170,60 @@ static bool read_plain(struct csv *csv, size_t line, size_t from, size_t to, flo
         if (next != NULL) {
             csv->cursor.line += last;
         } else {
-            struct csv_field field;
-
             csv->cursor.at = p;
-            if (!csv_field_next(&csv->cursor, column + 1, &field, err) ||
-                !csv_field_number(&field, out, err)) {
+            if (!read_number(csv, line, column, out, &last, err)) {
                 return false;
             }
             next = csv->cursor.at;
-            last = field.last;
         }
         p = next;
         out++;
         if (last != (column + 1 == csv->columns)) {
             csv->cursor.at = p;
-            return ragged(csv, line, column, last, err);
+            return check_length(csv, line, column, last, err);
         }
     }
     csv->cursor.at = p;
     return true;
 }
 
-static bool read_class(struct csv *csv, const struct csv_field *field, uint32_t *ret,
+/* Takes the field in `column` and finds its class. */
+static bool read_class(struct csv *csv, size_t column, uint32_t *ret, bool *ret_last,
                        struct err *err)
 {
     char name[LABEL_LEN_MAX + 1]; /* one more, to be seen as too long */
-    const size_t len = csv_field_text(field, name, sizeof name);
+    struct csv_field field;
+    size_t len;
 
-    if (len == 0) {
-        return csv_field_error(field, ERR_SYNTAX, "is empty, must be the name of a class", err);
+    if (!csv_field_next(&csv->cursor, column + 1, &field, err)) {
+        return false;
     }
+    len = csv_field_text(&field, name, sizeof name);
+    if (len == 0) {
+        return csv_field_error(&field, ERR_SYNTAX, "is empty, must be the name of a class", err);
+    }
+    *ret_last = field.last;
     return label_set_add(csv->set, name, len, ret, err) ||
-           err_in(err, "line %zu column %zu", field->line, field->column);
+           err_in(err, "line %zu column %zu", field.line, field.column);
 }
 
 static bool read_special(struct csv *csv, size_t line, const struct csv_target *target,
                          struct err *err)
 {
-    struct csv_field field;
-    bool ok;
+    const size_t column = target->column;
+    bool last, ok;
 
-    if (!csv_field_next(&csv->cursor, target->column + 1, &field, err)) {
-        return false;
+    if (csv->set != NULL) {
+        ok = read_class(csv, column, &csv->classes[csv->buffered], &last, err);
+    } else {
+        float *row = csv->numbers + csv->buffered * csv->n_special;
+
+        ok = read_number(csv, line, column, &row[target->place], &last, err);
     }
-    ok = csv->set != NULL
-             ? read_class(csv, &field, &csv->classes[csv->buffered], err)
-             : csv_field_number(&field,
-                                &csv->numbers[csv->buffered * csv->n_special + target->place], err);
-    if (!ok) {
-        return false;
+    if (ok && last != (column + 1 == csv->columns)) {
+        return check_length(csv, line, column, last, err);
     }
-    if (field.last != (target->column + 1 == csv->columns)) {
-        return ragged(csv, line, target->column, field.last, err);
-    }
-    return true;
+    return ok;
 }
 
 static bool read_row(struct csv *csv, struct err *err)

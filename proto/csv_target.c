@@ -77,7 +77,7 @@ static bool index_read(const struct wanted *wanted, bool has_header, size_t colu
 
     for (i = negative; i < wanted->len && wanted->text[i] >= '0' && wanted->text[i] <= '9'; i++) {
         index = index * 10 + (size_t)(wanted->text[i] - '0');
-        index = index < columns ? index : columns + 1; /* stays out of range, and small */
+        index = index <= columns ? index : columns + 1; /* stays out of range, and small */
     }
     if (i < wanted->len || i == negative) {
         return has_header ? err_set(err, ERR_FIELD, "target",
