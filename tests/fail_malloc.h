@@ -8,10 +8,12 @@
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
+void *__real_aligned_alloc(size_t align, size_t size);
 void *__real_realloc(void *old, size_t size);
 void __real_free(void *old);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_aligned_alloc(size_t align, size_t size);
 void *__wrap_realloc(void *old, size_t size);
 void __wrap_free(void *old);
 
@@ -42,6 +44,14 @@ void *__wrap_malloc(size_t size)
 void *__wrap_calloc(size_t n, size_t size)
 {
     void *block = fail_malloc_now() ? NULL : __real_calloc(n, size);
+
+    fail_malloc_live += block != NULL;
+    return block;
+}
+
+void *__wrap_aligned_alloc(size_t align, size_t size)
+{
+    void *block = fail_malloc_now() ? NULL : __real_aligned_alloc(align, size);
 
     fail_malloc_live += block != NULL;
     return block;
