@@ -6,6 +6,7 @@
 #   make test-tsan   every test with the thread sanitizer, own build folder
 #   make check       layers, formatting, static analysis, scripts; reports files and functions over the limits
 #   make demo        handwritten digits, from nothing to answers, by curl      make demo-mnist   the real MNIST
+#   make fuzz        clang's fuzzer on the readers, FUZZ_SECONDS=10 each, beginning from tests/fuzz/corpus/
 #   make bench       what tests/bench/ measures
 #   make setup       installs what building and testing need (apt-get, with sudo when not root)
 #   make install     PREFIX=/usr/local DESTDIR=       make format   clang-format      make clean
@@ -38,6 +39,7 @@ T_CORE   = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/core/test_*.c)
 T_PROTO  = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/proto/test_*.c))
 T_SERVER = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/server/test_*.c))
 UNIT   = $(T_CORE) $(T_PROTO) $(T_SERVER)
+FUZZ   = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCH  = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/bench/bench_*.c))
 C_FILES = $(wildcard core/*.[ch] proto/*.[ch] server/*.[ch] tests/*.[ch] tests/*/*.[ch])
 
@@ -63,6 +65,7 @@ $(BUILD)/tests/core/%.o:   CPPFLAGS = -Icore -Itests
 $(BUILD)/tests/proto/%.o:  CPPFLAGS = -Icore -Iproto -Itests
 $(BUILD)/tests/server/%.o: CPPFLAGS = -Icore -Iproto -Iserver -Itests -D_GNU_SOURCE
 $(BUILD)/tests/bench/%.o:  CPPFLAGS = -Icore -Iproto -Itests -D_GNU_SOURCE
+$(BUILD)/tests/fuzz/%.o:   CPPFLAGS = -Icore -Iproto -Itests
 
 # Flags of one file alone are set above this rule. A change here, or of the flags below, rebuilds.
 $(BUILD)/%.o: %.c $(BUILD)/flags Makefile
@@ -76,12 +79,15 @@ $(T_PROTO): $(BUILD)/tests/proto/%: $(BUILD)/tests/proto/%.o $(PROTO) $(CORE) $(
 	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -lcmocka -ljansson -lm
 $(T_SERVER): $(BUILD)/tests/server/%: $(BUILD)/tests/server/%.o $(filter-out $(BUILD)/server/main.o,$(SERVER)) $(PROTO) $(CORE) $(BUILD)/files
 	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -lcmocka $(PKG_LIBS) -lm
+$(FUZZ): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(PROTO) $(CORE) $(BUILD)/files
+	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) -ljansson -lm
 $(BENCH): $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(PROTO) $(CORE) $(BUILD)/files
 	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -ljansson -lm
 
-# For tests that include tests/fail_malloc.h.
+# Tests that include tests/fail_malloc.h. private: $(BUILD)/files must not see it.
 WRAP_MALLOC = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=aligned_alloc
-$(addprefix $(BUILD)/tests/proto/,test_labels test_text test_bad): LDFLAGS += $(WRAP_MALLOC)
+STARVED = $(shell grep -l '"fail_malloc.h"' $(wildcard tests/proto/test_*.c))
+$(STARVED:tests/%.c=$(BUILD)/tests/%): private LDFLAGS += $(WRAP_MALLOC)
 
 # Files that change only when what they say does: the compiler and its flags, and what there is to link.
 FORCE:
@@ -134,6 +140,19 @@ test-tsan:
 	@SLOW=10 TSAN_OPTIONS=second_deadlock_stack=1 $$(setarch -R true 2>/dev/null && echo setarch -R) \
 	$(MAKE) --no-print-directory BUILD=build-tsan HARDEN= OPT=-O1 SAN='-fsanitize=thread $(SAN_FLAGS)' suite
 
+# What the fuzzer finds new goes to build-fuzz/corpus, what breaks a reader to build-fuzz/NAME-crash-...
+FUZZ_SECONDS ?= 10
+fuzz:
+	$(call need,build test)
+	@$(MAKE) --no-print-directory BUILD=build-fuzz CC=clang HARDEN= OPT=-O1 \
+	SAN='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all $(SAN_FLAGS)' fuzz-run
+fuzz-run: $(FUZZ)
+	@for f in $(notdir $(FUZZ)); do \
+	  echo "== $$f"; mkdir -p $(BUILD)/corpus/$$f; \
+	  $(BUILD)/tests/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1 -verbosity=0 \
+	    -artifact_prefix=$(BUILD)/$$f- $(BUILD)/corpus/$$f tests/fuzz/corpus/$$f || exit 1; \
+	done
+
 # The second compiler, for its warnings.
 clang:
 	@$(MAKE) --no-print-directory CC=clang BUILD=build-clang build-clang/sigmad unit
@@ -183,9 +202,9 @@ help:
 	@sed -n 's/^#   //p;/^VERSION/q' Makefile
 
 clean:
-	rm -rf build build-asan build-tsan build-clang $(BUILD)
+	rm -rf build build-asan build-tsan build-clang build-fuzz $(BUILD)
 
-.PHONY: all test test-unit test-e2e test-asan test-tsan suite unit clang check format demo demo-mnist bench setup \
+.PHONY: all test test-unit test-e2e test-asan test-tsan suite unit fuzz fuzz-run clang check format demo demo-mnist bench setup \
 	install help clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
