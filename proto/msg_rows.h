@@ -46,6 +46,19 @@ struct rows_limits {
 bool msg_labels_resolve(const struct msg_rows *rows, const struct labels *labels, size_t outputs,
                         uint32_t *ret, struct err *err);
 
+struct scan;
+
+/* For the decoders of messages with rows in them: one field's value each, read where it begins.
+ * Errors: as below, with places within the value: "[3][2]". */
+bool msg_rows_inputs(struct scan *scan, const struct rows_limits *limits, struct arena *arena,
+                     struct msg_rows *ret, struct err *err);
+bool msg_rows_targets(struct scan *scan, const struct rows_limits *limits, struct arena *arena,
+                      struct msg_rows *ret, struct err *err);
+bool msg_rows_labels(struct scan *scan, const struct rows_limits *limits, struct arena *arena,
+                     struct msg_rows *ret, struct err *err);
+/* Inputs with either targets or labels, as many as there are inputs. Errors: ERR_FIELD. */
+bool msg_rows_check(const struct msg_rows *rows, struct err *err);
+
 /* Errors, in all messages: ERR_SYNTAX at "body" with line and column for what is not JSON (nested
  * over 64 deep included); ERR_FIELD at the field's path: unknown or repeated fields, wrong types,
  * missing ones ("is missing"); `inputs[3] has 5 values, expected 4`; ERR_RANGE at `inputs[3][2]`

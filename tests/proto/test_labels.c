@@ -157,10 +157,8 @@ static void numerals_compare_as_their_values_do(void **state)
                                           "=.5e-1",  ".5",     "=0.5",       "0.51",  "1",
                                           "=10e-1",  "1.001",  "9",          "10",    "=1e1",
                                           "=1.0e+1", "100",    "=1E2",       "101",   "1e15" };
-    static const char *const none[] = { "",    "+",   "-",     ".",   "e1",
-                                        "1e",  "1e+", "1 ",    " 1",  "0x1",
-                                        "nan", "inf", "1.2.3", "--1", "1e9999999999999999",
-                                        "1,0" };
+    static const char *const none[] = { "",   "+",   "-",   ".",   "e1",    "1e",  "1e+", "1 ",
+                                        " 1", "0x1", "nan", "inf", "1.2.3", "--1", "1,0" };
     struct numeral a, b;
 
     (void)state;

@@ -1,0 +1,46 @@
+/* One array of numbers as the features, or the targets, of a data set: what IDX, NPY and raw bytes
+ * have in common once their headers are read. */
+#ifndef ARRAY_H
+#define ARRAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "err.h"
+#include "table.h"
+
+enum array_type {
+    ARRAY_U8,
+    ARRAY_I8,
+    ARRAY_U16,
+    ARRAY_I16,
+    ARRAY_U32,
+    ARRAY_I32,
+    ARRAY_U64,
+    ARRAY_I64,
+    ARRAY_F16,
+    ARRAY_F32,
+    ARRAY_F64,
+    ARRAY_TYPE_COUNT
+};
+
+struct array {
+    enum array_type type;
+    bool big_endian;
+    size_t rank; /* 0 to TABLE_RANK_MAX; 0 is refused */
+    size_t shape[TABLE_RANK_MAX];
+    const char *shape_at; /* where the client wrote the shape: "body", "shape" */
+    const char *bytes;    /* borrowed; all that follows the header */
+    size_t len;
+};
+
+/* Hands the array to the sink as that part. Nothing is allocated but what labels need, and all
+ * sizes are checked before. Errors: ERR_FIELD or ERR_TOO_LARGE at shape_at for a shape that cannot
+ * be that part, ERR_SYNTAX at "body" when len is not what the shape needs, ERR_RANGE at "[row]" or
+ * "[row][column]" for NaN, infinity, what overflows float32, and class names that are not whole;
+ * ERR_TYPE at "" for CSV_BOTH. */
+bool array_read(const struct array *array, enum csv_part part, enum target_kind kind,
+                const struct table_limits *limits, struct table_sink *sink, struct table_info *ret,
+                struct err *err);
+
+#endif

@@ -1,0 +1,212 @@
+#include "decimal.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* g(k) = floor(10^-k 2^(63 - e)) + 1, where 2^e <= 10^-k < 2^(e + 1): 10^-k to 64 bits, from above.
+ * Made by tests/proto/decimal_table.py. */
+#define G_MIN (-45)
+#define G_MAX 31
+static const uint64_t g_of[G_MAX - G_MIN + 1] = {
+    0xB35DBF821AE4F38C, 0x8F7E32CE7BEA5C70, 0xE596B7B0C643C71A, 0xB7ABC627050305AE,
+    0x92EFD1B8D0CF37BF, 0xEB194F8E1AE525FE, 0xBC143FA4E250EB32, 0x96769950B50D88F5,
+    0xF0BDC21ABB48DB21, 0xC097CE7BC90715B4, 0x9A130B963A6C115D, 0xF684DF56C3E01BC7,
+    0xC5371912364CE306, 0x9DC5ADA82B70B59E, 0xFC6F7C4045812297, 0xC9F2C9CD04674EDF,
+    0xA18F07D736B90BE6, 0x813F3978F8940985, 0xCECB8F27F4200F3B, 0xA56FA5B99019A5C9,
+    0x84595161401484A1, 0xD3C21BCECCEDA101, 0xA968163F0A57B401, 0x878678326EAC9001,
+    0xD8D726B7177A8001, 0xAD78EBC5AC620001, 0x8AC7230489E80001, 0xDE0B6B3A76400001,
+    0xB1A2BC2EC5000001, 0x8E1BC9BF04000001, 0xE35FA931A0000001, 0xB5E620F480000001,
+    0x9184E72A00000001, 0xE8D4A51000000001, 0xBA43B74000000001, 0x9502F90000000001,
+    0xEE6B280000000001, 0xBEBC200000000001, 0x9896800000000001, 0xF424000000000001,
+    0xC350000000000001, 0x9C40000000000001, 0xFA00000000000001, 0xC800000000000001,
+    0xA000000000000001, 0x8000000000000001, 0xCCCCCCCCCCCCCCCD, 0xA3D70A3D70A3D70B,
+    0x83126E978D4FDF3C, 0xD1B71758E219652C, 0xA7C5AC471B478424, 0x8637BD05AF6C69B6,
+    0xD6BF94D5E57A42BD, 0xABCC77118461CEFD, 0x89705F4136B4A598, 0xDBE6FECEBDEDD5BF,
+    0xAFEBFF0BCB24AAFF, 0x8CBCCC096F5088CC, 0xE12E13424BB40E14, 0xB424DC35095CD810,
+    0x901D7CF73AB0ACDA, 0xE69594BEC44DE15C, 0xB877AA3236A4B44A, 0x9392EE8E921D5D08,
+    0xEC1E4A7DB69561A6, 0xBCE5086492111AEB, 0x971DA05074DA7BEF, 0xF1C90080BAF72CB2,
+    0xC16D9A0095928A28, 0x9ABE14CD44753B53, 0xF79687AED3EEC552, 0xC612062576589DDB,
+    0x9E74D1B791E07E49, 0xFD87B5F28300CA0E, 0xCAD2F7F5359A3B3F, 0xA2425FF75E14FC32,
+    0x81CEB32C4B43FCF5,
+};
+
+static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+                            "25262728293031323334353637383940414243444546474849"
+                            "50515253545556575859606162636465666768697071727374"
+                            "75767778798081828384858687888990919293949596979899";
+
+/* floor(g cp / 2^64), its lowest bit set if that is not exact: "round to odd", so that comparing it
+ * with a whole even number compares the exact product. cp < 2^32. */
+static uint32_t round_to_odd(uint64_t g, uint32_t cp)
+{
+    const uint64_t low = (g & 0xFFFFFFFF) * cp;
+    const uint64_t high = (g >> 32) * cp + (low >> 32);
+
+    /* g is just above the power; a part of 1 in 2^32 or less is that surplus, no remainder. */
+    return (uint32_t)(high >> 32) | ((uint32_t)high > 1);
+}
+
+/* v = c 2^q, the float with these bits, lies in the middle between its neighbours (but at a power
+ * of 2, where the lower one is nearer). Of the decimals s 10^k that read back to v, k is chosen as
+ * large as ensures that there is one; then at most one lies there with a k one larger.
+ * Returns the digits of the best; *ret_k its exponent. bits: sign off, not 0, finite. */
+static uint32_t shortest(uint32_t bits, int *ret_k)
+{
+    const uint32_t field = bits >> 23, fraction = bits & 0x7FFFFF;
+    const uint32_t c = field == 0 ? fraction : fraction | 0x800000;
+    const int q = (field == 0 ? 1 : (int)field) - 150;
+    const bool narrow = fraction == 0 && field > 1; /* the lower neighbour is nearer */
+    const uint32_t out = c & 1; /* ties go to even c: an odd one does not own its ends */
+    /* floor(log10(2^q)), or of 3/4 2^q; then floor(log2(10^-k)): exact for all q here. */
+    const int k = (q * 1262611 - (narrow ? 524031 : 0)) >> 22;
+    const int h = q + ((-k * 1741647) >> 19) + 1;
+    const uint64_t g = g_of[k - G_MIN];
+    /* v and the ends of the interval that reads back to it, in quarters of 10^k. */
+    const uint32_t v = round_to_odd(g, (4 * c) << h);
+    const uint32_t low = round_to_odd(g, (4 * c - (narrow ? 1 : 2)) << h) + out;
+    const uint32_t high = round_to_odd(g, (4 * c + 2) << h) - out;
+    const uint32_t s = v / 4;
+    bool below, above;
+
+    *ret_k = k;
+    if (s >= 10) {
+        const uint32_t tens = s / 10;
+
+        below = low <= 40 * tens;
+        above = 40 * tens + 40 <= high;
+        if (below != above) {
+            *ret_k = k + 1;
+            return tens + above;
+        }
+    }
+    below = low <= 4 * s;
+    above = 4 * s + 4 <= high;
+    if (below != above) {
+        return s + above;
+    }
+    return s + (v > 4 * s + 2 || (v == 4 * s + 2 && (s & 1) != 0));
+}
+
+/* The whole number, |value| < 1000, without leading zeros. */
+static size_t whole_put(int value, char *ret)
+{
+    const unsigned size = (unsigned)abs(value);
+    char *p = ret;
+
+    if (value < 0) {
+        *p++ = '-';
+    }
+    if (size >= 100) {
+        *p++ = (char)('0' + size / 100);
+    }
+    if (size >= 10) {
+        *p++ = (char)('0' + size / 10 % 10);
+    }
+    *p++ = (char)('0' + size % 10);
+    return (size_t)(p - ret);
+}
+
+/* Lays out n digits of which the first stands at 10^(point - 1). */
+static size_t lay_out(const char *digits, int n, int point, int plain_max, char *ret)
+{
+    char *p = ret;
+
+    if (point > plain_max || point < -4) {
+        *p++ = digits[0];
+        if (n > 1) {
+            *p++ = '.';
+            memcpy(p, digits + 1, (size_t)(n - 1));
+            p += n - 1;
+        }
+        *p++ = 'e';
+        p += whole_put(point - 1, p);
+    } else if (point <= 0) {
+        memcpy(p, "0.0000", (size_t)(2 - point));
+        p += 2 - point;
+        memcpy(p, digits, (size_t)n);
+        p += n;
+    } else if (point >= n) {
+        memcpy(p, digits, (size_t)n);
+        memset(p + n, '0', (size_t)(point - n));
+        p += point;
+    } else {
+        memcpy(p, digits, (size_t)point);
+        p[point] = '.';
+        memcpy(p + point + 1, digits + point, (size_t)(n - point));
+        p += n + 1;
+    }
+    return (size_t)(p - ret);
+}
+
+size_t decimal_f32(float value, char *ret)
+{
+    char digits[10];
+    char *first = digits + sizeof digits;
+    char *p = ret;
+    uint32_t bits, s;
+    int k, n;
+
+    memcpy(&bits, &value, sizeof bits);
+    if (bits >> 31 != 0) {
+        *p++ = '-';
+        bits &= 0x7FFFFFFF;
+    }
+    if (bits == 0) {
+        memcpy(p, "0.0", 3);
+        return p == ret ? 1 : 4; /* 0, but -0.0 */
+    }
+    s = shortest(bits, &k);
+    while (s % 10 == 0) {
+        s /= 10;
+        k++;
+    }
+    for (; s >= 100; s /= 100) {
+        first -= 2;
+        memcpy(first, &pairs[s % 100 * 2], 2);
+    }
+    if (s >= 10) {
+        first -= 2;
+        memcpy(first, &pairs[s * 2], 2);
+    } else {
+        *--first = (char)('0' + s);
+    }
+    n = (int)(digits + sizeof digits - first);
+    return (size_t)(p - ret) + lay_out(first, n, n + k, 9, p);
+}
+
+size_t decimal_f64(double value, char *ret)
+{
+    char text[DECIMAL_F64_MAX], digits[DECIMAL_F64_MAX];
+    char *p = ret;
+    int n = 0, point;
+
+    if (signbit(value)) {
+        *p++ = '-';
+        value = -value;
+    }
+    if (value == 0.0) {
+        memcpy(p, "0.0", 3);
+        return p == ret ? 1 : 4;
+    }
+    for (int more = 14; more <= 16; more++) {
+        snprintf(text, sizeof text, "%.*e", more, value);
+        if (strtod(text, NULL) == value) {
+            break;
+        }
+    }
+    /* d.ddde+xx, where the point is the locale's and may be any bytes: only digits are taken. */
+    for (const char *at = text; *at != 'e'; at++) {
+        if (*at >= '0' && *at <= '9') {
+            digits[n++] = *at;
+        }
+    }
+    point = atoi(strchr(text, 'e') + 1) + 1;
+    while (n > 1 && digits[n - 1] == '0') {
+        n--;
+    }
+    return (size_t)(p - ret) + lay_out(digits, n, point, 17, p);
+}

@@ -1,0 +1,441 @@
+#include "msg_model.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "value.h"
+
+#define COUNT(fields) (sizeof(fields) / sizeof *(fields))
+
+/* Where an array is that the first pass only steps over. */
+struct later {
+    bool there;
+    struct scan at;
+};
+
+/* A body is read in two passes: the spec, and when spec_check is content with it the arrays, whose
+ * sizes it gives, so that nothing is allocated for a network that is refused. */
+struct model_in {
+    const struct model_limits *limits;
+    struct arena *arena;
+    struct net_spec spec;
+    struct labels *labels; /* owned until the decoder hands it over; NULL: none */
+    struct later weights[SPEC_LAYERS_MAX], biases[SPEC_LAYERS_MAX];
+    struct later shift, scale;
+};
+
+static bool later_read(struct scan *scan, struct later *later, struct err *err)
+{
+    *later = (struct later){ .there = true, .at = *scan };
+    return scan_skip(scan, err);
+}
+
+/* --- A layer's fields --- */
+
+static bool read_units(struct scan *scan, void *into, struct err *err)
+{
+    struct model_in *in = into;
+    uint64_t units;
+
+    if (!value_whole(scan, 1, in->limits->max_units, &units, err)) {
+        return false;
+    }
+    in->spec.layers[in->spec.n_layers].units = (size_t)units;
+    return true;
+}
+
+static bool read_activation(struct scan *scan, void *into, struct err *err)
+{
+    struct model_in *in = into;
+    const char *names[ACT_COUNT];
+    size_t at;
+
+    for (at = 0; at < ACT_COUNT; at++) {
+        names[at] = act_name((enum act)at);
+    }
+    if (!value_choice(scan, names, ACT_COUNT, &at, err)) {
+        return false;
+    }
+    in->spec.layers[in->spec.n_layers].act = (enum act)at;
+    return true;
+}
+
+static bool read_weights(struct scan *scan, void *into, struct err *err)
+{
+    struct model_in *in = into;
+
+    return later_read(scan, &in->weights[in->spec.n_layers], err);
+}
+
+static bool read_biases(struct scan *scan, void *into, struct err *err)
+{
+    struct model_in *in = into;
+
+    return later_read(scan, &in->biases[in->spec.n_layers], err);
+}
+
+/* --- The model's fields --- */
+
+static bool read_inputs(struct scan *scan, void *into, struct err *err)
+{
+    struct model_in *in = into;
+    uint64_t inputs;
+
+    if (!value_whole(scan, 1, in->limits->max_units, &inputs, err)) {
+        return false;
+    }
+    in->spec.inputs = (size_t)inputs;
+    return true;
+}
+
+/* The entry that begins here is the first of too many. */
+static bool too_many(struct scan *scan, size_t max, const char *what, struct err *err)
+{
+    size_t n = max;
+    bool more = true;
+
+    while (more) {
+        n++;
+        if (!scan_skip(scan, err) || !scan_next(scan, &more, err)) {
+            return false;
+        }
+    }
+    return err_set(err, ERR_FIELD, "", "must have 1 to %zu %s, has %zu", max, what, n);
+}
+
+static bool read_layers(struct scan *scan, void *into, struct err *err)
+{
+    static const struct value_field fields[] = {
+        { "units", read_units, true },
+        { "activation", read_activation, true },
+        { "weights", read_weights, false },
+        { "biases", read_biases, false },
+    };
+    struct model_in *in = into;
+    const size_t limit = in->limits->max_layers;
+    const size_t max = limit < SPEC_LAYERS_MAX ? limit : SPEC_LAYERS_MAX;
+    size_t *n = &in->spec.n_layers;
+    bool more;
+
+    if (!scan_expect(scan, SCAN_ARRAY, "an array of layers", err) || !scan_enter(scan, err)) {
+        return false;
+    }
+    for (;; ++*n) {
+        if (!scan_next(scan, &more, err)) {
+            return false;
+        }
+        if (!more) {
+            break;
+        }
+        if (*n == max) {
+            return too_many(scan, max, "layers", err);
+        }
+        if (!value_object(scan, "a layer", fields, COUNT(fields), in, err)) {
+            return value_in(err, "[%zu]", *n);
+        }
+    }
+    return *n > 0 || err_set(err, ERR_FIELD, "", "must have 1 to %zu layers, has none", max);
+}
+
+static bool read_cost(struct scan *scan, void *into, struct err *err)
+{
+    struct model_in *in = into;
+    const char *names[COST_COUNT];
+    size_t at;
+
+    for (at = 0; at < COST_COUNT; at++) {
+        names[at] = cost_name((enum cost)at);
+    }
+    if (!value_choice(scan, names, COST_COUNT, &at, err)) {
+        return false;
+    }
+    in->spec.cost = (enum cost)at;
+    return true;
+}
+
+static bool read_init(struct scan *scan, void *into, struct err *err)
+{
+    struct model_in *in = into;
+    const char *names[INIT_COUNT];
+    size_t at;
+
+    for (at = 0; at < INIT_COUNT; at++) {
+        names[at] = init_name((enum init)at);
+    }
+    if (!value_choice(scan, names, INIT_COUNT, &at, err)) {
+        return false;
+    }
+    in->spec.init = (enum init)at;
+    return true;
+}
+
+static bool read_bias_init(struct scan *scan, void *into, struct err *err)
+{
+    struct model_in *in = into;
+    const char *names[BIAS_COUNT];
+    size_t at;
+
+    for (at = 0; at < BIAS_COUNT; at++) {
+        names[at] = bias_init_name((enum bias_init)at);
+    }
+    if (!value_choice(scan, names, BIAS_COUNT, &at, err)) {
+        return false;
+    }
+    in->spec.bias_init = (enum bias_init)at;
+    return true;
+}
+
+static bool read_seed(struct scan *scan, void *into, struct err *err)
+{
+    struct model_in *in = into;
+
+    return value_whole(scan, 0, INT64_MAX, &in->spec.seed, err);
+}
+
+static bool read_normalize(struct scan *scan, void *into, struct err *err)
+{
+    struct model_in *in = into;
+    const char *names[NORM_COUNT];
+    size_t at;
+
+    for (at = 0; at < NORM_COUNT; at++) {
+        names[at] = norm_name((enum norm)at);
+    }
+    if (!value_choice(scan, names, NORM_COUNT, &at, err)) {
+        return false;
+    }
+    in->spec.norm = (enum norm)at;
+    return true;
+}
+
+static bool read_shift(struct scan *scan, void *into, struct err *err)
+{
+    struct model_in *in = into;
+
+    return later_read(scan, &in->shift, err);
+}
+
+static bool read_scale(struct scan *scan, void *into, struct err *err)
+{
+    struct model_in *in = into;
+
+    return later_read(scan, &in->scale, err);
+}
+
+/* Copies the names of the array that was entered to names, up to max. */
+static bool names_read(struct scan *scan, struct arena *arena, const char **names, size_t max,
+                       size_t *ret, struct err *err)
+{
+    char name[LABEL_LEN_MAX + 1];
+    size_t n = 0, len;
+    bool more;
+
+    for (;; n++) {
+        if (!scan_next(scan, &more, err)) {
+            return false;
+        }
+        if (!more) {
+            *ret = n;
+            return true;
+        }
+        if (n == max) {
+            return too_many(scan, max, "names", err);
+        }
+        if (!value_string(scan, name, sizeof name, &len, err)) {
+            return value_in(err, "[%zu]", n);
+        }
+        names[n] = arena_copy(arena, name, len);
+        if (names[n] == NULL) {
+            return err_set(err, ERR_MEMORY, "", "no memory for a name");
+        }
+    }
+}
+
+static bool read_labels(struct scan *scan, void *into, struct err *err)
+{
+    struct model_in *in = into;
+    const size_t limit = in->limits->max_units, left = (size_t)(scan->end - scan->at);
+    const size_t max = limit < SPEC_UNITS_MAX ? limit : SPEC_UNITS_MAX;
+    const size_t room = left / 2 < max ? left / 2 + 1 : max; /* a name takes 2 bytes or more */
+    const char **names;
+    size_t n;
+
+    if (!scan_expect(scan, SCAN_ARRAY, "an array of names", err)) {
+        return false;
+    }
+    names = arena_alloc(in->arena, room, sizeof *names);
+    if (names == NULL) {
+        return err_set(err, ERR_MEMORY, "", "no memory for names");
+    }
+    return scan_enter(scan, err) && names_read(scan, in->arena, names, max, &n, err) &&
+           labels_create(names, n, &in->labels, err);
+}
+
+/* --- The second pass --- */
+
+static float *floats_read(struct later *later, size_t n, struct arena *arena, struct err *err)
+{
+    float *values = arena_alloc(arena, n, sizeof *values);
+
+    if (values == NULL) {
+        err_set(err, ERR_MEMORY, "", "no memory for %zu values", n);
+        return NULL;
+    }
+    return value_row_of(&later->at, values, n, err) ? values : NULL;
+}
+
+static float *weights_read(struct later *later, size_t units, size_t inputs, struct arena *arena,
+                           struct err *err)
+{
+    struct scan *scan = &later->at;
+    float *values;
+    size_t n;
+    bool more;
+
+    if (!scan_expect(scan, SCAN_ARRAY, "an array of rows", err) || !scan_enter(scan, err)) {
+        return NULL;
+    }
+    values = arena_alloc(arena, units * inputs, sizeof *values);
+    if (values == NULL) {
+        err_set(err, ERR_MEMORY, "", "no memory for %zu values", units * inputs);
+        return NULL;
+    }
+    for (n = 0;; n++) {
+        if (!scan_next(scan, &more, err)) {
+            return NULL;
+        }
+        if (!more) {
+            break;
+        }
+        if (n >= units) { /* too many: only counted */
+            if (!scan_skip(scan, err)) {
+                return NULL;
+            }
+        } else if (!value_row_of(scan, values + n * inputs, inputs, err)) {
+            value_in(err, "[%zu]", n);
+            return NULL;
+        }
+    }
+    if (n != units) {
+        err_set(err, ERR_FIELD, "", "has %zu rows, expected %zu", n, units);
+        return NULL;
+    }
+    return values;
+}
+
+static bool layers_read(struct model_in *in, struct msg_model *ret, struct err *err)
+{
+    const struct net_spec *spec = &in->spec;
+
+    ret->weights = arena_alloc(in->arena, spec->n_layers, sizeof *ret->weights);
+    ret->biases = arena_alloc(in->arena, spec->n_layers, sizeof *ret->biases);
+    if (ret->weights == NULL || ret->biases == NULL) {
+        return err_set(err, ERR_MEMORY, "", "no memory for layers");
+    }
+    for (size_t l = 0; l < spec->n_layers; l++) {
+        const size_t inputs = l == 0 ? spec->inputs : spec->layers[l - 1].units;
+        const size_t units = spec->layers[l].units;
+
+        if (!in->weights[l].there || !in->biases[l].there) {
+            err_set(err, ERR_FIELD, in->weights[l].there ? "biases" : "weights",
+                    "is missing, but others are there: give all or none");
+            return value_in(err, "layers[%zu]", l);
+        }
+        ret->weights[l] = weights_read(&in->weights[l], units, inputs, in->arena, err);
+        if (ret->weights[l] == NULL) {
+            return value_in(err, "layers[%zu].weights", l);
+        }
+        ret->biases[l] = floats_read(&in->biases[l], units, in->arena, err);
+        if (ret->biases[l] == NULL) {
+            return value_in(err, "layers[%zu].biases", l);
+        }
+    }
+    ret->has_weights = true;
+    return true;
+}
+
+static bool norm_read(struct model_in *in, struct msg_model *ret, struct err *err)
+{
+    const char *given = in->shift.there ? "shift" : "scale";
+
+    if (in->spec.norm != NORM_STANDARD && in->spec.norm != NORM_MINMAX) {
+        return err_set(err, ERR_FIELD, given, "needs normalize to be standard or minmax, is %s",
+                       norm_name(in->spec.norm));
+    }
+    if (!ret->has_weights) {
+        return err_set(err, ERR_FIELD, given, "is there without weights");
+    }
+    if (!in->shift.there || !in->scale.there) {
+        return err_set(err, ERR_FIELD, in->shift.there ? "scale" : "shift",
+                       "is missing, but %s is there", given);
+    }
+    ret->shift = floats_read(&in->shift, in->spec.inputs, in->arena, err);
+    if (ret->shift == NULL) {
+        return value_in(err, "shift");
+    }
+    ret->scale = floats_read(&in->scale, in->spec.inputs, in->arena, err);
+    return ret->scale != NULL || value_in(err, "scale");
+}
+
+static bool arrays_read(struct model_in *in, struct msg_model *ret, struct err *err)
+{
+    bool any = false;
+
+    for (size_t l = 0; l < in->spec.n_layers; l++) {
+        any = any || in->weights[l].there || in->biases[l].there;
+    }
+    if (any && !layers_read(in, ret, err)) {
+        return false;
+    }
+    return (!in->shift.there && !in->scale.there) || norm_read(in, ret, err);
+}
+
+static bool labels_check(const struct model_in *in, struct err *err)
+{
+    const size_t outputs = spec_outputs(&in->spec);
+
+    if (in->labels != NULL && in->labels->n != outputs) {
+        return err_set(err, ERR_FIELD, "labels", "has %zu names, expected %zu, one for each output",
+                       in->labels->n, outputs);
+    }
+    return true;
+}
+
+bool msg_model_decode(const char *body, size_t len, const struct model_limits *limits,
+                      struct arena *arena, struct msg_model *ret, struct err *err)
+{
+    static const struct value_field fields[] = {
+        { "inputs", read_inputs, true },
+        { "layers", read_layers, true },
+        { "cost", read_cost, true },
+        { "init", read_init, false },
+        { "bias_init", read_bias_init, false },
+        { "seed", read_seed, false },
+        { "labels", read_labels, false },
+        { "normalize", read_normalize, false },
+        { "shift", read_shift, false },
+        { "scale", read_scale, false },
+    };
+    struct model_in *in = arena_alloc(arena, 1, sizeof *in);
+    struct msg_model msg = { .has_weights = false };
+
+    if (in == NULL) {
+        return err_set(err, ERR_MEMORY, "", "no memory for a model");
+    }
+    memset(in, 0, sizeof *in);
+    in->limits = limits;
+    in->arena = arena;
+    in->spec.init = INIT_SCALED_NORMAL;
+    in->spec.bias_init = BIAS_ZEROS;
+    in->spec.norm = NORM_NONE;
+    if (!value_body(body, len, "a model", fields, COUNT(fields), in, err) ||
+        !spec_check(&in->spec, limits->max_layers, limits->max_params, err) ||
+        !labels_check(in, err) || !arrays_read(in, &msg, err)) {
+        labels_free(in->labels);
+        return false;
+    }
+    msg.spec = in->spec;
+    msg.labels = in->labels;
+    *ret = msg;
+    return true;
+}

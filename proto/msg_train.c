@@ -1,0 +1,386 @@
+#include "msg_train.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "quote.h"
+#include "value.h"
+
+#define EPOCHS_MAX 1000000
+#define BATCH_MAX 65536
+#define PUBLISH_SECONDS_MAX 86400.0
+#define COUNT(fields) (sizeof(fields) / sizeof *(fields))
+
+/* What the fields below write to; those a message does not have are NULL. */
+struct train_in {
+    const struct rows_limits *limits;
+    struct arena *arena;
+    struct msg_source *source; /* where dataset and rows go: validation's, while in there */
+    struct msg_train *train;
+    struct train_plan *plan;
+    bool has_optimizer, has_l2;
+};
+
+static const char *const publish_names[PUBLISH_COUNT] = { "epoch", "end", "best" };
+
+const char *publish_name(enum publish publish)
+{
+    return publish_names[publish];
+}
+
+bool name_check(const char *name, size_t len, const char *where, struct err *err)
+{
+    bool ok = len >= 1 && len <= NAME_MAX_LEN;
+
+    for (size_t i = 0; i < len && ok; i++) {
+        const char c = name[i];
+        const bool alnum =
+            (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+
+        ok = alnum || (i > 0 && (c == '.' || c == '_' || c == '-'));
+    }
+    if (!ok) {
+        return err_set(err, ERR_FIELD, where,
+                       "must be 1 to %d of A-Z a-z 0-9 . _ - and begin with a letter or digit, "
+                       "is '%s'",
+                       NAME_MAX_LEN, quote(name, len).text);
+    }
+    return true;
+}
+
+/* --- Fields --- */
+
+static bool read_dataset(struct scan *scan, void *into, struct err *err)
+{
+    struct train_in *in = into;
+    char name[NAME_MAX_LEN + 1];
+    size_t len;
+
+    if (!value_string(scan, name, sizeof name, &len, err) || !name_check(name, len, "", err)) {
+        return false;
+    }
+    memcpy(in->source->dataset, name, len + 1);
+    return true;
+}
+
+static bool read_inputs(struct scan *scan, void *into, struct err *err)
+{
+    struct train_in *in = into;
+
+    return msg_rows_inputs(scan, in->limits, in->arena, &in->source->rows, err);
+}
+
+static bool read_targets(struct scan *scan, void *into, struct err *err)
+{
+    struct train_in *in = into;
+
+    return msg_rows_targets(scan, in->limits, in->arena, &in->source->rows, err);
+}
+
+static bool read_labels(struct scan *scan, void *into, struct err *err)
+{
+    struct train_in *in = into;
+
+    return msg_rows_labels(scan, in->limits, in->arena, &in->source->rows, err);
+}
+
+/* Data by name or by value, not both and not half of it. */
+static bool source_check(const struct msg_source *source, struct err *err)
+{
+    const struct msg_rows *rows = &source->rows;
+    const char *beside = rows->has_inputs    ? "inputs"
+                         : rows->has_targets ? "targets"
+                         : rows->has_labels  ? "labels"
+                                             : NULL;
+
+    if (source->dataset[0] == '\0') {
+        if (beside == NULL) {
+            return err_set(err, ERR_FIELD, "dataset",
+                           "is missing, and so is inputs: give one of them");
+        }
+        return msg_rows_check(rows, err);
+    }
+    if (beside != NULL) {
+        return err_set(err, ERR_FIELD, beside, "is there beside dataset: give one of them");
+    }
+    return true;
+}
+
+static bool read_validation(struct scan *scan, void *into, struct err *err)
+{
+    static const struct value_field fields[] = {
+        { "dataset", read_dataset, false },
+        { "inputs", read_inputs, false },
+        { "targets", read_targets, false },
+        { "labels", read_labels, false },
+    };
+    struct train_in *in = into, inner = *in;
+
+    in->train->has_validation = true;
+    inner.source = &in->train->validation;
+    return value_object(scan, "validation", fields, COUNT(fields), &inner, err) &&
+           source_check(inner.source, err);
+}
+
+static bool read_epochs(struct scan *scan, void *into, struct err *err)
+{
+    struct train_in *in = into;
+    uint64_t epochs;
+
+    if (!value_whole(scan, 1, EPOCHS_MAX, &epochs, err)) {
+        return false;
+    }
+    in->train->epochs = (size_t)epochs;
+    return true;
+}
+
+static bool read_batch_size(struct scan *scan, void *into, struct err *err)
+{
+    struct train_in *in = into;
+    uint64_t size;
+
+    if (!value_whole(scan, 1, BATCH_MAX, &size, err)) {
+        return false;
+    }
+    in->plan->batch_size = (size_t)size;
+    return true;
+}
+
+static bool read_seed(struct scan *scan, void *into, struct err *err)
+{
+    struct train_in *in = into;
+
+    return value_whole(scan, 0, INT64_MAX, &in->plan->seed, err);
+}
+
+/* A float32 with lower <= it (or <, when open) and it < upper. what: "above 0". */
+static bool read_float(struct scan *scan, float lower, bool open, float upper, const char *what,
+                       float *ret, struct err *err)
+{
+    enum scan_kind kind;
+    const char *begin;
+    float value;
+
+    if (!scan_peek(scan, &kind, err)) {
+        return false;
+    }
+    begin = scan->at;
+    if (!value_float(scan, &value, err)) {
+        return false;
+    }
+    if (value < lower || (open && value == lower) || value >= upper) {
+        return err_set(err, ERR_FIELD, "", "must be %s, is %s", what,
+                       quote(begin, (size_t)(scan->at - begin)).text);
+    }
+    *ret = value;
+    return true;
+}
+
+static bool read_l2(struct scan *scan, void *into, struct err *err)
+{
+    struct train_in *in = into;
+
+    in->has_l2 = true;
+    return read_float(scan, 0.0F, false, HUGE_VALF, "0 or more", &in->plan->l2, err);
+}
+
+static bool read_optimizer_name(struct scan *scan, void *into, struct err *err)
+{
+    struct train_in *in = into;
+    const char *names[OPT_COUNT];
+    size_t at;
+
+    for (at = 0; at < OPT_COUNT; at++) {
+        names[at] = optimizer_name((enum optimizer)at);
+    }
+    if (!value_choice(scan, names, OPT_COUNT, &at, err)) {
+        return false;
+    }
+    in->plan->optimizer = (enum optimizer)at;
+    return true;
+}
+
+static bool read_learning_rate(struct scan *scan, void *into, struct err *err)
+{
+    struct train_in *in = into;
+
+    return read_float(scan, 0.0F, true, HUGE_VALF, "above 0", &in->plan->learning_rate, err);
+}
+
+static bool read_momentum(struct scan *scan, void *into, struct err *err)
+{
+    struct train_in *in = into;
+
+    return read_float(scan, 0.0F, false, 1.0F, "0 or more and below 1", &in->plan->momentum, err);
+}
+
+static bool read_nesterov(struct scan *scan, void *into, struct err *err)
+{
+    struct train_in *in = into;
+
+    return value_boolean(scan, &in->plan->nesterov, err);
+}
+
+static bool read_optimizer(struct scan *scan, void *into, struct err *err)
+{
+    static const struct value_field fields[] = {
+        { "name", read_optimizer_name, true },
+        { "learning_rate", read_learning_rate, false },
+        { "momentum", read_momentum, false },
+        { "nesterov", read_nesterov, false },
+    };
+    struct train_in *in = into;
+
+    in->has_optimizer = true;
+    if (!value_object(scan, "optimizer", fields, COUNT(fields), into, err)) {
+        return false;
+    }
+    if (in->plan->nesterov && in->plan->momentum == 0.0F) {
+        return err_set(err, ERR_FIELD, "nesterov", "needs a momentum above 0");
+    }
+    return true;
+}
+
+static bool read_publish(struct scan *scan, void *into, struct err *err)
+{
+    struct train_in *in = into;
+    size_t at;
+
+    if (!value_choice(scan, publish_names, PUBLISH_COUNT, &at, err)) {
+        return false;
+    }
+    in->train->publish = (enum publish)at;
+    return true;
+}
+
+static bool read_publish_seconds(struct scan *scan, void *into, struct err *err)
+{
+    struct train_in *in = into;
+    double seconds;
+
+    if (!value_double(scan, &seconds, err)) {
+        return false;
+    }
+    if (seconds < 0.0 || seconds > PUBLISH_SECONDS_MAX) {
+        return err_set(err, ERR_FIELD, "", "must be 0 to %g, is %g", PUBLISH_SECONDS_MAX, seconds);
+    }
+    in->train->publish_seconds = seconds;
+    return true;
+}
+
+/* --- Messages --- */
+
+static const struct train_plan plan_default = {
+    .batch_size = 32,
+    .optimizer = OPT_SGD,
+    .learning_rate = 0.1F,
+};
+
+bool msg_train_decode(const char *body, size_t len, const struct rows_limits *limits,
+                      struct arena *arena, struct msg_train *ret, struct err *err)
+{
+    static const struct value_field fields[] = {
+        { "dataset", read_dataset, false },
+        { "inputs", read_inputs, false },
+        { "targets", read_targets, false },
+        { "labels", read_labels, false },
+        { "validation", read_validation, false },
+        { "epochs", read_epochs, false },
+        { "batch_size", read_batch_size, false },
+        { "optimizer", read_optimizer, false },
+        { "l2", read_l2, false },
+        { "seed", read_seed, false },
+        { "publish", read_publish, false },
+        { "publish_seconds", read_publish_seconds, false },
+    };
+    struct msg_train msg = { .epochs = 1, .plan = plan_default, .publish_seconds = 1.0 };
+    struct train_in in = {
+        .limits = limits, .arena = arena, .source = &msg.source, .train = &msg, .plan = &msg.plan
+    };
+
+    if (!value_body(body, len, "train", fields, COUNT(fields), &in, err) ||
+        !source_check(&msg.source, err)) {
+        return false;
+    }
+    *ret = msg;
+    return true;
+}
+
+bool msg_learn_decode(const char *body, size_t len, const struct rows_limits *limits,
+                      struct arena *arena, struct msg_learn *ret, struct err *err)
+{
+    static const struct value_field fields[] = {
+        { "inputs", read_inputs, true },  { "targets", read_targets, false },
+        { "labels", read_labels, false }, { "optimizer", read_optimizer, false },
+        { "l2", read_l2, false },
+    };
+    struct msg_learn msg = { .plan = plan_default };
+    struct msg_source source = { .dataset = "" };
+    struct train_in in = { .limits = limits, .arena = arena, .source = &source, .plan = &msg.plan };
+
+    if (!value_body(body, len, "learn", fields, COUNT(fields), &in, err) ||
+        !msg_rows_check(&source.rows, err)) {
+        return false;
+    }
+    msg.rows = source.rows;
+    msg.plan.batch_size = source.rows.inputs.rows;
+    msg.has_optimizer = in.has_optimizer;
+    msg.has_l2 = in.has_l2;
+    *ret = msg;
+    return true;
+}
+
+bool msg_evaluate_decode(const char *body, size_t len, const struct rows_limits *limits,
+                         struct arena *arena, struct msg_source *ret, struct err *err)
+{
+    static const struct value_field fields[] = {
+        { "dataset", read_dataset, false },
+        { "inputs", read_inputs, false },
+        { "targets", read_targets, false },
+        { "labels", read_labels, false },
+    };
+    struct msg_source msg = { .dataset = "" };
+    struct train_in in = { .limits = limits, .arena = arena, .source = &msg };
+
+    if (!value_body(body, len, "evaluate", fields, COUNT(fields), &in, err) ||
+        !source_check(&msg, err)) {
+        return false;
+    }
+    *ret = msg;
+    return true;
+}
+
+static bool read_version(struct scan *scan, void *into, struct err *err)
+{
+    uint64_t *ret = into;
+
+    return value_whole(scan, 1, INT64_MAX, ret, err);
+}
+
+bool msg_promote_decode(const char *body, size_t len, uint64_t *ret, struct err *err)
+{
+    static const struct value_field fields[] = {
+        { "version", read_version, true },
+    };
+    uint64_t version = 0;
+
+    if (!value_body(body, len, "promote", fields, COUNT(fields), &version, err)) {
+        return false;
+    }
+    *ret = version;
+    return true;
+}
+
+void msg_plan_encode(struct text *text, const struct train_plan *plan)
+{
+    text_printf(text, "\"batch_size\": %zu, \"optimizer\": {\"name\": ", plan->batch_size);
+    text_json(text, optimizer_name(plan->optimizer));
+    text_str(text, ", \"learning_rate\": ");
+    text_float(text, plan->learning_rate);
+    text_str(text, ", \"momentum\": ");
+    text_float(text, plan->momentum);
+    text_printf(text, ", \"nesterov\": %s}, \"l2\": ", plan->nesterov ? "true" : "false");
+    text_float(text, plan->l2);
+    text_printf(text, ", \"seed\": %" PRIu64, plan->seed);
+}
