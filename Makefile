@@ -163,7 +163,7 @@ check:
 	@clang-format --dry-run -Werror $(C_FILES)
 	@cppcheck --quiet -j 2 --std=c11 --enable=warning,performance,portability --inline-suppr \
 	  --suppress=missingIncludeSystem --error-exitcode=1 -Icore -Iproto -Iserver $(wildcard core proto server)
-	@shellcheck $(wildcard .ci/run tests/*.sh)
+	@shellcheck -x -e SC2119,SC2317 $(wildcard .ci/run tests/*.sh)
 	@/usr/bin/python3 -c 'import sys, pathlib; [compile(pathlib.Path(f).read_bytes(), f, "exec") for f in sys.argv[1:]]' \
 	  $(wildcard tests/*.py tests/*/*.py)
 	@tests/limits.sh $(C_FILES)
