@@ -1,12 +1,8 @@
 #include "dataset.h"
 
 #include <assert.h>
-#include <inttypes.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "disk.h"
 #include "server.h"
@@ -69,25 +65,6 @@ bool dataset_open(const char *path, struct dataset **ret, struct err *err)
     }
     *ret = dataset;
     return true;
-}
-
-bool dataset_discard(const char *root, const char *path, struct err *err)
-{
-    static atomic_uint count;
-    char name[48];
-    char *tmp = NULL, *trash = NULL, *all = NULL;
-    bool ok;
-
-    snprintf(name, sizeof name, "trash-%u", atomic_fetch_add(&count, 1));
-    ok = disk_path(root, "tmp", &tmp, err) && disk_path(root, "datasets", &all, err) &&
-         disk_path(tmp, name, &trash, err) && disk_rename(path, trash, all, tmp, err);
-    if (ok) {
-        disk_remove(trash);
-    }
-    free(tmp);
-    free(all);
-    free(trash);
-    return ok;
 }
 
 bool dataset_inline(const struct table_info *info, void *features, void *targets,

@@ -55,14 +55,12 @@ uint64_t datasets_generation(struct datasets *datasets);
 /* Puts one in place of any older generation, which is removed from disk on the pool once nobody
  * reads it. *fresh: there was none. The reference is taken over. Errors: ERR_LIMIT, ERR_MEMORY. */
 bool datasets_put(struct datasets *datasets, struct dataset *dataset, bool *fresh, struct err *err);
-/* Takes it out of the table; the folder must have been given up by dataset_discard before. */
+/* Takes it out of the table; its folder must have been given up by disk_discard before. */
 void datasets_remove(struct datasets *datasets, struct dataset *dataset);
 const char *datasets_root(const struct datasets *datasets);
 
 /* Pool. Opens and maps the folder. Errors: ERR_IO, ERR_FIELD. */
 bool dataset_open(const char *path, struct dataset **ret, struct err *err);
-/* Pool. Makes the folder vanish for good: renames it into tmp and syncs, then removes its files. */
-bool dataset_discard(const char *root, const char *path, struct err *err);
 /* One that lives in memory, of rows that came with a request; takes features and targets (malloc'd)
  * over, also on failure. */
 bool dataset_inline(const struct table_info *info, void *features, void *targets,

@@ -25,12 +25,17 @@ void digest_add(struct digest *digest, const void *bytes, size_t len)
     }
 }
 
+void digest_end_raw(struct digest *digest, unsigned char *ret)
+{
+    gnutls_hash_deinit(digest->handle, ret);
+    digest->handle = NULL;
+}
+
 void digest_end(struct digest *digest, char *ret)
 {
     unsigned char raw[32];
 
-    gnutls_hash_deinit(digest->handle, raw);
-    digest->handle = NULL;
+    digest_end_raw(digest, raw);
     for (size_t i = 0; ret != NULL && i < sizeof raw; i++) {
         snprintf(ret + 2 * i, 3, "%02x", raw[i]);
     }

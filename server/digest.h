@@ -19,6 +19,8 @@ bool digest_begin(struct digest *digest, struct err *err);
 void digest_add(struct digest *digest, const void *bytes, size_t len);
 /* 64 hex digits; releases the digest. ret may be NULL, to release it only. */
 void digest_end(struct digest *digest, char *ret);
+/* The 32 bytes themselves. */
+void digest_end_raw(struct digest *digest, unsigned char *ret);
 
 /* Of a version: the spec's members as msg_spec_encode writes them, then for each layer its weights
  * and biases in logical order, then shift and scale if there are some, all little-endian float32.

@@ -3,12 +3,20 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+static enum disk_durability durability = DISK_POWER; /* process lifetime */
+
+void disk_durability_set(enum disk_durability wanted)
+{
+    durability = wanted;
+}
 
 bool disk_err(struct err *err, const char *what, const char *path)
 {
@@ -58,15 +66,24 @@ bool disk_make_dirs(const char *path, struct err *err)
     return ok;
 }
 
+bool disk_sync(int fd, const char *path, struct err *err)
+{
+    return durability == DISK_PROCESS || fsync(fd) == 0 || disk_err(err, "sync", path);
+}
+
 bool disk_sync_dir(const char *path, struct err *err)
 {
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd;
     bool ok;
 
+    if (durability == DISK_PROCESS) {
+        return true;
+    }
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) {
         return disk_err(err, "open folder", path);
     }
-    ok = fsync(fd) == 0 || disk_err(err, "sync folder", path);
+    ok = disk_sync(fd, path, err);
     close(fd);
     return ok;
 }
@@ -136,13 +153,40 @@ void disk_unmap(void *at, size_t len)
     }
 }
 
-bool disk_rename(const char *from, const char *to, const char *from_dir, const char *to_dir,
-                 struct err *err)
+bool disk_rename(const char *from, const char *to, const char *to_dir, struct err *err)
 {
-    if (rename(from, to) != 0) {
-        return disk_err(err, "rename to", to);
+    return (rename(from, to) == 0 || disk_err(err, "rename to", to)) && disk_sync_dir(to_dir, err);
+}
+
+bool disk_tmp(const char *root, const char *name, char **ret, struct err *err)
+{
+    const size_t len = strlen(root) + strlen(name) + 8;
+    char *path = malloc(len);
+
+    if (path == NULL) {
+        return err_set(err, ERR_MEMORY, "disk", "has no memory for a path");
     }
-    return disk_sync_dir(to_dir, err) && disk_sync_dir(from_dir, err);
+    snprintf(path, len, "%s/tmp/%s", root, name);
+    *ret = path;
+    return true;
+}
+
+bool disk_discard(const char *root, const char *kind, const char *path, struct err *err)
+{
+    static atomic_uint count;
+    char name[48];
+    char *trash = NULL, *all = NULL;
+    bool ok;
+
+    snprintf(name, sizeof name, "trash-%u", atomic_fetch_add(&count, 1));
+    ok = disk_tmp(root, name, &trash, err) && disk_path(root, kind, &all, err) &&
+         (rename(path, trash) == 0 || disk_err(err, "rename", path)) && disk_sync_dir(all, err);
+    if (ok) {
+        disk_remove(trash);
+    }
+    free(all);
+    free(trash);
+    return ok;
 }
 
 void disk_remove(const char *path)

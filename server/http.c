@@ -27,14 +27,16 @@
 #include "route.h"
 #include "server.h"
 
-#define POOL_BYTES ((size_t)64 * 1024) /* a connection; half of it is the largest chunk of a body  \
-                                        */
+#define POOL_BYTES                                                                                 \
+    ((size_t)64 * 1024) /* a connection; half of it is the largest chunk of a body                 \
+                         */
 #define DROP_BYTES                                                                                 \
     ((size_t)256 * 1024) /* a refused body up to this is read, to keep the connection */
 #define RUNS 16          /* MHD_run calls in a row before the loop has its turn */
 #define SPARE_MAX 64
-#define INLINE_US 25.0 /* dearer work goes to the pool: a hand-over costs about 6 us of processor  \
-                        */
+#define INLINE_US                                                                                  \
+    25.0 /* dearer work goes to the pool: a hand-over costs about 6 us of processor                \
+          */
 
 struct http {
     struct server *server;

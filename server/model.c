@@ -8,9 +8,9 @@
 
 #include "server.h"
 
-static const char *source_name(enum source source)
+const char *source_name(enum source source)
 {
-    static const char *const names[] = { "create", "import", "train", "learn" };
+    static const char *const names[SOURCE_COUNT] = { "create", "import", "train", "learn" };
 
     return names[source];
 }

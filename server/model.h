@@ -21,7 +21,8 @@ struct job;
 struct model;
 struct learn;
 
-enum source { SOURCE_CREATE, SOURCE_IMPORT, SOURCE_TRAIN, SOURCE_LEARN };
+enum source { SOURCE_CREATE, SOURCE_IMPORT, SOURCE_TRAIN, SOURCE_LEARN, SOURCE_COUNT };
+const char *source_name(enum source source);
 
 /* How a version came about. */
 struct origin {

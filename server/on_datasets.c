@@ -180,7 +180,7 @@ static void delete_work(struct request *req)
 {
     const struct delete *delete = req->task;
 
-    dataset_discard(delete->root, delete->dataset->path, &req->err);
+    disk_discard(delete->root, "datasets", delete->dataset->path, &req->err);
 }
 
 static void delete_done(struct request *req)

@@ -383,8 +383,7 @@ static bool targets_remap(struct upload *up, const struct table_info *info, stru
 
 static bool part_sync(struct part_file *file, struct err *err)
 {
-    return file->fd < 0 ||
-           (part_flush(file, err) && (fsync(file->fd) == 0 || disk_err(err, "sync", file->path)));
+    return file->fd < 0 || (part_flush(file, err) && disk_sync(file->fd, file->path, err));
 }
 
 /* The other part, as it is in the present generation, by a second link to its file. */
@@ -511,7 +510,7 @@ static bool folder_commit(struct upload *up, const struct table_info *info, stru
     snprintf(name, sizeof name, "datasets/%s@%" PRIu64, up->name, up->generation);
     ok = ok && disk_path(datasets_root(up->server->datasets), "datasets", &all, err) &&
          disk_path(datasets_root(up->server->datasets), name, &final, err) &&
-         disk_sync_dir(up->folder, err) && disk_rename(up->folder, final, all, all, err) &&
+         disk_sync_dir(up->folder, err) && disk_rename(up->folder, final, all, err) &&
          dataset_open(final, ret, err);
     if (!ok && final != NULL) {
         disk_remove(final); /* what the client was not told of must not be there after a restart */
