@@ -72,6 +72,16 @@ $(BUILD)/%.o: %.c $(BUILD)/flags Makefile
 	@mkdir -p $(@D)
 	$(call say,cc)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+# One kernel source, compiled for each instruction set; on other machines these units are empty.
+# -O3 and no assumption about what the machine that runs it has: kernel.c chooses.
+ifneq ($(findstring x86_64,$(shell $(CC) -dumpmachine)),)
+$(BUILD)/core/kernel_avx2.o:   ISA = -mavx2 -mfma
+$(BUILD)/core/kernel_avx512.o: ISA = -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mavx2 -mprefer-vector-width=512
+endif
+$(BUILD)/core/kernel_%.o: core/kernel_%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -O3 $(ISA) -MMD -MP -c -o $@ $<
+
 # So is the link line: a core test gets core's objects and libm, and nothing else.
 $(T_CORE): $(BUILD)/tests/core/%: $(BUILD)/tests/core/%.o $(CORE) $(BUILD)/files
 	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -lcmocka -lm
