@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define DIGITS_MAX 17    /* of a float64 */
+#define DIGITS_COPIED 24 /* at once; as many as are to the left of a point, or more */
+
 /* g(k) = floor(10^-k 2^(63 - e)) + 1, where 2^e <= 10^-k < 2^(e + 1): 10^-k to 64 bits, from above.
  * Made by tests/proto/decimal_table.py. */
 #define G_MIN (-45)
@@ -33,11 +36,6 @@ static const uint64_t g_of[G_MAX - G_MIN + 1] = {
     0x9E74D1B791E07E49, 0xFD87B5F28300CA0E, 0xCAD2F7F5359A3B3F, 0xA2425FF75E14FC32,
     0x81CEB32C4B43FCF5,
 };
-
-static const char pairs[] = "00010203040506070809101112131415161718192021222324"
-                            "25262728293031323334353637383940414243444546474849"
-                            "50515253545556575859606162636465666768697071727374"
-                            "75767778798081828384858687888990919293949596979899";
 
 /* floor(g cp / 2^64), its lowest bit set if that is not exact: "round to odd", so that comparing it
  * with a whole even number compares the exact product. cp < 2^32. */
@@ -110,45 +108,87 @@ static size_t whole_put(int value, char *ret)
     return (size_t)(p - ret);
 }
 
-/* Lays out n digits of which the first stands at 10^(point - 1). */
-static size_t lay_out(const char *digits, int n, int point, int plain_max, char *ret)
+/* A decimal's digits, of which the first stands at 10^(point - 1); zeros follow the n that count.
+ */
+struct digits {
+    char text[DIGITS_COPIED + DIGITS_MAX];
+    int n, point;
+};
+
+/* Copies are of a fixed length, which is quick, and more than needed: ret has DECIMAL_MAX bytes. */
+static size_t lay_out(const struct digits *digits, int plain_max, char *ret)
 {
+    const char *text = digits->text;
+    const int n = digits->n, point = digits->point;
     char *p = ret;
 
     if (point > plain_max || point < -4) {
-        *p++ = digits[0];
-        if (n > 1) {
-            *p++ = '.';
-            memcpy(p, digits + 1, (size_t)(n - 1));
-            p += n - 1;
-        }
+        memcpy(p + 1, text, DIGITS_COPIED);
+        p[0] = text[0];
+        p[1] = '.';
+        p += n == 1 ? 1 : n + 1;
         *p++ = 'e';
         p += whole_put(point - 1, p);
     } else if (point <= 0) {
-        memcpy(p, "0.0000", (size_t)(2 - point));
-        p += 2 - point;
-        memcpy(p, digits, (size_t)n);
-        p += n;
-    } else if (point >= n) {
-        memcpy(p, digits, (size_t)n);
-        memset(p + n, '0', (size_t)(point - n));
-        p += point;
+        memcpy(p, "0.0000", 6);
+        memcpy(p + 2 - point, text, DIGITS_COPIED);
+        p += 2 - point + n;
     } else {
-        memcpy(p, digits, (size_t)point);
-        p[point] = '.';
-        memcpy(p + point + 1, digits + point, (size_t)(n - point));
-        p += n + 1;
+        memcpy(p, text, DIGITS_COPIED);
+        p += point;
+        if (point < n) {
+            memcpy(p + 1, text + point, DIGITS_COPIED);
+            *p = '.';
+            p += n - point + 1;
+        }
     }
     return (size_t)(p - ret);
 }
 
+/* The eight digits of s < 10^8, one a byte, the first lowest: split in two, four and eight, with
+ * the divisions of all lanes done as one multiplication. */
+static uint64_t split8(uint32_t s)
+{
+    const uint64_t fours = s / 10000 | (uint64_t)(s % 10000) << 32;
+    const uint64_t hundreds = (fours * 10486 >> 20) & 0x0000007F0000007F;
+    const uint64_t twos = hundreds | (fours - hundreds * 100) << 16;
+    const uint64_t tens = (twos * 103 >> 10) & 0x000F000F000F000F;
+
+    return tens | (twos - tens * 10) << 8;
+}
+
+/* s > 0, below 10^9, without its trailing zeros. */
+static void digits_set(struct digits *digits, uint32_t s, int k)
+{
+    const uint64_t zeros = 0x3030303030303030;
+    uint64_t eight = split8(s % 100000000);
+    unsigned lead = 0; /* bits of eight that are zeros in front */
+    char *p = digits->text;
+    int n;
+
+    memset(digits->text, '0', sizeof digits->text);
+    if (s >= 100000000) {
+        *p++ = (char)('0' + s / 100000000);
+        n = 9;
+    } else {
+        lead = (unsigned)__builtin_ctzll(eight) & ~7U;
+        n = 8 - (int)(lead / 8);
+    }
+    digits->point = n + k;
+    digits->n = eight == 0 ? 1 : n - __builtin_clzll(eight) / 8;
+    eight = (eight | zeros) >> lead | zeros << (56 - lead) << 8;
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    eight = __builtin_bswap64(eight);
+#endif
+    memcpy(p, &eight, sizeof eight);
+}
+
 size_t decimal_f32(float value, char *ret)
 {
-    char digits[10];
-    char *first = digits + sizeof digits;
+    struct digits digits;
+    uint32_t bits;
     char *p = ret;
-    uint32_t bits, s;
-    int k, n;
+    int k;
 
     memcpy(&bits, &value, sizeof bits);
     if (bits >> 31 != 0) {
@@ -159,30 +199,16 @@ size_t decimal_f32(float value, char *ret)
         memcpy(p, "0.0", 3);
         return p == ret ? 1 : 4; /* 0, but -0.0 */
     }
-    s = shortest(bits, &k);
-    while (s % 10 == 0) {
-        s /= 10;
-        k++;
-    }
-    for (; s >= 100; s /= 100) {
-        first -= 2;
-        memcpy(first, &pairs[s % 100 * 2], 2);
-    }
-    if (s >= 10) {
-        first -= 2;
-        memcpy(first, &pairs[s * 2], 2);
-    } else {
-        *--first = (char)('0' + s);
-    }
-    n = (int)(digits + sizeof digits - first);
-    return (size_t)(p - ret) + lay_out(first, n, n + k, 9, p);
+    bits = shortest(bits, &k);
+    digits_set(&digits, bits, k);
+    return (size_t)(p - ret) + lay_out(&digits, 9, p);
 }
 
 size_t decimal_f64(double value, char *ret)
 {
-    char text[DECIMAL_F64_MAX], digits[DECIMAL_F64_MAX];
+    struct digits digits = { .n = 0 };
+    char text[DECIMAL_MAX];
     char *p = ret;
-    int n = 0, point;
 
     if (signbit(value)) {
         *p++ = '-';
@@ -198,15 +224,16 @@ size_t decimal_f64(double value, char *ret)
             break;
         }
     }
+    memset(digits.text, '0', sizeof digits.text);
     /* d.ddde+xx, where the point is the locale's and may be any bytes: only digits are taken. */
     for (const char *at = text; *at != 'e'; at++) {
         if (*at >= '0' && *at <= '9') {
-            digits[n++] = *at;
+            digits.text[digits.n++] = *at;
         }
     }
-    point = atoi(strchr(text, 'e') + 1) + 1;
-    while (n > 1 && digits[n - 1] == '0') {
-        n--;
+    digits.point = atoi(strchr(text, 'e') + 1) + 1;
+    while (digits.n > 1 && digits.text[digits.n - 1] == '0') {
+        digits.n--;
     }
-    return (size_t)(p - ret) + lay_out(digits, n, point, 17, p);
+    return (size_t)(p - ret) + lay_out(&digits, 17, p);
 }

@@ -46,7 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     read_as_libc((const char *)data, size);
     if (size >= sizeof(float)) {
-        char text[DECIMAL_F32_MAX];
+        char text[DECIMAL_MAX];
         const char *at = text;
         float value, back;
         size_t len;
