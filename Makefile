@@ -1,12 +1,36 @@
+# Targets; `make help` prints them.
 #   make             build/sigmad
-#   make test        builds everything and passes every test (installs nothing: make setup does)
-BUILD ?= build
-CC    ?= gcc
-WARN   = -Wall -Wextra -Wconversion -Wshadow -Wcast-qual -Wvla -Wstrict-prototypes -Wmissing-prototypes -Werror
-OPT   ?= -O2
+#   make test        what a commit must pass: gcc and clang builds, checks, every test; installs what is missing
+#   make test-unit   the unit tests alone         make test-e2e    the end-to-end tests alone
+#   make test-asan   every test with address and undefined-behaviour sanitizers, own build folder
+#   make test-tsan   every test with the thread sanitizer, own build folder
+#   make check       layers, formatting, static analysis, scripts; reports files and functions over the limits
+#   make demo        handwritten digits, from nothing to answers, by curl      make demo-mnist   the real MNIST
+#   make fuzz        clang's fuzzer on the readers, FUZZ_SECONDS=10 each, beginning from tests/fuzz/corpus/
+#   make bench       what tests/bench/ measures
+#   make setup       installs what building and testing need (apt-get, with sudo when not root)
+#   make install     PREFIX=/usr/local DESTDIR=       make format   clang-format      make clean
+VERSION = 0.1.0
+
+BUILD  ?= build
+PREFIX ?= /usr/local
+DESTDIR ?=
+ifeq ($(origin CC),default)
+CC = gcc
+endif
+export CC
+
+# WERROR= builds with a compiler that warns about more than ours do.
+WERROR ?= -Werror
+WARN    = -Wall -Wextra -Wconversion -Wshadow -Wcast-qual -Wvla -Wstrict-prototypes -Wmissing-prototypes $(WERROR)
+OPT    ?= -O2
+HARDEN ?= -fstack-protector-strong -D_FORTIFY_SOURCE=2
+SAN    ?=
 # -ffp-contract=off: results are defined operation by operation; fused ones are written as such.
-CFLAGS = -std=gnu11 $(OPT) -g $(WARN) -ffp-contract=off -fno-math-errno -pthread $(SAN)
-PKGS   = libmicrohttpd jansson libuv gnutls
+CFLAGS  = -std=gnu11 $(OPT) -g $(WARN) -ffp-contract=off -fno-math-errno -pthread $(HARDEN) $(SAN)
+LDFLAGS ?= -Wl,-z,relro,-z,now
+PKGS    = libmicrohttpd jansson libuv gnutls
+PKG_LIBS = $(shell pkg-config --libs $(PKGS))
 
 CORE   = $(patsubst %.c,$(BUILD)/%.o,$(wildcard core/*.c))
 PROTO  = $(patsubst %.c,$(BUILD)/%.o,$(wildcard proto/*.c))
@@ -14,42 +38,174 @@ SERVER = $(patsubst %.c,$(BUILD)/%.o,$(wildcard server/*.c))
 T_CORE   = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/core/test_*.c))
 T_PROTO  = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/proto/test_*.c))
 T_SERVER = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/server/test_*.c))
+UNIT   = $(T_CORE) $(T_PROTO) $(T_SERVER)
+FUZZ   = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
+BENCH  = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/bench/bench_*.c))
+C_FILES = $(wildcard core/*.[ch] proto/*.[ch] server/*.[ch] tests/*.[ch] tests/*/*.[ch])
 
-all: $(BUILD)/sigmad
+all: $(BUILD)/needs
+	@$(MAKE) --no-print-directory $(BUILD)/sigmad
 
-$(BUILD)/sigmad: $(SERVER) $(PROTO) $(CORE)
-	$(CC) $(CFLAGS) -o $@ $^ $(shell pkg-config --libs $(PKGS)) -lm
+# Tells once a build folder, and by its apt package, what is not there.
+$(BUILD)/needs: tests/setup.sh
+	@tests/setup.sh check build
+	@mkdir -p $(@D) && touch $@
+
+# V=1 shows whole commands.
+say = $(if $(V),,@echo '$(1) $@';)
+
+$(BUILD)/sigmad: $(SERVER) $(PROTO) $(CORE) $(BUILD)/files
+	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(PKG_LIBS) -lm
 
 # The include path is the layer rule: a file can include only what lies at or below it.
 $(BUILD)/core/%.o:   CPPFLAGS = -Icore
 $(BUILD)/proto/%.o:  CPPFLAGS = -Icore -Iproto
-$(BUILD)/server/%.o: CPPFLAGS = -Icore -Iproto -Iserver -D_GNU_SOURCE
+$(BUILD)/server/%.o: CPPFLAGS = -Icore -Iproto -Iserver -D_GNU_SOURCE -DSIGMAD_VERSION='"$(VERSION)"'
 $(BUILD)/tests/core/%.o:   CPPFLAGS = -Icore -Itests
 $(BUILD)/tests/proto/%.o:  CPPFLAGS = -Icore -Iproto -Itests
 $(BUILD)/tests/server/%.o: CPPFLAGS = -Icore -Iproto -Iserver -Itests -D_GNU_SOURCE
+$(BUILD)/tests/bench/%.o:  CPPFLAGS = -Icore -Iproto -Itests -D_GNU_SOURCE
+$(BUILD)/tests/fuzz/%.o:   CPPFLAGS = -Icore -Iproto -Itests
 
-$(BUILD)/%.o: %.c
+# Flags of one file alone are set above this rule. A change here, or of the flags below, rebuilds.
+$(BUILD)/%.o: %.c $(BUILD)/flags Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,cc)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # So is the link line: a core test gets core's objects and libm, and nothing else.
-$(T_CORE): $(BUILD)/tests/core/%: $(BUILD)/tests/core/%.o $(CORE)
-	$(CC) $(CFLAGS) -o $@ $^ -lcmocka -lm
-$(T_PROTO): $(BUILD)/tests/proto/%: $(BUILD)/tests/proto/%.o $(PROTO) $(CORE)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka -ljansson -lm
-$(T_SERVER): $(BUILD)/tests/server/%: $(BUILD)/tests/server/%.o $(filter-out $(BUILD)/server/main.o,$(SERVER)) $(PROTO) $(CORE)
-	$(CC) $(CFLAGS) -o $@ $^ -lcmocka $(shell pkg-config --libs $(PKGS)) -lm
+$(T_CORE): $(BUILD)/tests/core/%: $(BUILD)/tests/core/%.o $(CORE) $(BUILD)/files
+	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -lcmocka -lm
+$(T_PROTO): $(BUILD)/tests/proto/%: $(BUILD)/tests/proto/%.o $(PROTO) $(CORE) $(BUILD)/files
+	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -lcmocka -ljansson -lm
+$(T_SERVER): $(BUILD)/tests/server/%: $(BUILD)/tests/server/%.o $(filter-out $(BUILD)/server/main.o,$(SERVER)) $(PROTO) $(CORE) $(BUILD)/files
+	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -lcmocka $(PKG_LIBS) -lm
+$(FUZZ): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(PROTO) $(CORE) $(BUILD)/files
+	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) -ljansson -lm
+$(BENCH): $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(PROTO) $(CORE) $(BUILD)/files
+	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -ljansson -lm
 
-# For tests that include tests/fail_malloc.h.
+# Tests that include tests/fail_malloc.h. private: $(BUILD)/files must not see it.
 WRAP_MALLOC = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=aligned_alloc
-$(addprefix $(BUILD)/tests/proto/,test_labels test_text test_bad): LDFLAGS += $(WRAP_MALLOC)
+STARVED = $(shell grep -l '"fail_malloc.h"' $(wildcard tests/proto/test_*.c))
+$(STARVED:tests/%.c=$(BUILD)/tests/%): private LDFLAGS += $(WRAP_MALLOC)
 
-test: $(T_CORE) $(T_PROTO) $(T_SERVER)
-	@for t in $^; do $$t || exit 1; done
+# Files that change only when what they say does: the compiler and its flags, and what there is to link.
+FORCE:
+write_if_new = @mkdir -p $(@D); printf '%s\n' '$(subst ','\'',$(1))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(1))' >$@
+$(BUILD)/flags: FORCE
+	$(call write_if_new,$(shell $(CC) --version 2>/dev/null | head -n 1) $(CC) $(CFLAGS) $(VERSION))
+$(BUILD)/files: FORCE
+	$(call write_if_new,$(LDFLAGS) $(CORE) $(PROTO) $(SERVER))
+
+# ---- tests ----
+
+# $(1): the things to look for. Installs only when one is missing, so apt is left alone otherwise.
+need = @tests/setup.sh check -q $(1) || tests/setup.sh install $(1)
+RUN  = /usr/bin/python3 tests/run.py --build $(BUILD)
+
+test:
+	$(call need,build test check)
+	@$(MAKE) --no-print-directory all clang check
+	@$(MAKE) --no-print-directory suite
+
+test-unit:
+	$(call need,build test)
+	@$(MAKE) --no-print-directory unit
+	@$(RUN) unit
+
+test-e2e:
+	$(call need,build test)
+	@$(MAKE) --no-print-directory $(BUILD)/sigmad
+	@$(RUN) e2e scripts
+
+# Every test there is, with whatever is in $(BUILD).
+suite: unit $(BUILD)/sigmad
+	@$(RUN) unit e2e scripts
+
+unit: $(UNIT)
+
+# gcc sees truncations that cannot be once the sanitizers' checks stand in between.
+SAN_FLAGS = -fno-omit-frame-pointer -Wno-format-truncation
+
+# Sanitized daemons are slower: the tests' own patience is stretched by SLOW.
+test-asan:
+	$(call need,build test)
+	@SLOW=4 ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1:abort_on_error=0 \
+	UBSAN_OPTIONS=print_stacktrace=1 $(MAKE) --no-print-directory BUILD=build-asan HARDEN= OPT=-O1 \
+	SAN='-fsanitize=address,undefined -fno-sanitize-recover=all $(SAN_FLAGS)' suite
+
+# The thread sanitizer's shadow memory needs addresses that are not too random: setarch -R.
+test-tsan:
+	$(call need,build test)
+	@SLOW=10 TSAN_OPTIONS=second_deadlock_stack=1 $$(setarch -R true 2>/dev/null && echo setarch -R) \
+	$(MAKE) --no-print-directory BUILD=build-tsan HARDEN= OPT=-O1 SAN='-fsanitize=thread $(SAN_FLAGS)' suite
+
+# What the fuzzer finds new goes to build-fuzz/corpus, what breaks a reader to build-fuzz/NAME-crash-...
+FUZZ_SECONDS ?= 10
+fuzz:
+	$(call need,build test)
+	@$(MAKE) --no-print-directory BUILD=build-fuzz CC=clang HARDEN= OPT=-O1 \
+	SAN='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all $(SAN_FLAGS)' fuzz-run
+fuzz-run: $(FUZZ)
+	@for f in $(notdir $(FUZZ)); do \
+	  echo "== $$f"; mkdir -p $(BUILD)/corpus/$$f; \
+	  $(BUILD)/tests/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1 -verbosity=0 \
+	    -artifact_prefix=$(BUILD)/$$f- $(BUILD)/corpus/$$f tests/fuzz/corpus/$$f || exit 1; \
+	done
+
+# The second compiler, for its warnings.
+clang:
+	@$(MAKE) --no-print-directory CC=clang BUILD=build-clang build-clang/sigmad unit
+
+check:
+	$(call need,check)
+	@tests/layers.sh
+	@clang-format --dry-run -Werror $(C_FILES)
+	@cppcheck --quiet -j 2 --std=c11 --enable=warning,performance,portability --inline-suppr \
+	  --suppress=missingIncludeSystem --error-exitcode=1 -Icore -Iproto -Iserver $(wildcard core proto server)
+	@shellcheck -x -e SC2119,SC2317 $(wildcard .ci/run tests/*.sh)
+	@/usr/bin/python3 -c 'import sys, pathlib; [compile(pathlib.Path(f).read_bytes(), f, "exec") for f in sys.argv[1:]]' \
+	  $(wildcard tests/*.py tests/*/*.py)
+	@tests/limits.sh $(C_FILES)
+
+format:
+	clang-format -i $(C_FILES)
+
+# ---- showing and measuring ----
+
+demo:
+	$(call need,build demo)
+	@$(MAKE) --no-print-directory all
+	@SIGMAD=$(BUILD)/sigmad tests/demo.sh
+
+demo-mnist:
+	$(call need,build demo mnist)
+	@$(MAKE) --no-print-directory all
+	@SIGMAD=$(BUILD)/sigmad tests/demo-mnist.sh
+
+bench: $(BENCH) $(BUILD)/sigmad
+	@for b in $(BENCH) $(wildcard tests/bench/*.sh); do echo "== $$b"; SIGMAD=$(BUILD)/sigmad $$b || exit 1; done
+
+# ---- installing ----
+
+setup:
+	@tests/setup.sh install build test check demo
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -m 755 $(BUILD)/sigmad $(DESTDIR)$(PREFIX)/bin/sigmad
+	sed 's|@BIN@|$(PREFIX)/bin/sigmad|' systemd/sigmad.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/sigmad.service
+	chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/sigmad.service
+	$(if $(wildcard systemd/sigmad.8),install -D -m 644 systemd/sigmad.8 $(DESTDIR)$(PREFIX)/share/man/man8/sigmad.8)
+
+help:
+	@sed -n 's/^#   //p;/^VERSION/q' Makefile
 
 clean:
-	rm -rf $(BUILD)
+	rm -rf build build-asan build-tsan build-clang build-fuzz $(BUILD)
 
-.PHONY: all test clean
+.PHONY: all test test-unit test-e2e test-asan test-tsan suite unit fuzz fuzz-run clang check format demo demo-mnist bench setup \
+	install help clean FORCE
 .SECONDARY:
+.DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

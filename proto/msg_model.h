@@ -24,9 +24,9 @@ struct msg_model {
     struct net_spec spec;
     struct labels *labels; /* owned by the message until taken (set to NULL then); NULL: none */
     bool has_weights;
-    float **weights; /* in the arena, one a layer, units x fan-in; when has_weights */
-    float **biases;
-    float *shift, *scale; /* in the arena; NULL: none given */
+    const float **weights; /* in the arena, one a layer, units x fan-in; when has_weights */
+    const float **biases;
+    const float *shift, *scale; /* in the arena; NULL: none given */
 };
 
 struct model_limits {

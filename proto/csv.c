@@ -1,0 +1,455 @@
+#include "table.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "csv_field.h"
+#include "csv_target.h"
+#include "number.h"
+
+#define BUFFER_VALUES 16384 /* rows are handed on when about this many values are there */
+#define QUICK_ROOM 64       /* number_list wants as many bytes */
+
+/* A row's columns are of two kinds: special ones, the targets among features or a class name, which
+ * are few and taken one by one; and plain ones, numbers that go to one place in the order they
+ * come. */
+struct csv {
+    const struct csv_options *options; /* borrowed, as are limits and sink */
+    const struct table_limits *limits;
+    struct table_sink *sink;
+    struct csv_cursor cursor;
+    size_t columns;
+    bool plain_targets; /* plain columns are targets */
+    size_t plain_width;
+    struct csv_target *special; /* owned; ascending by column */
+    size_t n_special;
+    struct label_set *set; /* owned; NULL unless class names are read */
+
+    size_t rows;           /* of which the last `buffered` were not handed on yet */
+    size_t buffered, room; /* rows */
+    float *plain;          /* owned; room x plain_width */
+    float *numbers;        /* owned; room x n_special, when they are numbers */
+    uint32_t *classes;     /* owned; room, when they are class names */
+};
+
+static bool line_error(struct err *err, enum err_code code, size_t line, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+static bool line_error(struct err *err, enum err_code code, size_t line, const char *fmt, ...)
+{
+    char where[sizeof err->where], text[sizeof err->text];
+    va_list args;
+
+    snprintf(where, sizeof where, "line %zu", line);
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    return err_set(err, code, where, "%s", text);
+}
+
+/* Whether the row has as many fields as the first, the one before the cursor being in `column`. */
+static bool check_length(const struct csv *csv, size_t line, size_t column, bool last,
+                         struct err *err)
+{
+    struct csv_cursor cursor = csv->cursor;
+    struct csv_field field = { .last = last };
+    size_t n = column + 1;
+
+    while (!field.last) {
+        if (!csv_field_next(&cursor, ++n, &field, err)) {
+            return false;
+        }
+    }
+    if (n != csv->columns) {
+        return line_error(err, ERR_SYNTAX, line, "has %zu field%s, expected %zu", n,
+                          n == 1 ? "" : "s", csv->columns);
+    }
+    return true;
+}
+
+/* Takes the field in `column` and reads its number. When it has none, that the row is too short or
+ * too long says more, if it is. */
+static bool read_number(struct csv *csv, size_t line, size_t column, float *ret, bool *ret_last,
+                        struct err *err)
+{
+    struct csv_field field;
+    struct err why = { 0 };
+
+    if (!csv_field_next(&csv->cursor, column + 1, &field, err)) {
+        return false;
+    }
+    if (!csv_field_number(&field, ret, &why)) {
+        if (check_length(csv, line, column, field.last, err)) {
+            *err = why;
+        }
+        return false;
+    }
+    *ret_last = field.last;
+    return true;
+}
+
+/* The cursor is at a blank line that is not at the end. */
+static bool blank(const struct csv *csv, struct err *err)
+{
+    return line_error(err, ERR_SYNTAX, csv->cursor.line, "is blank, with rows behind it");
+}
+
+static inline unsigned digit(char c)
+{
+    return (unsigned)(unsigned char)c - '0'; /* above 9: none */
+}
+
+/* The one to three digits that four bytes at p begin with, without a branch on how many; 0 when
+ * there are none or more. */
+static inline unsigned few_digits(const char *p, unsigned *ret)
+{
+    uint32_t word, other;
+    unsigned bits;
+
+    memcpy(&word, p, sizeof word);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    word = __builtin_bswap32(word);
+#endif
+    word ^= 0x30303030; /* bytes 0 to 9 are digits now, the first lowest */
+    other = (((word & 0x7f7f7f7f) + 0x76767676) | word) & 0x80808080;
+    if (other == 0 || (other & 0x80) != 0) {
+        return 0;
+    }
+    bits = (unsigned)__builtin_ctz(other) & ~7U;
+    word <<= 32 - bits; /* zeros move in before the digits */
+    word = word * 10 + (word >> 8);
+    *ret = (word & 0xff) * 100 + (word >> 16 & 0xff);
+    return bits / 8;
+}
+
+/* Reads the number at p if it is an easy one and a delimiter or a line end follows it directly.
+ * Returns where the next field begins, or NULL. At least QUICK_ROOM bytes are there. */
+static inline const char *quick_number(const char *p, const char *end, char delimiter, float *ret,
+                                       bool *last)
+{
+    static const float power[4] = { 1.0F, 10.0F, 100.0F, 1000.0F };
+    unsigned whole = 0, fraction = 0, behind = 0;
+    const unsigned before = few_digits(p, &whole);
+    const char *q;
+
+    if (before > 0 && p[before] == '.') {
+        behind = few_digits(p + before + 1, &fraction);
+    }
+    q = p + before + (behind > 0 ? 1 + behind : 0);
+    if (before == 0 || (*q != delimiter && *q != '\n' && *q != '\r')) {
+        q = p;
+        if (number_list(&q, end, ret, 1) == 0) {
+            return NULL;
+        }
+    } else { /* both sides are exact in float32, so that one rounding makes it the nearest */
+        *ret = ((float)(int)whole * power[behind] + (float)(int)fraction) / power[behind];
+    }
+    *last = *q != delimiter;
+    if (!*last || *q == '\n') {
+        return q + 1;
+    }
+    return q[0] == '\r' && q[1] == '\n' ? q + 2 : NULL;
+}
+
+/* Reads plain columns from `from` up to `to` into out. */
+static bool read_plain(struct csv *csv, size_t line, size_t from, size_t to, float *out,
+                       struct err *err)
+{
+    const char *end = csv->cursor.end;
+    const char delimiter = csv->cursor.delimiter;
+    const char *p = csv->cursor.at;
+
+    for (size_t column = from; column < to; column++) {
+        const char *next = NULL;
+        bool last = false;
+
+        if (end - p > QUICK_ROOM) {
+            next = quick_number(p, end, delimiter, out, &last);
+        }
+        if (next != NULL) {
+            csv->cursor.line += last;
+        } else {
+            csv->cursor.at = p;
+            if (!read_number(csv, line, column, out, &last, err)) {
+                return false;
+            }
+            next = csv->cursor.at;
+        }
+        p = next;
+        out++;
+        if (last != (column + 1 == csv->columns)) {
+            csv->cursor.at = p;
+            return check_length(csv, line, column, last, err);
+        }
+    }
+    csv->cursor.at = p;
+    return true;
+}
+
+/* Takes the field in `column` and finds its class. */
+static bool read_class(struct csv *csv, size_t column, uint32_t *ret, bool *ret_last,
+                       struct err *err)
+{
+    char name[LABEL_LEN_MAX + 1]; /* one more, to be seen as too long */
+    struct csv_field field;
+    size_t len;
+
+    if (!csv_field_next(&csv->cursor, column + 1, &field, err)) {
+        return false;
+    }
+    len = csv_field_text(&field, name, sizeof name);
+    if (len == 0) {
+        return csv_field_error(&field, ERR_SYNTAX, "is empty, must be the name of a class", err);
+    }
+    *ret_last = field.last;
+    return label_set_add(csv->set, name, len, ret, err) ||
+           err_in(err, "line %zu column %zu", field.line, field.column);
+}
+
+static bool read_special(struct csv *csv, size_t line, const struct csv_target *target,
+                         struct err *err)
+{
+    const size_t column = target->column;
+    bool last, ok;
+
+    if (csv->set != NULL) {
+        ok = read_class(csv, column, &csv->classes[csv->buffered], &last, err);
+    } else {
+        float *row = csv->numbers + csv->buffered * csv->n_special;
+
+        ok = read_number(csv, line, column, &row[target->place], &last, err);
+    }
+    if (ok && last != (column + 1 == csv->columns)) {
+        return check_length(csv, line, column, last, err);
+    }
+    return ok;
+}
+
+static bool read_row(struct csv *csv, struct err *err)
+{
+    const size_t line = csv->cursor.line;
+    float *out = csv->plain + csv->buffered * csv->plain_width;
+    size_t column = 0;
+
+    for (size_t i = 0; i < csv->n_special; i++) {
+        const struct csv_target *target = &csv->special[i];
+
+        if (!read_plain(csv, line, column, target->column, out, err) ||
+            !read_special(csv, line, target, err)) {
+            return false;
+        }
+        out += target->column - column;
+        column = target->column + 1;
+    }
+    return read_plain(csv, line, column, csv->columns, out, err);
+}
+
+/* Hands on what is buffered. */
+static bool flush(struct csv *csv, struct err *err)
+{
+    struct table_sink *sink = csv->sink;
+    const size_t n = csv->buffered;
+
+    csv->buffered = 0;
+    if (n == 0) {
+        return true;
+    }
+    if (csv->plain_width > 0 &&
+        !(csv->plain_targets ? sink->targets : sink->features)(
+            sink, csv->plain, n * csv->plain_width * sizeof *csv->plain, err)) {
+        return false;
+    }
+    if (csv->n_special == 0) {
+        return true;
+    }
+    return csv->set != NULL
+               ? sink->targets(sink, csv->classes, n * sizeof *csv->classes, err)
+               : sink->targets(sink, csv->numbers, n * csv->n_special * sizeof *csv->numbers, err);
+}
+
+static bool read_rows(struct csv *csv, struct err *err)
+{
+    while (csv->cursor.at < csv->cursor.end) {
+        if (csv_field_blank(&csv->cursor)) {
+            if (csv_field_done(&csv->cursor)) {
+                break;
+            }
+            return blank(csv, err);
+        }
+        if (csv->rows == csv->limits->max_rows) {
+            return line_error(err, ERR_TOO_LARGE, csv->cursor.line,
+                              "is row %zu, at most %zu are taken", csv->rows + 1, csv->rows);
+        }
+        if (!read_row(csv, err)) {
+            return false;
+        }
+        csv->rows++;
+        if (++csv->buffered == csv->room && !flush(csv, err)) {
+            return false;
+        }
+    }
+    if (csv->rows == 0) {
+        return err_set(err, ERR_SYNTAX, "body", "has no rows");
+    }
+    return flush(csv, err);
+}
+
+/* Counts the columns of the first record and says whether it is a header; the cursor goes behind.
+ */
+static bool read_first(struct csv *csv, bool *ret_header, struct err *err)
+{
+    struct csv_field field = { .last = false };
+    size_t columns = 0, numbers = 0;
+
+    if (csv_field_blank(&csv->cursor)) {
+        return csv_field_done(&csv->cursor) ? err_set(err, ERR_SYNTAX, "body", "has no rows")
+                                            : blank(csv, err);
+    }
+    while (!field.last) {
+        if (!csv_field_next(&csv->cursor, ++columns, &field, err)) {
+            return false;
+        }
+        numbers += numbers == 0 && csv_field_is_number(&field);
+    }
+    csv->columns = columns;
+    *ret_header = csv->options->header == CSV_HEADER_AUTO
+                      ? numbers == 0
+                      : csv->options->header == CSV_HEADER_PRESENT;
+    return true;
+}
+
+static bool check_options(const struct csv_options *options, struct err *err)
+{
+    const char delimiter = options->delimiter;
+
+    if (delimiter != '\t' &&
+        (delimiter < ' ' || delimiter > '~' || strchr("\"+-._", delimiter) != NULL ||
+         digit(delimiter) <= 9 || ((delimiter | 0x20) >= 'a' && (delimiter | 0x20) <= 'z'))) {
+        return err_set(err, ERR_FIELD, "delimiter",
+                       "must be a tab, a blank or a sign such as ',' ';' '|'");
+    }
+    if (options->part != CSV_BOTH && options->target != NULL) {
+        return err_set(err, ERR_FIELD, "target", "must be left out where every column is %s",
+                       options->part == CSV_TARGETS ? "a target" : "a feature");
+    }
+    if (options->part != CSV_FEATURES && options->kind == TARGET_NONE) {
+        return err_set(err, ERR_FIELD, "kind", "must be labels or numbers");
+    }
+    return true;
+}
+
+/* The columns' roles are within limits and suit what was asked for. */
+static bool check_plan(const struct csv *csv, size_t line, struct err *err)
+{
+    const struct csv_options *options = csv->options;
+    const size_t max = csv->limits->max_features;
+
+    if (csv->n_special > 0 && options->kind == TARGET_LABELS &&
+        (csv->n_special > 1 || (csv->plain_targets && csv->columns > 1))) {
+        return err_set(err, ERR_FIELD, "target", "must be one column to be labels, is %zu",
+                       csv->plain_targets ? csv->columns : csv->n_special);
+    }
+    if (csv->plain_width == 0 && options->part != CSV_TARGETS) {
+        return err_set(err, ERR_FIELD, "target", "must leave a column as a feature, of %zu",
+                       csv->columns);
+    }
+    if (csv->plain_width > max) {
+        return line_error(err, ERR_TOO_LARGE, line, "must have at most %zu %s, has %zu", max,
+                          csv->plain_targets ? "targets" : "features", csv->plain_width);
+    }
+    return true;
+}
+
+/* Decides from the first record which columns are what; the cursor is then at the first row. */
+static bool plan(struct csv *csv, struct err *err)
+{
+    const struct csv_options *options = csv->options;
+    const bool labels = options->part != CSV_FEATURES && options->kind == TARGET_LABELS;
+    const struct csv_cursor first = csv->cursor;
+    bool header = false;
+
+    if (!read_first(csv, &header, err)) {
+        return false;
+    }
+    if ((options->part == CSV_BOTH || labels) &&
+        !csv_target_find(options->target, header ? &first : NULL, csv->columns, &csv->special,
+                         &csv->n_special, err)) {
+        return false;
+    }
+    if (!header) {
+        csv->cursor = first;
+    }
+    csv->plain_targets = options->part == CSV_TARGETS;
+    csv->plain_width = csv->columns - csv->n_special;
+    return check_plan(csv, first.line, err);
+}
+
+static bool allocate(struct csv *csv, struct err *err)
+{
+    const size_t most = csv->plain_width > csv->n_special ? csv->plain_width : csv->n_special;
+    const bool labels = csv->n_special > 0 && csv->options->kind == TARGET_LABELS;
+
+    csv->room = most < BUFFER_VALUES ? BUFFER_VALUES / most : 1;
+    csv->plain = malloc((csv->room * csv->plain_width + 1) * sizeof *csv->plain);
+    csv->numbers = labels ? NULL : malloc((csv->room * csv->n_special + 1) * sizeof *csv->numbers);
+    csv->classes = labels ? malloc(csv->room * sizeof *csv->classes) : NULL;
+    if (csv->plain == NULL || (labels ? csv->classes == NULL : csv->numbers == NULL)) {
+        return err_set(err, ERR_MEMORY, "", "no memory for rows of %zu values", most);
+    }
+    return !labels || label_set_create(&csv->set, err);
+}
+
+/* What was read, but for the labels. */
+static struct table_info describe(const struct csv *csv)
+{
+    struct table_info info = { .rows = csv->rows, .x_dtype = DTYPE_F32 };
+
+    if (!csv->plain_targets) {
+        info.x_rank = 2;
+        info.x_shape[0] = csv->rows;
+        info.x_shape[1] = csv->plain_width;
+        info.x_width = csv->plain_width;
+    }
+    if (csv->options->part != CSV_FEATURES) {
+        info.kind = csv->options->kind;
+        info.y_width = csv->n_special > 0 ? csv->n_special : csv->plain_width;
+    }
+    return info;
+}
+
+bool csv_read(const char *bytes, size_t len, const struct csv_options *options,
+              const struct table_limits *limits, struct table_sink *sink, struct table_info *ret,
+              struct err *err)
+{
+    struct csv csv = { .options = options, .limits = limits, .sink = sink };
+    struct table_info info;
+    bool ok = false;
+
+    if (!check_options(options, err)) {
+        return false;
+    }
+    if (len >= 2 && (memcmp(bytes, "\xff\xfe", 2) == 0 || memcmp(bytes, "\xfe\xff", 2) == 0)) {
+        return err_set(err, ERR_SYNTAX, "body", "must be UTF-8, is UTF-16 by its first two bytes");
+    }
+    csv.cursor = (struct csv_cursor){ bytes, bytes + len, options->delimiter, 1 };
+    if (len >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0) {
+        csv.cursor.at += 3;
+    }
+    if (!plan(&csv, err) || !allocate(&csv, err) || !read_rows(&csv, err)) {
+        goto out;
+    }
+    info = describe(&csv);
+    if (csv.set != NULL && !label_set_finish(csv.set, &info.classes, &info.remap, err)) {
+        goto out;
+    }
+    *ret = info;
+    ok = true;
+out:
+    label_set_free(csv.set);
+    free(csv.special);
+    free(csv.plain);
+    free(csv.numbers);
+    free(csv.classes);
+    return ok;
+}

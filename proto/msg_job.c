@@ -1,0 +1,95 @@
+#include "msg_job.h"
+
+#include <inttypes.h>
+
+#include "problem.h"
+
+const char *job_state_name(enum job_state state)
+{
+    static const char *const names[JOB_STATES] = { "queued", "running", "succeeded", "failed",
+                                                   "cancelled" };
+
+    return names[state];
+}
+
+static void number(struct text *text, const char *key, double value)
+{
+    text_printf(text, ", \"%s\": ", key);
+    text_double(text, value);
+}
+
+static void moment(struct text *text, const char *key, double seconds)
+{
+    text_printf(text, ", \"%s\": ", key);
+    text_time(text, seconds);
+}
+
+/* A version's number, or null for 0. */
+static void version_number(struct text *text, uint64_t version)
+{
+    if (version == 0) {
+        text_str(text, ", \"version\": null");
+    } else {
+        text_printf(text, ", \"version\": %" PRIu64, version);
+    }
+}
+
+/* The name of a data set, "inline" where the rows came with the request, or null for none. */
+static void source(struct text *text, const char *key, const char *name)
+{
+    text_printf(text, ", \"%s\": ", key);
+    if (name != NULL && name[0] == '\0') {
+        text_str(text, "null");
+    } else {
+        text_json(text, name != NULL ? name : "inline");
+    }
+}
+
+static void history_encode(struct text *text, const struct msg_job *job)
+{
+    text_str(text, ", \"history\": [");
+    for (size_t i = 0; i < job->n_history; i++) {
+        const struct msg_epoch *e = &job->history[i];
+
+        text_printf(text, "%s{\"epoch\": %zu", i > 0 ? ", " : "", e->epoch);
+        number(text, "loss", e->loss);
+        number(text, "accuracy", e->accuracy);
+        number(text, "validation_loss", e->validation_loss);
+        number(text, "validation_accuracy", e->validation_accuracy);
+        number(text, "seconds", e->seconds);
+        version_number(text, e->version);
+        text_str(text, "}");
+    }
+    text_str(text, "]");
+}
+
+void msg_job_encode(struct text *text, const struct msg_job *job, bool history)
+{
+    text_printf(text, "{\"id\": \"%" PRIu64 "\", \"model\": \"%s\", \"state\": \"%s\"", job->id,
+                job->model, job_state_name(job->state));
+    if (job->position > 0) {
+        text_printf(text, ", \"position\": %zu", job->position);
+    }
+    text_printf(text, ", \"epoch\": %zu, \"epochs\": %zu", job->epoch, job->epochs);
+    number(text, "progress", job->progress);
+    source(text, "dataset", job->dataset);
+    source(text, "validation", job->validation);
+    text_str(text, ", ");
+    msg_plan_encode(text, &job->plan);
+    text_printf(text, ", \"publish\": \"%s\"", publish_name(job->publish));
+    number(text, "publish_seconds", job->publish_seconds);
+    number(text, "samples_per_second", job->samples_per_second);
+    text_printf(text, ", \"workers\": %zu", job->workers);
+    moment(text, "created", job->created);
+    moment(text, "started", job->started);
+    moment(text, "finished", job->finished);
+    if (history) {
+        history_encode(text, job);
+    }
+    version_number(text, job->version);
+    if (job->state == JOB_FAILED) {
+        text_str(text, ", \"error\": ");
+        problem_encode(text, job->err, job->status, job->type, job->title);
+    }
+    text_str(text, "}");
+}

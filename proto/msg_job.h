@@ -1,0 +1,47 @@
+/* A training job's record. */
+#ifndef MSG_JOB_H
+#define MSG_JOB_H
+
+#include "msg_train.h"
+#include "text.h"
+
+enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_SUCCEEDED, JOB_FAILED, JOB_CANCELLED, JOB_STATES };
+const char *job_state_name(enum job_state state);
+
+/* One epoch. NAN: not known. */
+struct msg_epoch {
+    size_t epoch;          /* 1 .. epochs */
+    double loss, accuracy; /* over the epoch's rows, each before its own step */
+    double validation_loss, validation_accuracy;
+    double seconds;   /* training alone, without the validation */
+    uint64_t version; /* published at its end; 0: none */
+};
+
+struct msg_job {
+    uint64_t id;
+    const char *model;
+    enum job_state state;
+    size_t epochs;
+    size_t epoch;           /* done */
+    double progress;        /* 0 .. 1 */
+    const char *dataset;    /* NULL: rows that came with the request */
+    const char *validation; /* "": none; NULL: rows that came with the request */
+    struct train_plan plan;
+    enum publish publish;
+    double publish_seconds;
+    double samples_per_second;         /* NAN: not yet */
+    size_t workers;                    /* the most that a step has used; 0: not yet */
+    double created, started, finished; /* 0: not yet */
+    const struct msg_epoch *history;
+    size_t n_history;
+    uint64_t version;      /* the last one published; 0: none */
+    size_t position;       /* in the queue, from 1; 0: not queued */
+    const struct err *err; /* when failed */
+    int status;            /* err's, and its problem type and title */
+    const char *type, *title;
+};
+
+/* {"id": "1", "model": ..., "state": ..., ...}; history when asked. */
+void msg_job_encode(struct text *text, const struct msg_job *job, bool history);
+
+#endif

@@ -1,0 +1,546 @@
+#include "safetensors.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "value.h"
+
+#define KEY_MAX 64 /* longest tensor name or metadata key we know, and more */
+
+/* ---- writing ---- */
+
+/* A metadata member whose value is JSON of its own: as a string. */
+static void spec_encode(struct text *text, const struct net_spec *spec, const struct labels *labels)
+{
+    struct text inner = { 0 };
+
+    text_str(&inner, "{");
+    msg_spec_encode(&inner, spec, labels);
+    text_str(&inner, "}");
+    if (inner.failed) {
+        text->failed = true;
+    } else {
+        text_json(text, inner.data);
+    }
+    text_done(&inner);
+}
+
+/* A number as a string, "" when it is not known. */
+static void fact_encode(struct text *text, const char *key, double value)
+{
+    text_printf(text, ", \"%s\": \"", key);
+    if (!isnan(value)) {
+        text_double(text, value);
+    }
+    text_str(text, "\"");
+}
+
+static void facts_encode(struct text *text, const struct msg_version *facts)
+{
+    text_printf(text, ", \"version\": \"%" PRIu64 "\"", facts->version);
+    fact_encode(text, "created", facts->created);
+    text_printf(text, ", \"source\": \"%s\", \"job\": \"%" PRIu64 "\", \"epoch\": \"%zu\"",
+                facts->source, facts->job, facts->epoch);
+    fact_encode(text, "loss", facts->loss);
+    fact_encode(text, "accuracy", facts->accuracy);
+    text_printf(text, ", \"digest\": \"%s\"", facts->digest);
+}
+
+static void tensor_encode(struct text *text, const char *name, const char *dtype, size_t rows,
+                          size_t cols, size_t size, size_t *at)
+{
+    const size_t len = rows * (cols > 0 ? cols : 1) * size;
+
+    text_printf(text, ", \"%s\": {\"dtype\": \"%s\", \"shape\": [%zu", name, dtype, rows);
+    if (cols > 0) {
+        text_printf(text, ", %zu", cols);
+    }
+    text_printf(text, "], \"data_offsets\": [%zu, %zu]}", *at, *at + len);
+    *at += len;
+}
+
+static void header_encode(struct text *text, const struct net *net, const struct labels *labels,
+                          const struct msg_version *facts, bool checksum)
+{
+    char name[KEY_MAX];
+    size_t at = 0;
+
+    text_printf(text,
+                "{\"__metadata__\": {\"format\": \"sigmad\", \"format_version\": \"%d\", "
+                "\"spec\": ",
+                SAFETENSORS_FORMAT);
+    spec_encode(text, &net->spec, labels);
+    if (facts != NULL) {
+        facts_encode(text, facts);
+    }
+    text_str(text, "}");
+    for (size_t l = 0; l < net->spec.n_layers; l++) {
+        snprintf(name, sizeof name, "layers.%zu.weight", l);
+        tensor_encode(text, name, "F32", net->layer[l].out, net->layer[l].in, 4, &at);
+        snprintf(name, sizeof name, "layers.%zu.bias", l);
+        tensor_encode(text, name, "F32", net->layer[l].out, 0, 4, &at);
+    }
+    if (net->shift != NULL) {
+        tensor_encode(text, "norm.shift", "F32", net->spec.inputs, 0, 4, &at);
+        tensor_encode(text, "norm.scale", "F32", net->spec.inputs, 0, 4, &at);
+    }
+    if (checksum) {
+        tensor_encode(text, "sigmad.checksum", "U8", SAFETENSORS_CHECKSUM, 0, 1, &at);
+    }
+    text_str(text, "}");
+}
+
+void safetensors_head(struct text *text, const struct net *net, const struct labels *labels,
+                      const struct msg_version *facts, bool checksum)
+{
+    struct text header = { 0 };
+    char length[8];
+
+    header_encode(&header, net, labels, facts, checksum);
+    while (!header.failed && header.len % 8 != 0) {
+        text_str(&header, " ");
+    }
+    for (size_t i = 0; i < sizeof length; i++) {
+        length[i] = (char)(header.len >> (8 * i) & 0xff);
+    }
+    text->failed = text->failed || header.failed;
+    text_add(text, length, sizeof length);
+    text_add(text, header.data != NULL ? header.data : "", header.len);
+    text_done(&header);
+}
+
+bool safetensors_data(const struct net *net,
+                      bool (*add)(void *arg, const void *bytes, size_t len, struct err *err),
+                      void *arg, struct err *err)
+{
+    const size_t inputs = net->spec.inputs * sizeof(float);
+    bool ok = true;
+
+    for (size_t l = 0; ok && l < net->spec.n_layers; l++) {
+        const size_t n = net->layer[l].out * net->layer[l].in;
+        float *flat = malloc((n + net->layer[l].out) * sizeof *flat);
+
+        if (flat == NULL) {
+            return err_set(err, ERR_MEMORY, "export", "does not fit into memory");
+        }
+        net_get_layer(net, l, flat, flat + n);
+        ok = add(arg, flat, (n + net->layer[l].out) * sizeof *flat, err);
+        free(flat);
+    }
+    return ok && (net->shift == NULL ||
+                  (add(arg, net->shift, inputs, err) && add(arg, net->scale, inputs, err)));
+}
+
+/* ---- reading ---- */
+
+/* What the header says of one tensor. */
+struct tensor {
+    bool there, f32;
+    size_t rank, shape[2];
+    uint64_t from, to;
+};
+
+struct reader {
+    struct arena *arena;
+    const struct model_limits *limits;
+    const char *data; /* behind the header */
+    size_t data_len;
+    size_t n_tensors;
+    struct tensor weight[SPEC_LAYERS_MAX], bias[SPEC_LAYERS_MAX], shift, scale, checksum;
+    char *spec; /* in the arena */
+    struct msg_version facts;
+    bool has_facts;
+    bool values;           /* look at the weights */
+    struct tensor *tensor; /* being read */
+};
+
+static bool read_dtype(struct scan *scan, void *into, struct err *err)
+{
+    struct reader *reader = into;
+    char dtype[8];
+    size_t len;
+
+    if (!value_string(scan, dtype, sizeof dtype, &len, err)) {
+        return false;
+    }
+    reader->tensor->f32 = strcmp(dtype, "F32") == 0;
+    return reader->tensor->f32 || strcmp(dtype, "U8") == 0 ||
+           err_set(err, ERR_FIELD, "", "must be F32, is %s", dtype);
+}
+
+static bool read_shape(struct scan *scan, void *into, struct err *err)
+{
+    struct reader *reader = into;
+    struct tensor *tensor = reader->tensor;
+    bool more;
+    uint64_t n;
+
+    if (!scan_expect(scan, SCAN_ARRAY, "an array", err) || !scan_enter(scan, err)) {
+        return false;
+    }
+    for (;;) {
+        if (!scan_next(scan, &more, err)) {
+            return false;
+        }
+        if (!more) {
+            return tensor->rank > 0 || err_set(err, ERR_FIELD, "", "must have 1 or 2 dimensions");
+        }
+        if (tensor->rank == 2) {
+            return err_set(err, ERR_FIELD, "", "must have 1 or 2 dimensions");
+        }
+        if (!value_whole(scan, 1, SPEC_UNITS_MAX, &n, err)) {
+            return false;
+        }
+        tensor->shape[tensor->rank++] = (size_t)n;
+    }
+}
+
+static bool read_offsets(struct scan *scan, void *into, struct err *err)
+{
+    struct reader *reader = into;
+    uint64_t at[2];
+    bool more;
+
+    if (!scan_expect(scan, SCAN_ARRAY, "an array", err) || !scan_enter(scan, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < 3; i++) {
+        if (!scan_next(scan, &more, err)) {
+            return false;
+        }
+        if (more != (i < 2)) {
+            return err_set(err, ERR_FIELD, "", "must be two numbers");
+        }
+        if (more && !value_whole(scan, 0, reader->data_len, &at[i], err)) {
+            return false;
+        }
+    }
+    reader->tensor->from = at[0];
+    reader->tensor->to = at[1];
+    return true;
+}
+
+/* The struct that a tensor of this name fills; NULL when it is none of ours. */
+static struct tensor *tensor_find(struct reader *reader, const char *name)
+{
+    char kind[8];
+    unsigned l;
+    int end = 0;
+
+    if (strcmp(name, "norm.shift") == 0) {
+        return &reader->shift;
+    }
+    if (strcmp(name, "norm.scale") == 0) {
+        return &reader->scale;
+    }
+    if (strcmp(name, "sigmad.checksum") == 0) {
+        return &reader->checksum;
+    }
+    if (sscanf(name, "layers.%2u.%7s%n", &l, kind, &end) != 2 || name[end] != '\0' ||
+        l >= SPEC_LAYERS_MAX) {
+        return NULL;
+    }
+    return strcmp(kind, "weight") == 0 ? &reader->weight[l]
+           : strcmp(kind, "bias") == 0 ? &reader->bias[l]
+                                       : NULL;
+}
+
+static bool tensor_read(struct scan *scan, struct reader *reader, const char *name, struct err *err)
+{
+    static const struct value_field fields[] = { { "dtype", read_dtype, true },
+                                                 { "shape", read_shape, true },
+                                                 { "data_offsets", read_offsets, true } };
+    struct tensor *tensor = tensor_find(reader, name);
+    uint64_t bytes;
+
+    if (tensor == NULL) {
+        return err_set(err, ERR_FIELD, name, "is no tensor of a model");
+    }
+    if (tensor->there) {
+        return err_set(err, ERR_FIELD, name, "is there twice");
+    }
+    reader->tensor = tensor;
+    if (!value_object(scan, "a tensor", fields, 3, reader, err)) {
+        return value_in(err, "%s", name);
+    }
+    tensor->there = true;
+    bytes = tensor->shape[0] * (tensor->rank == 2 ? tensor->shape[1] : 1) * (tensor->f32 ? 4u : 1u);
+    if (tensor->from > tensor->to || tensor->to - tensor->from != bytes ||
+        (tensor->f32 && tensor->from % sizeof(float) != 0)) {
+        return err_set(err, ERR_FIELD, name,
+                       "has %" PRIu64 " to %" PRIu64
+                       " as data_offsets, but its shape takes %" PRIu64 " bytes",
+                       tensor->from, tensor->to, bytes);
+    }
+    reader->n_tensors++;
+    return true;
+}
+
+/* "1.5" -> 1.5, "" -> NAN. */
+static double fact_double(const char *text)
+{
+    return text[0] != '\0' ? strtod(text, NULL) : (double)NAN;
+}
+
+static bool fact_read(struct reader *reader, const char *key, const char *text, struct err *err)
+{
+    struct msg_version *facts = &reader->facts;
+
+    if (strcmp(key, "format_version") == 0 && strcmp(text, "1") != 0) {
+        return err_set(err, ERR_FIELD, "format_version", "is %.32s, this server reads %d", text,
+                       SAFETENSORS_FORMAT);
+    } else if (strcmp(key, "version") == 0) {
+        facts->version = strtoull(text, NULL, 10);
+        reader->has_facts = facts->version > 0;
+    } else if (strcmp(key, "created") == 0) {
+        facts->created = fact_double(text);
+    } else if (strcmp(key, "job") == 0) {
+        facts->job = strtoull(text, NULL, 10);
+    } else if (strcmp(key, "epoch") == 0) {
+        facts->epoch = (size_t)strtoull(text, NULL, 10);
+    } else if (strcmp(key, "loss") == 0) {
+        facts->loss = fact_double(text);
+    } else if (strcmp(key, "accuracy") == 0) {
+        facts->accuracy = fact_double(text);
+    } else if (strcmp(key, "source") == 0) {
+        facts->source = text;
+    } else if (strcmp(key, "digest") == 0) {
+        facts->digest = text;
+    } else if (strcmp(key, "spec") == 0) {
+        reader->spec = arena_copy(reader->arena, text, strlen(text));
+    }
+    return true;
+}
+
+static bool metadata_read(struct scan *scan, struct reader *reader, struct err *err)
+{
+    char key[KEY_MAX];
+    size_t len;
+    bool more;
+
+    if (!scan_expect(scan, SCAN_OBJECT, "an object", err) || !scan_enter(scan, err)) {
+        return false;
+    }
+    for (;;) {
+        struct scan ahead;
+        char *text, none[1];
+
+        if (!scan_key(scan, key, sizeof key, &len, &more, err)) {
+            return false;
+        }
+        if (!more) {
+            return true;
+        }
+        if (!scan_expect(scan, SCAN_STRING, "a string", err)) {
+            return value_in(err, "%s", len < sizeof key ? key : "__metadata__");
+        }
+        ahead = *scan;
+        if (!scan_string(&ahead, none, sizeof none, &len, err)) {
+            return false;
+        }
+        text = arena_alloc(reader->arena, len + 1, 1);
+        if (text == NULL) {
+            return err_set(err, ERR_MEMORY, "__metadata__", "does not fit into memory");
+        }
+        if (!scan_string(scan, text, len + 1, &len, err) || !fact_read(reader, key, text, err)) {
+            return false;
+        }
+    }
+}
+
+static bool header_read(const char *header, size_t len, struct reader *reader, struct err *err)
+{
+    struct scan scan;
+    char key[KEY_MAX];
+    size_t key_len;
+    bool more, metadata = false;
+
+    scan_init(&scan, header, len);
+    if (!scan_expect(&scan, SCAN_OBJECT, "an object", err) || !scan_enter(&scan, err)) {
+        return false;
+    }
+    for (;;) {
+        if (!scan_key(&scan, key, sizeof key, &key_len, &more, err)) {
+            return false;
+        }
+        if (!more) {
+            return scan_end(&scan, err);
+        }
+        if (key_len >= sizeof key) {
+            return err_set(err, ERR_FIELD, key, "is no tensor of a model");
+        }
+        if (strcmp(key, "__metadata__") != 0) {
+            if (!tensor_read(&scan, reader, key, err)) {
+                return false;
+            }
+        } else if (metadata) {
+            return err_set(err, ERR_FIELD, key, "is there twice");
+        } else if (!metadata_read(&scan, reader, err)) {
+            return value_in(err, "__metadata__");
+        }
+        metadata = metadata || strcmp(key, "__metadata__") == 0;
+    }
+}
+
+/* One tensor of exactly this shape; cols 0: of one dimension. */
+static bool tensor_fit(const struct reader *reader, const struct tensor *tensor, const char *name,
+                       size_t rows, size_t cols, const float **ret, struct err *err)
+{
+    const size_t n = rows * (cols > 0 ? cols : 1);
+    const float *values;
+
+    if (!tensor->there) {
+        return err_set(err, ERR_FIELD, name, "is missing");
+    }
+    if (!tensor->f32 || tensor->rank != (cols > 0 ? 2u : 1u) || tensor->shape[0] != rows ||
+        (cols > 0 && tensor->shape[1] != cols)) {
+        return err_set(err, ERR_FIELD, name, "must be F32 of %zu x %zu", rows, cols > 0 ? cols : 1);
+    }
+    if ((uintptr_t)(reader->data + tensor->from) % sizeof(float) == 0) {
+        values = (const float *)(const void *)(reader->data + tensor->from);
+    } else { /* a header that is not padded */
+        float *copy = arena_alloc(reader->arena, n, sizeof *copy);
+
+        if (copy == NULL) {
+            return err_set(err, ERR_MEMORY, name, "does not fit into memory");
+        }
+        values = memcpy(copy, reader->data + tensor->from, n * sizeof *copy);
+    }
+    *ret = values;
+    for (size_t i = 0; reader->values && i < n; i++) {
+        if (!isfinite(values[i])) {
+            return err_set(err, ERR_RANGE, name, "has a value that is not finite, at %zu", i);
+        }
+    }
+    return true;
+}
+
+static bool tensors_fit(struct reader *reader, struct msg_model *model, struct err *err)
+{
+    const struct net_spec *spec = &model->spec;
+    char name[KEY_MAX];
+    size_t in = spec->inputs;
+    const float *shift = NULL, *scale = NULL;
+
+    model->weights = arena_alloc(reader->arena, spec->n_layers, sizeof *model->weights);
+    model->biases = arena_alloc(reader->arena, spec->n_layers, sizeof *model->biases);
+    if (model->weights == NULL || model->biases == NULL) {
+        return err_set(err, ERR_MEMORY, "layers", "do not fit into memory");
+    }
+    for (size_t l = 0; l < spec->n_layers; l++) {
+        const size_t out = spec->layers[l].units;
+
+        snprintf(name, sizeof name, "layers.%zu.weight", l);
+        if (!tensor_fit(reader, &reader->weight[l], name, out, in, &model->weights[l], err)) {
+            return false;
+        }
+        snprintf(name, sizeof name, "layers.%zu.bias", l);
+        if (!tensor_fit(reader, &reader->bias[l], name, out, 0, &model->biases[l], err)) {
+            return false;
+        }
+        in = out;
+    }
+    if (reader->shift.there || reader->scale.there) {
+        if (!tensor_fit(reader, &reader->shift, "norm.shift", spec->inputs, 0, &shift, err) ||
+            !tensor_fit(reader, &reader->scale, "norm.scale", spec->inputs, 0, &scale, err)) {
+            return false;
+        }
+    }
+    model->shift = shift;
+    model->scale = scale;
+    model->has_weights = true;
+    return true;
+}
+
+/* The tensor that begins there; NULL when none does. */
+static const struct tensor *tensor_at(const struct reader *reader, uint64_t from)
+{
+    const struct tensor *const rest[] = { &reader->shift, &reader->scale, &reader->checksum };
+
+    for (size_t l = 0; l < SPEC_LAYERS_MAX; l++) {
+        if (reader->weight[l].there && reader->weight[l].from == from) {
+            return &reader->weight[l];
+        }
+        if (reader->bias[l].there && reader->bias[l].from == from) {
+            return &reader->bias[l];
+        }
+    }
+    for (size_t i = 0; i < sizeof rest / sizeof rest[0]; i++) {
+        if (rest[i]->there && rest[i]->from == from) {
+            return rest[i];
+        }
+    }
+    return NULL;
+}
+
+/* One tensor begins where another ends, from the first byte of the data to the last: no hole, and,
+ * since all of them are met on the way, no overlap. */
+static bool data_fit(const struct reader *reader, struct err *err)
+{
+    const struct tensor *tensor, *checksum = &reader->checksum;
+    uint64_t at = 0;
+    size_t met = 0;
+
+    while (at < reader->data_len && (tensor = tensor_at(reader, at)) != NULL) {
+        at = tensor->to;
+        met++;
+    }
+    if (at != reader->data_len || met != reader->n_tensors) {
+        return err_set(err, ERR_SYNTAX, "body",
+                       "has tensors that overlap or leave a hole in its %zu "
+                       "bytes of data",
+                       reader->data_len);
+    }
+    return !checksum->there ||
+           (!checksum->f32 && checksum->to == reader->data_len &&
+            checksum->to - checksum->from == SAFETENSORS_CHECKSUM) ||
+           err_set(err, ERR_FIELD, "sigmad.checksum", "must be the last %d bytes",
+                   SAFETENSORS_CHECKSUM);
+}
+
+bool safetensors_read(const char *bytes, size_t len, const struct model_limits *limits, bool values,
+                      struct arena *arena, struct safetensors *ret, struct err *err)
+{
+    struct reader *reader = arena_alloc(arena, 1, sizeof *reader);
+    struct msg_model model;
+    uint64_t n = 0;
+
+    if (reader == NULL) {
+        return err_set(err, ERR_MEMORY, "body", "does not fit into memory");
+    }
+    for (size_t i = 0; i < 8 && len >= 8; i++) {
+        n |= (uint64_t)(unsigned char)bytes[i] << (8 * i);
+    }
+    if (len < 8 || n > len - 8 || n > SAFETENSORS_HEADER_MAX || n < 2) {
+        return err_set(err, ERR_SYNTAX, "body", "is no safetensors file: its header does not fit");
+    }
+    memset(reader, 0, sizeof *reader);
+    reader->arena = arena;
+    reader->values = values;
+    reader->data = bytes + 8 + n;
+    reader->data_len = len - 8 - (size_t)n;
+    reader->facts =
+        (struct msg_version){ .loss = NAN, .accuracy = NAN, .source = "import", .digest = "" };
+    if (!header_read(bytes + 8, (size_t)n, reader, err) || !data_fit(reader, err)) {
+        return false;
+    }
+    if (reader->spec == NULL) {
+        return err_set(err, ERR_FIELD, "spec", "is missing from __metadata__");
+    }
+    if (!msg_model_decode(reader->spec, strlen(reader->spec), limits, arena, &model, err)) {
+        return value_in(err, "spec");
+    }
+    if (model.has_weights || !tensors_fit(reader, &model, err)) {
+        err_set(err, ERR_FIELD, "spec", "must have no weights of its own");
+        labels_free(model.labels);
+        return false;
+    }
+    *ret = (struct safetensors){ .model = model,
+                                 .has_facts = reader->has_facts,
+                                 .facts = reader->facts,
+                                 .has_checksum = reader->checksum.there };
+    return true;
+}

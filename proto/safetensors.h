@@ -1,0 +1,51 @@
+/* A model as one safetensors file: weights under the names a PyTorch user would expect, and all
+ * else in the metadata.
+ *
+ *   u64 N, little-endian            bytes of header, a multiple of 8
+ *   N bytes of JSON, space-padded   {"__metadata__": {...}, "layers.0.weight": {"dtype": "F32",
+ *                                    "shape": [30, 784], "data_offsets": [0, 94080]}, ...}
+ *   data                            layers.L.weight  F32 [units, fan-in], row-major
+ *                                   layers.L.bias    F32 [units]
+ *                                   norm.shift, norm.scale  F32 [inputs], when there are some
+ *                                   sigmad.checksum  U8 [32], in a stored version only: SHA-256 of
+ *                                                    every byte before it
+ *
+ * Metadata (all strings): "format" = "sigmad", "format_version" = "1", "spec" = the JSON that
+ * create takes, "version", "created" (Unix seconds), "source", "job", "epoch", "loss", "accuracy"
+ * ("" when not known), "digest".
+ *
+ * Source: safetensors, README of huggingface/safetensors: offsets count from the end of the header,
+ * leave no hole and do not overlap, and the last ends the file. */
+#ifndef SAFETENSORS_H
+#define SAFETENSORS_H
+
+#include "msg_model.h"
+#include "msg_version.h"
+
+#define SAFETENSORS_FORMAT 1
+#define SAFETENSORS_CHECKSUM 32 /* bytes of the last tensor of a stored version */
+#define SAFETENSORS_HEADER_MAX 100000000u
+
+/* The head of the file: length and header. facts may be NULL: no version's. */
+void safetensors_head(struct text *text, const struct net *net, const struct labels *labels,
+                      const struct msg_version *facts, bool checksum);
+/* The data, without the checksum, piece by piece. Errors: ERR_MEMORY, and what add says. */
+bool safetensors_data(const struct net *net,
+                      bool (*add)(void *arg, const void *bytes, size_t len, struct err *err),
+                      void *arg, struct err *err);
+
+struct safetensors {
+    struct msg_model model; /* weights point into the file; labels owned until taken */
+    bool has_facts;
+    struct msg_version facts; /* source and digest in the arena */
+    bool has_checksum;        /* the last SAFETENSORS_CHECKSUM bytes of the file */
+};
+
+/* Reads a whole file's header and finds its tensors; bytes must stay as long as ret is used.
+ * Nothing is allocated by what the file claims before it is checked against its length. Errors:
+ * ERR_SYNTAX at "body"; ERR_FIELD at a metadata key or tensor's name. On success the caller frees
+ * ret->model.labels. */
+bool safetensors_read(const char *bytes, size_t len, const struct model_limits *limits, bool values,
+                      struct arena *arena, struct safetensors *ret, struct err *err);
+
+#endif

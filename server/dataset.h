@@ -1,0 +1,74 @@
+/* Data sets: a folder of immutable files each, mapped into memory, shared by jobs.
+ *
+ *   STATE/datasets/NAME@GENERATION/dataset.json   what it is (proto/msg_dataset.h)
+ *                                  features       rows of uint8 or little-endian float32
+ *                                  targets        rows of uint32 class indices or float32
+ *   STATE/tmp/                                    what is not finished; emptied at start
+ *
+ * A change writes a folder under tmp, syncs it, and renames it to the next generation: a name has
+ * its old data or its new, never a mixture, and a job goes on with the generation it started with.
+ * Thread: struct datasets and reference counts are the loop's; a referenced struct dataset may be
+ * read anywhere; the functions that say "pool" block on the disk. */
+#ifndef DATASET_H
+#define DATASET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "digest.h"
+#include "msg_dataset.h"
+#include "msg_train.h"
+#include "rows.h"
+#include "table.h"
+
+struct datasets;
+
+/* Object lifetime: from dataset_open to the last dataset_unref. Immutable but for refs and jobs. */
+struct dataset {
+    unsigned refs; /* one for the table, one each job that reads it */
+    unsigned jobs; /* of these, jobs */
+    uint64_t job;  /* one of these jobs, to be named when deleting is refused */
+    char name[NAME_MAX_LEN + 1];
+    uint64_t generation;
+    double created;
+    char digest[DIGEST_HEX];
+    struct table_info info;   /* owned */
+    char *path;               /* owned; its folder; NULL: in memory only */
+    void *features, *targets; /* mapped, or malloc'd when path is NULL; NULL: no such part */
+    size_t features_len, targets_len; /* bytes */
+};
+
+bool datasets_create(const char *state, size_t max, struct datasets **ret, struct err *err);
+/* Opens what an earlier process left, removes what it did not finish. What cannot be read is set
+ * aside as *.corrupt and logged. */
+bool datasets_load(struct datasets *datasets, struct err *err);
+void datasets_free(struct datasets *datasets);
+size_t datasets_count(const struct datasets *datasets);
+struct dataset *datasets_at(const struct datasets *datasets, size_t i);
+/* Borrowed. Errors: ERR_FIELD at "name" for what none can be called; ERR_NOT_FOUND at where. */
+struct dataset *datasets_find(const struct datasets *datasets, const char *name, const char *where,
+                              struct err *err);
+/* Whether one of that name could be put. Errors: ERR_FIELD at "name", ERR_LIMIT at "datasets". */
+bool datasets_vacant(const struct datasets *datasets, const char *name, struct err *err);
+/* A number above every generation the name has had since the start. */
+uint64_t datasets_generation(struct datasets *datasets);
+/* Puts one in place of any older generation, which is removed from disk on the pool once nobody
+ * reads it. *fresh: there was none. The reference is taken over. Errors: ERR_LIMIT, ERR_MEMORY. */
+bool datasets_put(struct datasets *datasets, struct dataset *dataset, bool *fresh, struct err *err);
+/* Takes it out of the table; its folder must have been given up by disk_discard before. */
+void datasets_remove(struct datasets *datasets, struct dataset *dataset);
+const char *datasets_root(const struct datasets *datasets);
+
+/* Pool. Opens and maps the folder. Errors: ERR_IO, ERR_FIELD. */
+bool dataset_open(const char *path, struct dataset **ret, struct err *err);
+/* One that lives in memory, of rows that came with a request; takes features and targets (malloc'd)
+ * over, also on failure. */
+bool dataset_inline(const struct table_info *info, void *features, void *targets,
+                    struct dataset **ret, struct err *err);
+struct dataset *dataset_ref(struct dataset *dataset);
+void dataset_unref(struct dataset *dataset);
+/* What core needs of it; map is NULL. */
+struct data dataset_data(const struct dataset *dataset);
+void dataset_info(const struct dataset *dataset, struct msg_dataset *ret);
+
+#endif

@@ -1,0 +1,235 @@
+#include "dataset.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "disk.h"
+#include "log.h"
+
+struct datasets {
+    char *root;            /* owned; the state folder */
+    struct dataset **list; /* owned; sorted by name; a reference each */
+    size_t n, cap, max;
+    uint64_t generation; /* the highest given */
+};
+
+bool datasets_create(const char *state, size_t max, struct datasets **ret, struct err *err)
+{
+    struct datasets *datasets = calloc(1, sizeof *datasets);
+
+    if (datasets == NULL || (datasets->root = strdup(state)) == NULL) {
+        free(datasets);
+        return err_set(err, ERR_MEMORY, "datasets", "there is no memory for their table");
+    }
+    datasets->max = max;
+    *ret = datasets;
+    return true;
+}
+
+void datasets_free(struct datasets *datasets)
+{
+    if (datasets == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < datasets->n; i++) {
+        dataset_unref(datasets->list[i]);
+    }
+    free(datasets->list);
+    free(datasets->root);
+    free(datasets);
+}
+
+const char *datasets_root(const struct datasets *datasets)
+{
+    return datasets->root;
+}
+
+size_t datasets_count(const struct datasets *datasets)
+{
+    return datasets->n;
+}
+
+struct dataset *datasets_at(const struct datasets *datasets, size_t i)
+{
+    return datasets->list[i];
+}
+
+uint64_t datasets_generation(struct datasets *datasets)
+{
+    return ++datasets->generation;
+}
+
+/* Where the name is, or would be; *found says which. */
+static size_t place(const struct datasets *datasets, const char *name, bool *found)
+{
+    size_t at = 0;
+    int order = -1;
+
+    while (at < datasets->n && (order = strcmp(datasets->list[at]->name, name)) < 0) {
+        at++;
+    }
+    *found = at < datasets->n && order == 0;
+    return at;
+}
+
+struct dataset *datasets_find(const struct datasets *datasets, const char *name, const char *where,
+                              struct err *err)
+{
+    bool found;
+    size_t at;
+
+    if (!name_check(name, strlen(name), where, err)) {
+        return NULL;
+    }
+    at = place(datasets, name, &found);
+    if (!found) {
+        err_set(err, ERR_NOT_FOUND, where, "'%s' is no data set here", name);
+        return NULL;
+    }
+    return datasets->list[at];
+}
+
+bool datasets_vacant(const struct datasets *datasets, const char *name, struct err *err)
+{
+    bool found;
+
+    if (!name_check(name, strlen(name), "name", err)) {
+        return false;
+    }
+    place(datasets, name, &found);
+    if (!found && datasets->n >= datasets->max) {
+        return err_set(err, ERR_LIMIT, "datasets", "are %zu, as many as --max-datasets allows",
+                       datasets->n);
+    }
+    return true;
+}
+
+bool datasets_put(struct datasets *datasets, struct dataset *dataset, bool *fresh, struct err *err)
+{
+    bool found;
+    size_t at = place(datasets, dataset->name, &found);
+
+    if (datasets->n == datasets->cap) {
+        size_t cap = datasets->cap == 0 ? 16 : 2 * datasets->cap;
+        struct dataset **grown = realloc(datasets->list, cap * sizeof(struct dataset *));
+
+        if (grown == NULL) {
+            dataset_unref(dataset);
+            return err_set(err, ERR_MEMORY, "datasets", "there is no memory for another");
+        }
+        datasets->list = grown;
+        datasets->cap = cap;
+    }
+    if (dataset->generation > datasets->generation) {
+        datasets->generation = dataset->generation;
+    }
+    *fresh = !found;
+    if (found) {
+        dataset_unref(datasets->list[at]);
+        datasets->list[at] = dataset;
+        return true;
+    }
+    memmove(&datasets->list[at + 1], &datasets->list[at],
+            (datasets->n - at) * sizeof(struct dataset *));
+    datasets->list[at] = dataset;
+    datasets->n++;
+    return true;
+}
+
+void datasets_remove(struct datasets *datasets, struct dataset *dataset)
+{
+    for (size_t i = 0; i < datasets->n; i++) {
+        if (datasets->list[i] == dataset) {
+            datasets->n--;
+            memmove(&datasets->list[i], &datasets->list[i + 1],
+                    (datasets->n - i) * sizeof(struct dataset *));
+            dataset_unref(dataset);
+            return;
+        }
+    }
+}
+
+/* Takes one folder of STATE/datasets into the table, unless a newer generation is there. */
+static bool folder_load(struct datasets *datasets, const char *path, struct err *err)
+{
+    struct err why = { 0 };
+    struct dataset *dataset, *other;
+    bool found, fresh;
+    size_t at;
+
+    if (!dataset_open(path, &dataset, &why)) {
+        char text[512], aside[4096];
+
+        if (why.code == ERR_MEMORY) {
+            *err = why;
+            return false;
+        }
+        err_detail(&why, text, sizeof text);
+        snprintf(aside, sizeof aside, "%s.corrupt", path);
+        log_line("%s cannot be read and is set aside: %s", path, text);
+        return rename(path, aside) == 0 || disk_err(err, "rename", path);
+    }
+    at = place(datasets, dataset->name, &found);
+    other = found ? datasets->list[at] : NULL;
+    if (other != NULL && other->generation > dataset->generation) {
+        disk_remove(path);
+        dataset_unref(dataset);
+        return true;
+    }
+    if (other != NULL) {
+        disk_remove(other->path);
+    }
+    return datasets_put(datasets, dataset, &fresh, err);
+}
+
+/* Calls each for all entries of a folder but dot files. */
+static bool folder_walk(struct datasets *datasets, const char *dir,
+                        bool (*each)(struct datasets *datasets, const char *path, struct err *err),
+                        struct err *err)
+{
+    DIR *handle = opendir(dir);
+    const struct dirent *entry;
+    bool ok = true;
+
+    if (handle == NULL) {
+        return disk_err(err, "open folder", dir);
+    }
+    while (ok && (entry = readdir(handle)) != NULL) {
+        const size_t len = strlen(entry->d_name);
+        char *path = NULL;
+
+        if (entry->d_name[0] == '.' ||
+            (len > 8 && strcmp(entry->d_name + len - 8, ".corrupt") == 0)) {
+            continue;
+        }
+        ok = disk_path(dir, entry->d_name, &path, err) && each(datasets, path, err);
+        free(path);
+    }
+    closedir(handle);
+    return ok;
+}
+
+static bool leftover_remove(struct datasets *datasets, const char *path, struct err *err)
+{
+    (void)datasets;
+    (void)err;
+    disk_remove(path);
+    return true;
+}
+
+bool datasets_load(struct datasets *datasets, struct err *err)
+{
+    char *tmp = NULL, *all = NULL;
+    bool ok = disk_path(datasets->root, "tmp", &tmp, err) &&
+              disk_path(datasets->root, "datasets", &all, err) && disk_make_dirs(tmp, err) &&
+              disk_make_dirs(all, err) && folder_walk(datasets, tmp, leftover_remove, err) &&
+              folder_walk(datasets, all, folder_load, err);
+
+    free(tmp);
+    free(all);
+    return ok;
+}

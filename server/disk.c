@@ -1,0 +1,211 @@
+#include "disk.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static enum disk_durability durability = DISK_POWER; /* process lifetime */
+
+void disk_durability_set(enum disk_durability wanted)
+{
+    durability = wanted;
+}
+
+bool disk_err(struct err *err, const char *what, const char *path)
+{
+    const bool full = errno == ENOSPC || errno == EDQUOT;
+
+    return err_set(err, full ? ERR_FULL : ERR_IO, "disk", "cannot %s %s: %s", what, path,
+                   strerror(errno));
+}
+
+bool disk_path(const char *dir, const char *name, char **ret, struct err *err)
+{
+    const size_t len = strlen(dir) + strlen(name) + 2;
+    char *path = malloc(len);
+
+    if (path == NULL) {
+        return err_set(err, ERR_MEMORY, "disk", "has no memory for a path");
+    }
+    snprintf(path, len, "%s/%s", dir, name);
+    *ret = path;
+    return true;
+}
+
+bool disk_make_dirs(const char *path, struct err *err)
+{
+    char *copy = strdup(path);
+    bool ok = true;
+
+    if (copy == NULL) {
+        return err_set(err, ERR_MEMORY, "disk", "has no memory for a path");
+    }
+    for (char *at = copy + 1; ok; at++) {
+        const char was = *at;
+
+        if (was != '/' && was != '\0') {
+            continue;
+        }
+        *at = '\0';
+        if (mkdir(copy, 0700) != 0 && errno != EEXIST) {
+            ok = disk_err(err, "make folder", copy);
+        }
+        *at = was;
+        if (was == '\0') {
+            break;
+        }
+    }
+    free(copy);
+    return ok;
+}
+
+bool disk_sync(int fd, const char *path, struct err *err)
+{
+    return durability == DISK_PROCESS || fsync(fd) == 0 || disk_err(err, "sync", path);
+}
+
+bool disk_sync_dir(const char *path, struct err *err)
+{
+    int fd;
+    bool ok;
+
+    if (durability == DISK_PROCESS) {
+        return true;
+    }
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return disk_err(err, "open folder", path);
+    }
+    ok = disk_sync(fd, path, err);
+    close(fd);
+    return ok;
+}
+
+bool disk_write(int fd, const void *bytes, size_t len, const char *path, struct err *err)
+{
+    const char *at = bytes;
+
+    while (len > 0) {
+        ssize_t n = write(fd, at, len);
+
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return disk_err(err, "write", path);
+        }
+        at += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
+bool disk_put(const char *path, const void *bytes, size_t len, struct err *err)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    bool ok;
+
+    if (fd < 0) {
+        return disk_err(err, "create", path);
+    }
+    ok = disk_write(fd, bytes, len, path, err) && (fsync(fd) == 0 || disk_err(err, "sync", path));
+    if (close(fd) != 0 && ok) {
+        ok = disk_err(err, "close", path);
+    }
+    return ok;
+}
+
+bool disk_map(const char *path, void **ret, size_t *len, struct err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    struct stat st;
+    void *at = NULL;
+    bool ok = true;
+
+    if (fd < 0) {
+        return disk_err(err, "open", path);
+    }
+    if (fstat(fd, &st) != 0) {
+        ok = disk_err(err, "stat", path);
+    } else if (st.st_size > 0) {
+        at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+        ok = at != MAP_FAILED || disk_err(err, "map", path);
+    }
+    close(fd);
+    if (ok) {
+        *ret = at;
+        *len = (size_t)st.st_size;
+    }
+    return ok;
+}
+
+void disk_unmap(void *at, size_t len)
+{
+    if (at != NULL) {
+        munmap(at, len);
+    }
+}
+
+bool disk_rename(const char *from, const char *to, const char *to_dir, struct err *err)
+{
+    return (rename(from, to) == 0 || disk_err(err, "rename to", to)) && disk_sync_dir(to_dir, err);
+}
+
+bool disk_tmp(const char *root, const char *name, char **ret, struct err *err)
+{
+    const size_t len = strlen(root) + strlen(name) + 8;
+    char *path = malloc(len);
+
+    if (path == NULL) {
+        return err_set(err, ERR_MEMORY, "disk", "has no memory for a path");
+    }
+    snprintf(path, len, "%s/tmp/%s", root, name);
+    *ret = path;
+    return true;
+}
+
+bool disk_discard(const char *root, const char *kind, const char *path, struct err *err)
+{
+    static atomic_uint count;
+    char name[48];
+    char *trash = NULL, *all = NULL;
+    bool ok;
+
+    snprintf(name, sizeof name, "trash-%u", atomic_fetch_add(&count, 1));
+    ok = disk_tmp(root, name, &trash, err) && disk_path(root, kind, &all, err) &&
+         (rename(path, trash) == 0 || disk_err(err, "rename", path)) && disk_sync_dir(all, err);
+    if (ok) {
+        disk_remove(trash);
+    }
+    free(all);
+    free(trash);
+    return ok;
+}
+
+void disk_remove(const char *path)
+{
+    DIR *dir;
+    const struct dirent *entry;
+
+    if (unlink(path) == 0 || (errno != EISDIR && errno != EPERM)) {
+        return;
+    }
+    dir = opendir(path);
+    if (dir == NULL) {
+        return;
+    }
+    while ((entry = readdir(dir)) != NULL) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
+            unlinkat(dirfd(dir), entry->d_name, 0);
+        }
+    }
+    closedir(dir);
+    rmdir(path);
+}

@@ -1,0 +1,45 @@
+/* Files and folders, each step with its error. Pool threads and start-up: all of these block. */
+#ifndef DISK_H
+#define DISK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+
+/* What a write must survive: DISK_POWER (the default) syncs files and folders to the device; with
+ * DISK_PROCESS the kernel has them, which outlives this process but not a power cut. Set once,
+ * before threads start. */
+enum disk_durability { DISK_POWER, DISK_PROCESS };
+void disk_durability_set(enum disk_durability durability);
+
+/* Sets ERR_FULL for ENOSPC and EDQUOT, else ERR_IO, at "disk": what, path and strerror. False. */
+bool disk_err(struct err *err, const char *what, const char *path);
+
+/* "dir/name", malloc'd. Errors: ERR_MEMORY. */
+bool disk_path(const char *dir, const char *name, char **ret, struct err *err);
+/* mkdir -p with mode 0700. */
+bool disk_make_dirs(const char *path, struct err *err);
+/* Syncs a folder, so that what was renamed in it stays so. */
+bool disk_sync_dir(const char *path, struct err *err);
+/* fsync of a file, as far as the durability asks for it. */
+bool disk_sync(int fd, const char *path, struct err *err);
+/* Writes all, whatever the kernel takes at a time. */
+bool disk_write(int fd, const void *bytes, size_t len, const char *path, struct err *err);
+/* A new file with these bytes, synced. */
+bool disk_put(const char *path, const void *bytes, size_t len, struct err *err);
+/* A whole file that is not empty, mapped for reading; *ret is NULL and *len 0 for an empty one. */
+bool disk_map(const char *path, void **ret, size_t *len, struct err *err);
+void disk_unmap(void *at, size_t len);
+/* rename, then a sync of the folder of the new name. */
+bool disk_rename(const char *from, const char *to, const char *to_dir, struct err *err);
+/* ROOT/tmp/NAME, malloc'd. */
+bool disk_tmp(const char *root, const char *name, char **ret, struct err *err);
+/* Makes ROOT/KIND/.. path vanish for good: renames it into ROOT/tmp, syncs ROOT/KIND, then removes
+ * it. */
+bool disk_discard(const char *root, const char *kind, const char *path, struct err *err);
+/* Removes a file, or a folder with the files in it; what is not there is no error. Best effort. */
+void disk_remove(const char *path);
+
+#endif

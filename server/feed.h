@@ -1,0 +1,29 @@
+/* Data made fit for a model: a data set, or the rows of a request, checked against the model's
+ * shape, cost and labels, with the way from the data's classes to the model's outputs. Thread:
+ * feed_open and feed_done the loop's; feed_check any. */
+#ifndef FEED_H
+#define FEED_H
+
+#include "dataset.h"
+#include "msg_train.h"
+#include "server.h"
+
+struct feed {
+    struct dataset *dataset; /* a reference */
+    uint32_t *map;           /* owned; class in the data -> output; NULL: the same */
+    bool has_accuracy;       /* whether "right" or "wrong" can be said of a row */
+};
+
+/* Errors: ERR_NOT_FOUND at "dataset"; ERR_FIELD at "dataset", "inputs", "labels[i]" and the like
+ * for what does not fit spec and labels. labels NULL: the model has none yet; then *fresh, if it is
+ * NULL still, becomes those of the data (the caller's), sorted; labels that are only indices leave
+ * none. */
+bool feed_open(struct server *server, const struct msg_source *source, const struct net_spec *spec,
+               const struct labels *labels, struct labels **fresh, struct feed *ret,
+               struct err *err);
+/* The values, against the cost: see data_check. Walks through all targets. */
+bool feed_check(const struct feed *feed, const struct net_spec *spec, struct err *err);
+struct data feed_data(const struct feed *feed);
+void feed_done(struct feed *feed);
+
+#endif

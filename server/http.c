@@ -1,0 +1,736 @@
+/* MHD is driven from outside: its epoll descriptor is watched by the loop, and MHD_run is called
+ * when it is readable or when a connection's time is up. A connection is suspended while a worker
+ * has its request, so that a request cannot end under the worker's hands.
+ *
+ * What MHD calls on_request with, one request after another on a connection:
+ *   1. headers only      -> request_begin: find the route, refuse what can be refused early
+ *   2. a part of the body, any number of times -> request_body: keep it, drop it, or have it
+ * written
+ *   3. nothing more      -> the route's handler, then the reply, at once or after a resume
+ * A reply can be queued at 1 (the connection is closed after it) and at 3, never at 2. */
+#include "http.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <microhttpd.h>
+
+#include "log.h"
+#include "metrics.h"
+#include "request.h"
+#include "route.h"
+#include "server.h"
+
+#define POOL_BYTES                                                                                 \
+    ((size_t)64 * 1024) /* a connection; half of it is the largest chunk of a body                 \
+                         */
+#define DROP_BYTES                                                                                 \
+    ((size_t)256 * 1024) /* a refused body up to this is read, to keep the connection */
+#define RUNS 16          /* MHD_run calls in a row before the loop has its turn */
+#define SPARE_MAX 64
+#define INLINE_US                                                                                  \
+    25.0 /* dearer work goes to the pool: a hand-over costs about 6 us of processor                \
+          */
+
+struct http {
+    struct server *server;
+    struct MHD_Daemon *daemon;
+    uv_poll_t poll;
+    uv_timer_t timer;
+    uv_idle_t idle;
+    unsigned handles; /* of the three, open */
+    bool stopped;
+    int fd; /* the listening socket, ours until quiesced */
+    char url[160];
+    char socket_path[108];            /* to be unlinked, or "" */
+    struct request *spare[SPARE_MAX]; /* ended requests, to be used again */
+    size_t n_spare;
+};
+
+/* ---- one request ---- */
+
+static struct request *request_new(struct http *http, struct MHD_Connection *conn)
+{
+    struct request *req;
+
+    if (http->n_spare > 0) {
+        req = http->spare[--http->n_spare];
+    } else if ((req = calloc(1, sizeof *req)) == NULL) {
+        return NULL;
+    }
+    req->server = http->server;
+    req->conn = conn;
+    req->started = uv_hrtime();
+    http->server->requests++;
+    return req;
+}
+
+static void request_free(struct http *http, struct request *req)
+{
+    struct arena arena = req->arena;
+
+    if (req->sink != NULL) {
+        req->sink->free(req->sink);
+    }
+    free(req->body);
+    free(req->reply.data);
+    arena_reset(&arena);
+    memset(req, 0, sizeof *req);
+    if (http->n_spare < SPARE_MAX && !http->stopped) {
+        req->arena = arena;
+        http->spare[http->n_spare++] = req;
+        return;
+    }
+    arena_done(&arena);
+    free(req);
+}
+
+const char *request_header(struct request *req, const char *name)
+{
+    return MHD_lookup_connection_value(req->conn, MHD_HEADER_KIND, name);
+}
+
+/* Decodes %XX in place; MHD has turned + into a space. False if it is malformed or has a NUL. */
+static bool percent_decode(char *text)
+{
+    char *to = text;
+
+    for (const char *at = text; *at != '\0'; at++) {
+        unsigned byte;
+
+        if (*at != '%') {
+            *to++ = *at;
+            continue;
+        }
+        if (strspn(at + 1, "0123456789abcdefABCDEF") < 2 || sscanf(at + 1, "%2x", &byte) != 1 ||
+            byte == 0) {
+            return false;
+        }
+        *to++ = (char)byte;
+        at += 2;
+    }
+    *to = '\0';
+    return true;
+}
+
+const char *request_query(struct request *req, const char *key)
+{
+    const char *raw = NULL;
+    size_t len = 0;
+    char *copy;
+
+    if (MHD_lookup_connection_value_n(req->conn, MHD_GET_ARGUMENT_KIND, key, strlen(key), &raw,
+                                      &len) != MHD_YES) {
+        return NULL;
+    }
+    copy = arena_copy(&req->arena, raw != NULL ? raw : "", raw != NULL ? len : 0);
+    return copy != NULL && percent_decode(copy) ? copy : "";
+}
+
+struct query_check {
+    const char *const *known;
+    struct err *err;
+};
+
+static enum MHD_Result query_check_one(void *cls, enum MHD_ValueKind kind, const char *key,
+                                       const char *value)
+{
+    struct query_check *check = cls;
+
+    (void)kind;
+    (void)value;
+    for (const char *const *k = check->known; *k != NULL; k++) {
+        if (strcmp(*k, key) == 0) {
+            return MHD_YES;
+        }
+    }
+    err_set(check->err, ERR_FIELD, "query", "parameter '%s' is not known here", key);
+    return MHD_NO;
+}
+
+bool request_query_only(struct request *req, const char *const *known, struct err *err)
+{
+    struct query_check check = { known, err };
+
+    MHD_get_connection_values(req->conn, MHD_GET_ARGUMENT_KIND, query_check_one, &check);
+    return err->code == ERR_NONE;
+}
+
+void request_reply_type(struct request *req, int status, const char *type, struct text *text)
+{
+    req->reply.data = text_detach(text, &req->reply.len);
+    if (req->reply.data == NULL) {
+        err_set(&req->err, ERR_MEMORY, "", "there is no memory for the reply");
+        return;
+    }
+    req->reply.status = status;
+    req->reply.type = type;
+}
+
+void request_reply(struct request *req, int status, struct text *text)
+{
+    request_reply_type(req, status, "application/json", text);
+}
+
+void request_reply_empty(struct request *req, int status)
+{
+    req->reply.status = status;
+}
+
+void request_finish(struct request *req)
+{
+    if (req->err.code != ERR_NONE) {
+        route_problem(req);
+    }
+    req->ready = true;
+    if (req->suspended) {
+        req->suspended = false;
+        MHD_resume_connection(req->conn);
+    }
+}
+
+static void work_run(uv_work_t *uv)
+{
+    struct request *req = uv->data;
+
+    req->work(req);
+}
+
+static void work_after(uv_work_t *uv, int status)
+{
+    struct request *req = uv->data;
+
+    (void)status; /* never cancelled */
+    req->done(req);
+}
+
+void request_work(struct request *req, double est_us, void (*work)(struct request *),
+                  void (*done)(struct request *))
+{
+    if (est_us > INLINE_US) {
+        req->work = work;
+        req->done = done;
+        req->uv.data = req;
+        if (uv_queue_work(req->server->loop, &req->uv, work_run, work_after) == 0) {
+            return;
+        }
+    }
+    work(req);
+    done(req);
+}
+
+/* ---- what MHD calls ---- */
+
+/* Hands the finished reply to MHD. */
+static enum MHD_Result reply_send(struct request *req)
+{
+    struct reply *reply = &req->reply;
+    struct MHD_Response *response;
+    enum MHD_Result rc;
+
+    response = MHD_create_response_from_buffer_with_free_callback(reply->len, reply->data, free);
+    if (response == NULL) {
+        return MHD_NO;
+    }
+    reply->data = NULL; /* the response's now */
+    if (reply->type != NULL) {
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->type);
+    }
+    if (reply->location != NULL) {
+        MHD_add_response_header(response, MHD_HTTP_HEADER_LOCATION, reply->location);
+    }
+    if (reply->allow != NULL) {
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, reply->allow);
+    }
+    if (reply->retry_after != NULL) {
+        MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, reply->retry_after);
+    }
+    if (req->server->draining) {
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    }
+    rc = MHD_queue_response(req->conn, (unsigned)reply->status, response);
+    MHD_destroy_response(response);
+    req->answered = true;
+    return rc;
+}
+
+/* What the headers say of the body. Errors: ERR_SYNTAX for two lengths, or a length with chunks,
+ * which a proxy in front may read otherwise than we do; ERR_TOO_LARGE over the limit; ERR_TYPE for
+ * a content coding. */
+struct body_head {
+    bool chunked, known;
+    unsigned long long length;
+    unsigned n_lengths;
+};
+
+static enum MHD_Result body_head_one(void *cls, enum MHD_ValueKind kind, const char *key,
+                                     const char *value)
+{
+    struct body_head *head = cls;
+
+    (void)kind;
+    if (strcasecmp(key, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0) {
+        head->chunked = true;
+    } else if (strcasecmp(key, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0) {
+        head->n_lengths++;
+        head->known = true;
+        head->length = strtoull(value, NULL, 10);
+    }
+    return MHD_YES;
+}
+
+static bool body_head_read(struct request *req, struct body_head *ret, struct err *err)
+{
+    const char *coding = request_header(req, MHD_HTTP_HEADER_CONTENT_ENCODING);
+
+    MHD_get_connection_values(req->conn, MHD_HEADER_KIND, body_head_one, ret);
+    if (ret->n_lengths > 1 || (ret->known && ret->chunked)) {
+        return err_set(err, ERR_SYNTAX, "Content-Length",
+                       "must be there once, and not with Transfer-Encoding");
+    }
+    if (coding != NULL && strcasecmp(coding, "identity") != 0) {
+        return err_set(err, ERR_TYPE, "Content-Encoding", "must be identity, is '%s'", coding);
+    }
+    if (ret->known && ret->length > req->body_max) {
+        return err_set(err, ERR_TOO_LARGE, "body", "must be %zu bytes at most, is %llu",
+                       req->body_max, ret->length);
+    }
+    return true;
+}
+
+/* Room for one byte more than len, for the NUL. */
+static bool body_reserve(struct request *req, size_t len, struct err *err)
+{
+    size_t cap = req->body_cap;
+    char *grown;
+
+    if (len < cap) {
+        return true;
+    }
+    cap = len + 1 > 2 * cap ? len + 1 : 2 * cap;
+    grown = realloc(req->body, cap);
+    if (grown == NULL) {
+        return err_set(err, ERR_MEMORY, "body", "of %zu bytes does not fit into memory", len);
+    }
+    req->body = grown;
+    req->body_cap = cap;
+    return true;
+}
+
+static void body_limit(struct request *req)
+{
+    const struct options *opts = &req->server->options;
+
+    req->body_max = DROP_BYTES;
+    if (req->route != NULL && req->route->body == BODY_DATA) {
+        req->body_max = opts->max_body;
+    } else if (req->route != NULL && req->route->body == BODY_UPLOAD) {
+        req->body_max = opts->max_upload;
+    }
+}
+
+/* The headers are there. */
+static enum MHD_Result request_begin(struct request *req, const char *url, const char *method)
+{
+    struct body_head head = { 0 };
+
+    if (route_find(req, method, url, &req->err)) {
+        body_limit(req);
+        if (body_head_read(req, &head, &req->err) && req->route->body == BODY_UPLOAD) {
+            req->route->open(req, &req->err);
+        }
+        if (req->err.code == ERR_NONE && req->route->body == BODY_DATA && head.known) {
+            body_reserve(req, (size_t)head.length, &req->err);
+        }
+    } else {
+        body_limit(req);
+        body_head_read(req, &head, &req->err); /* for its length; the first error stays */
+    }
+    if (req->err.code != ERR_NONE &&
+        (head.length > DROP_BYTES || head.n_lengths > 1 || (head.known && head.chunked))) {
+        request_finish(req); /* not worth reading, or not to be trusted: the connection ends here */
+        return reply_send(req);
+    }
+    return MHD_YES;
+}
+
+static void chunk_run(uv_work_t *uv)
+{
+    struct request *req = uv->data;
+
+    req->sink->write(req->sink, req->chunk, req->chunk_len, &req->err);
+}
+
+static void chunk_after(uv_work_t *uv, int status)
+{
+    struct request *req = uv->data;
+
+    (void)status;
+    req->chunk_done = true;
+    req->suspended = false;
+    MHD_resume_connection(req->conn);
+}
+
+/* Has a pool thread write the chunk where MHD holds it; MHD offers it again after the resume. */
+static enum MHD_Result chunk_write(struct request *req, const char *data, size_t *len)
+{
+    if (req->chunk_done) {
+        req->received += req->chunk_len;
+        *len -= req->chunk_len;
+        req->chunk_done = false;
+        req->chunk_len = 0;
+        return MHD_YES;
+    }
+    req->chunk = data;
+    req->chunk_len = *len;
+    req->uv.data = req;
+    if (uv_queue_work(req->server->loop, &req->uv, chunk_run, chunk_after) != 0) {
+        return MHD_NO;
+    }
+    req->suspended = true;
+    MHD_suspend_connection(req->conn);
+    return MHD_YES;
+}
+
+/* A part of the body. */
+static enum MHD_Result request_body(struct request *req, const char *data, size_t *len)
+{
+    size_t n = *len;
+
+    if (req->chunk_done) {
+        return chunk_write(req, data, len);
+    }
+    if (req->err.code == ERR_NONE && req->received + n > req->body_max) {
+        err_set(&req->err, ERR_TOO_LARGE, "body", "must be %zu bytes at most", req->body_max);
+    }
+    if (req->err.code == ERR_NONE && req->sink != NULL) {
+        return chunk_write(req, data, len);
+    }
+    req->received += n;
+    *len = 0;
+    if (req->err.code != ERR_NONE || req->route->body != BODY_DATA) {
+        /* Dropped. A reply has to wait for the end of the body, but not for ever. */
+        return req->received > req->body_max + DROP_BYTES ? MHD_NO : MHD_YES;
+    }
+    if (body_reserve(req, req->body_len + n, &req->err)) {
+        memcpy(req->body + req->body_len, data, n);
+        req->body_len += n;
+        req->body[req->body_len] = '\0';
+    }
+    return MHD_YES;
+}
+
+/* The whole request is there, or a suspended one has been resumed. */
+static enum MHD_Result request_end(struct request *req)
+{
+    if (!req->called) {
+        req->called = true;
+        if (req->err.code != ERR_NONE || !req->route->handle(req, &req->err)) {
+            request_finish(req);
+        }
+    }
+    if (req->ready) {
+        return reply_send(req);
+    }
+    req->suspended = true;
+    MHD_suspend_connection(req->conn);
+    return MHD_YES;
+}
+
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const char *url,
+                                  const char *method, const char *version, const char *data,
+                                  size_t *len, void **con_cls)
+{
+    struct request *req = *con_cls;
+
+    (void)version;
+    if (req == NULL) {
+        req = request_new(cls, conn);
+        if (req == NULL) {
+            return MHD_NO;
+        }
+        *con_cls = req;
+        return request_begin(req, url, method);
+    }
+    if (req->answered) {
+        *len = 0;
+        return MHD_YES;
+    }
+    return *len > 0 ? request_body(req, data, len) : request_end(req);
+}
+
+static void on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
+                         enum MHD_RequestTerminationCode code)
+{
+    struct http *http = cls;
+    struct request *req = *con_cls;
+
+    (void)conn;
+    (void)code;
+    if (req == NULL) {
+        return;
+    }
+    *con_cls = NULL;
+    metrics_request(http->server->metrics, req);
+    http->server->requests--;
+    request_free(http, req);
+    server_request_ended(http->server);
+}
+
+/* Names and values stay as they were sent: route.c decodes each segment of the path by itself, so
+ * that %2F is a byte of a name and not a slash. */
+static size_t unescape_nothing(void *cls, struct MHD_Connection *conn, char *text)
+{
+    (void)cls;
+    (void)conn;
+    return strlen(text);
+}
+
+/* ---- the loop ---- */
+
+static void on_timer(uv_timer_t *timer);
+static void on_idle(uv_idle_t *idle);
+
+static void http_run(struct http *http)
+{
+    MHD_UNSIGNED_LONG_LONG timeout = 0;
+
+    for (int i = 0; i < RUNS; i++) {
+        if (http->stopped) {
+            return;
+        }
+        MHD_run(http->daemon);
+        if (MHD_get_timeout(http->daemon, &timeout) != MHD_YES) {
+            uv_timer_stop(&http->timer);
+            uv_idle_stop(&http->idle);
+            return;
+        }
+        if (timeout > 0) {
+            uv_timer_start(&http->timer, on_timer, timeout, 0);
+            uv_idle_stop(&http->idle);
+            return;
+        }
+    }
+    uv_idle_start(&http->idle, on_idle); /* data is there already: go on after the others */
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    http_run(timer->data);
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+    http_run(idle->data);
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    http_run(poll->data);
+}
+
+/* ---- listening ---- */
+
+static bool listen_unix(struct http *http, const char *path, struct err *err)
+{
+    struct sockaddr_un sun = { .sun_family = AF_UNIX };
+    struct stat st;
+
+    if (strlen(path) == 0 || strlen(path) >= sizeof sun.sun_path) {
+        return err_set(err, ERR_FIELD, "--listen", "unix: needs a path of 1 to %zu bytes",
+                       sizeof sun.sun_path - 1);
+    }
+    snprintf(sun.sun_path, sizeof sun.sun_path, "%s", path);
+    if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode)) {
+        int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        bool alive = probe >= 0 && connect(probe, (struct sockaddr *)&sun, sizeof sun) == 0;
+
+        close(probe);
+        if (alive) {
+            return err_set(err, ERR_IO, "--listen", "unix:%s is in use", path);
+        }
+        unlink(path); /* left by a process that was killed */
+    }
+    http->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (http->fd < 0 || bind(http->fd, (struct sockaddr *)&sun, sizeof sun) != 0 ||
+        chmod(path, 0660) != 0) {
+        return err_set(err, ERR_IO, "--listen", "cannot bind unix:%s: %s", path, strerror(errno));
+    }
+    snprintf(http->socket_path, sizeof http->socket_path, "%s", path);
+    snprintf(http->url, sizeof http->url, "unix:%s", path);
+    return true;
+}
+
+static bool is_loopback(const struct sockaddr *sa)
+{
+    static const unsigned char six[16] = { [15] = 1 };
+    struct sockaddr_in in4;
+    struct sockaddr_in6 in6;
+
+    if (sa->sa_family == AF_INET) {
+        memcpy(&in4, sa, sizeof in4);
+        return ntohl(in4.sin_addr.s_addr) >> 24 == 127;
+    }
+    memcpy(&in6, sa, sizeof in6);
+    return memcmp(&in6.sin6_addr, six, sizeof six) == 0;
+}
+
+static bool listen_bind(struct http *http, const struct addrinfo *ai, const char *address,
+                        struct err *err)
+{
+    const int on = 1;
+    struct sockaddr_storage bound;
+    socklen_t len = sizeof bound;
+    char host[64], port[16];
+
+    if (!is_loopback(ai->ai_addr) && !http->server->options.insecure) {
+        return err_set(err, ERR_FIELD, "--listen",
+                       "%s is not a loopback address: whoever reaches it could do anything; "
+                       "--insecure allows it",
+                       address);
+    }
+    http->fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (http->fd < 0 || setsockopt(http->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        (ai->ai_family == AF_INET6 &&
+         setsockopt(http->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0) ||
+        bind(http->fd, ai->ai_addr, ai->ai_addrlen) != 0 ||
+        getsockname(http->fd, (struct sockaddr *)&bound, &len) != 0) {
+        return err_set(err, ERR_IO, "--listen", "cannot bind %s: %s", address, strerror(errno));
+    }
+    if (getnameinfo((struct sockaddr *)&bound, len, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+        return err_set(err, ERR_IO, "--listen", "cannot name %s", address);
+    }
+    snprintf(http->url, sizeof http->url,
+             ai->ai_family == AF_INET6 ? "http://[%s]:%s" : "http://%s:%s", host, port);
+    return true;
+}
+
+static bool listen_tcp(struct http *http, const char *address, struct err *err)
+{
+    const struct addrinfo hints = { .ai_flags = AI_NUMERICSERV, .ai_socktype = SOCK_STREAM };
+    const char *colon = strrchr(address, ':');
+    struct addrinfo *ai = NULL;
+    char host[128];
+    size_t len;
+    bool ok;
+    int rc;
+
+    if (colon == NULL || colon == address || (size_t)(colon - address) >= sizeof host) {
+        return err_set(err, ERR_FIELD, "--listen", "must be ADDR:PORT or unix:PATH, is '%s'",
+                       address);
+    }
+    len = (size_t)(colon - address);
+    if (address[0] == '[' && colon[-1] == ']') {
+        snprintf(host, sizeof host, "%.*s", (int)len - 2, address + 1);
+    } else {
+        snprintf(host, sizeof host, "%.*s", (int)len, address);
+    }
+    rc = getaddrinfo(host, colon + 1, &hints, &ai);
+    if (rc != 0) {
+        return err_set(err, ERR_FIELD, "--listen", "'%s' is no address: %s", address,
+                       gai_strerror(rc));
+    }
+    ok = listen_bind(http, ai, address, err);
+    freeaddrinfo(ai);
+    return ok;
+}
+
+static bool daemon_start(struct http *http, struct err *err)
+{
+    const struct options *opts = &http->server->options;
+
+    http->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, http,
+        MHD_OPTION_LISTEN_SOCKET, http->fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT, POOL_BYTES,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)opts->max_connections, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)opts->timeout, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED,
+        on_completed, http, MHD_OPTION_UNESCAPE_CALLBACK, unescape_nothing, NULL, MHD_OPTION_END);
+    return http->daemon != NULL || err_set(err, ERR_IO, "--listen", "cannot start HTTP");
+}
+
+bool http_listen(struct server *server, const char *address, struct http **ret, struct err *err)
+{
+    struct http *http = calloc(1, sizeof *http);
+    const union MHD_DaemonInfo *info;
+    bool ok;
+
+    if (http == NULL) {
+        return err_set(err, ERR_MEMORY, "--listen", "there is no memory for it");
+    }
+    http->server = server;
+    http->fd = -1;
+    ok = strncmp(address, "unix:", 5) == 0 ? listen_unix(http, address + 5, err)
+                                           : listen_tcp(http, address, err);
+    if (ok && listen(http->fd, SOMAXCONN) != 0) {
+        ok = err_set(err, ERR_IO, "--listen", "cannot listen on %s: %s", address, strerror(errno));
+    }
+    if (!ok || !daemon_start(http, err)) {
+        if (http->fd >= 0) {
+            close(http->fd);
+        }
+        free(http);
+        return false;
+    }
+    info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    uv_poll_init(server->loop, &http->poll, info->epoll_fd);
+    uv_timer_init(server->loop, &http->timer);
+    uv_idle_init(server->loop, &http->idle);
+    http->poll.data = http->timer.data = http->idle.data = http;
+    http->handles = 3;
+    uv_poll_start(&http->poll, UV_READABLE, on_readable);
+    *ret = http;
+    return true;
+}
+
+const char *http_url(const struct http *http)
+{
+    return http->url;
+}
+
+void http_quiesce(struct http *http)
+{
+    if (http->fd < 0) {
+        return;
+    }
+    MHD_quiesce_daemon(http->daemon);
+    close(http->fd); /* at once, or new clients would wait in its backlog for nothing */
+    http->fd = -1;
+    if (http->socket_path[0] != '\0') {
+        unlink(http->socket_path);
+    }
+    http_run(http);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct http *http = handle->data;
+
+    if (--http->handles == 0) {
+        free(http);
+    }
+}
+
+void http_stop(struct http *http)
+{
+    http_quiesce(http);
+    http->stopped = true;
+    MHD_stop_daemon(http->daemon);
+    while (http->n_spare > 0) {
+        struct request *req = http->spare[--http->n_spare];
+
+        arena_done(&req->arena);
+        free(req);
+    }
+    uv_close((uv_handle_t *)&http->poll, on_closed);
+    uv_close((uv_handle_t *)&http->timer, on_closed);
+    uv_close((uv_handle_t *)&http->idle, on_closed);
+}

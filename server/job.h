@@ -1,0 +1,122 @@
+/* Training jobs: the queue, and the record of each.
+ *
+ * A job is queued by train, starts when its model trains no other and a worker is free, runs on a
+ * worker thread (job_run.c), and reports to the loop thread, which keeps the record and publishes.
+ * The ways it can end: all its epochs, divergence or want of memory, a cancel while queued or while
+ * running, its model deleted by force, the daemon going down.
+ *
+ * Thread: the loop's, but for what struct job marks as the worker's. */
+#ifndef JOB_H
+#define JOB_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "feed.h"
+#include "model.h"
+#include "msg_job.h"
+#include "workers.h"
+
+struct jobs;
+struct request;
+
+/* A client that waits for the end of a job ("Prefer: wait"). Owned by the job's list. */
+struct waiter {
+    uv_timer_t timer;
+    struct request *req; /* NULL: answered */
+    struct job *job;     /* borrowed */
+    struct waiter *next;
+};
+
+struct job_report;
+
+/* Object lifetime: from job_create until its record is pruned; never while it runs. */
+struct job {
+    /* Set at creation, read anywhere. */
+    uint64_t id;
+    struct jobs *jobs;
+    struct model *model; /* a reference */
+    size_t epochs;
+    struct train_plan plan;
+    enum publish publish;
+    double publish_seconds;
+    char dataset[NAME_MAX_LEN + 1]; /* "": inline */
+    char validation_name[NAME_MAX_LEN + 1];
+    bool has_validation;
+
+    /* The loop's. */
+    enum job_state state;
+    double created, started, finished;
+    struct msg_epoch *history; /* owned; cap_history entries, n_history filled */
+    size_t n_history, cap_history;
+    uint64_t version; /* last published; 0: none */
+    double train_seconds;
+    uint64_t train_rows;
+    struct labels *labels; /* owned; the model's from the first publication on; NULL: it had some */
+    struct waiter *waiters;
+    struct err err;
+
+    /* Lent to the worker while it runs, the loop's else. */
+    struct feed train, validation;
+    struct version *base;            /* pinned while running */
+    const struct labels *net_labels; /* borrowed; what the outputs will be called; NULL: nothing */
+    struct task task;
+    struct job_report
+        *end; /* owned until posted; made beforehand, so that ending needs no memory */
+
+    /* Written by one side, read by the other. */
+    atomic_bool stop;
+    atomic_size_t steps_done, steps; /* in the epoch under way; in each epoch */
+    atomic_size_t ways;              /* the most a step has used */
+};
+
+bool jobs_create(struct server *server, struct jobs **ret, struct err *err);
+void jobs_free(struct jobs *jobs);
+
+/* Queues a job; the feeds and labels are taken over, also on failure. Errors: ERR_LIMIT,
+ * ERR_MEMORY, ERR_DRAINING. */
+bool job_create(struct jobs *jobs, struct model *model, const struct msg_train *msg,
+                struct feed *train, struct feed *validation, struct labels *labels,
+                struct job **ret, struct err *err);
+/* Borrowed. Errors: ERR_NOT_FOUND at "id". */
+struct job *jobs_find(const struct jobs *jobs, const char *id, struct err *err);
+size_t jobs_count(const struct jobs *jobs);
+struct job *jobs_at(const struct jobs *jobs, size_t i); /* oldest first */
+size_t jobs_in_state(const struct jobs *jobs, enum job_state state);
+bool job_ended(const struct job *job);
+/* A queued job ends now; a running one at its next mini-batch. Errors: ERR_BUSY when it has ended.
+ */
+bool job_cancel(struct job *job, struct err *err);
+/* Cancels what a model has queued and running. */
+void jobs_cancel_model(struct jobs *jobs, const struct model *model);
+/* Stops everything; when the last job has ended, jobs_idle is true. */
+void jobs_stop(struct jobs *jobs);
+bool jobs_idle(const struct jobs *jobs);
+/* Starts what can start now; job.c does it itself but after a call to learn has ended. */
+void jobs_dispatch(struct jobs *jobs);
+
+/* Answers req with the job when it has ended, or, after that many seconds, as it is then: 202. */
+bool job_wait(struct job *job, struct request *req, double seconds, struct err *err);
+void job_info(const struct job *job, struct msg_job *ret);
+
+/* ---- between job_run.c and job.c ---- */
+
+/* What a worker tells the loop. The loop frees it, and what it owns. */
+struct job_report {
+    struct job *job;
+    struct job_report *next;
+    bool has_epoch, ended;
+    struct msg_epoch epoch; /* of has_epoch; its seconds and rows are added up */
+    size_t rows;
+    struct net *net; /* owned; to be published with this origin; NULL: nothing to publish */
+    struct origin origin;
+    struct err err; /* of ended */
+};
+/* Any thread. Takes the report over. */
+void job_post(struct job_report *report);
+/* The worker's side of a job: task->run. */
+void job_run(struct task *task, struct crew *crew);
+
+#endif

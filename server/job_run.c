@@ -1,0 +1,220 @@
+/* A job on its worker thread: clone the version it starts from, train epoch by epoch, report.
+ * Nothing of the loop's is touched; each result goes there as a report. */
+#include "job.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "train.h"
+
+/* The worker's own. */
+struct run {
+    struct job *job;
+    struct crew *crew;
+    struct net *net; /* owned; what is trained */
+    struct trainer *trainer;
+    void *scratch;    /* owned; for evaluations; NULL: no validation */
+    struct net *best; /* owned; PUBLISH_BEST's candidate; NULL: none yet */
+    struct origin best_origin;
+    double best_score;
+    double published; /* when, in seconds of a monotonic clock */
+};
+
+static double clock_seconds(void)
+{
+    return (double)uv_hrtime() * 1e-9;
+}
+
+static bool run_begin(struct run *run, struct err *err)
+{
+    const struct job *job = run->job;
+    const struct data data = feed_data(&job->train);
+    const struct net_spec *spec = &job->base->net->spec;
+
+    if (!net_clone(job->base->net, &run->net, err)) {
+        return false;
+    }
+    if ((spec->norm == NORM_STANDARD || spec->norm == NORM_MINMAX) && run->net->shift == NULL) {
+        float *shift = malloc(2 * spec->inputs * sizeof *shift);
+        bool ok;
+
+        if (shift == NULL) {
+            return err_set(err, ERR_MEMORY, "normalize", "has no memory");
+        }
+        norm_fit(spec->norm, &data.x, shift, shift + spec->inputs);
+        ok = net_set_norm(run->net, shift, shift + spec->inputs, err);
+        free(shift);
+        if (!ok) {
+            return false;
+        }
+    }
+    if (job->has_validation &&
+        (run->scratch = aligned_alloc(64, (net_scratch(run->net) + 63) / 64 * 64)) == NULL) {
+        return err_set(err, ERR_MEMORY, "validation", "has no memory");
+    }
+    return trainer_create(run->net, &data, &job->plan, &run->trainer, err);
+}
+
+static bool diverged(size_t epoch, size_t batch, struct err *err)
+{
+    *err = (struct err){ 0 };
+    return err_set(err, ERR_NUMBER, "loss",
+                   "is not finite at epoch %zu, batch %zu: training has diverged; the version "
+                   "served is the last one published",
+                   epoch, batch);
+}
+
+/* One pass over the training data; false also, without an error, when told to stop. */
+static bool run_epoch(struct run *run, size_t epoch, struct err *err)
+{
+    struct job *job = run->job;
+    const size_t steps = trainer_steps(run->trainer);
+    size_t ways = atomic_load(&job->ways);
+
+    atomic_store(&job->steps, steps);
+    for (size_t i = 0; i < steps; i++) {
+        struct share *share = crew_share(run->crew, trainer_ways(run->trainer));
+
+        if (atomic_load_explicit(&job->stop, memory_order_relaxed)) {
+            return false;
+        }
+        if (share->ways > ways) {
+            ways = share->ways;
+            atomic_store(&job->ways, ways);
+        }
+        if (!trainer_step(run->trainer, share, err)) {
+            return err->code == ERR_NUMBER ? diverged(epoch, i + 1, err) : false;
+        }
+        atomic_store_explicit(&job->steps_done, i + 1, memory_order_relaxed);
+    }
+    return true;
+}
+
+static bool run_validate(struct run *run, struct msg_epoch *epoch, struct err *err)
+{
+    const struct job *job = run->job;
+    const struct data data = feed_data(&job->validation);
+    struct eval eval = { 0 };
+
+    if (!job->has_validation) {
+        return true;
+    }
+    if (!net_evaluate(run->net, &data, run->scratch, crew_share(run->crew, SIZE_MAX), &eval, err)) {
+        return err_in(err, "validation");
+    }
+    epoch->validation_loss = eval.loss;
+    if (job->validation.has_accuracy) {
+        epoch->validation_accuracy = (double)eval.correct / (double)eval.rows;
+    }
+    return true;
+}
+
+/* What PUBLISH_BEST compares: validation accuracy, else validation loss, else training loss. */
+static double score(const struct msg_epoch *epoch)
+{
+    if (!isnan(epoch->validation_accuracy)) {
+        return epoch->validation_accuracy;
+    }
+    return isnan(epoch->validation_loss) ? -epoch->loss : -epoch->validation_loss;
+}
+
+static struct origin origin_of(const struct job *job, const struct msg_epoch *epoch)
+{
+    const bool validated = !isnan(epoch->validation_loss);
+
+    return (struct origin){ .source = SOURCE_TRAIN,
+                            .job = job->id,
+                            .epoch = epoch->epoch,
+                            .loss = validated ? epoch->validation_loss : epoch->loss,
+                            .accuracy = validated ? epoch->validation_accuracy : epoch->accuracy };
+}
+
+/* Puts into the report what is to be published after this epoch, if anything. */
+static bool run_publish(struct run *run, struct job_report *report, bool last, struct err *err)
+{
+    const struct job *job = run->job;
+    const double now = clock_seconds();
+    struct origin origin = origin_of(job, &report->epoch);
+
+    if (job->publish == PUBLISH_BEST) {
+        if (run->best == NULL || score(&report->epoch) > run->best_score) {
+            net_free(run->best);
+            run->best = NULL;
+            if (!net_clone(run->net, &run->best, err)) {
+                return false;
+            }
+            run->best_score = score(&report->epoch);
+            run->best_origin = origin;
+        }
+        if (last) {
+            report->net = run->best;
+            report->origin = run->best_origin;
+            run->best = NULL;
+        }
+    } else if (last ||
+               (job->publish == PUBLISH_EPOCH && now - run->published >= job->publish_seconds)) {
+        if (!net_clone(run->net, &report->net, err)) {
+            return false;
+        }
+        report->origin = origin;
+        run->published = now;
+    }
+    return report->net == NULL ||
+           digest_net(report->net, job->net_labels, report->origin.digest, err);
+}
+
+/* One epoch and its report; false when the job is to end. */
+static bool run_one(struct run *run, size_t epoch, struct err *err)
+{
+    struct job_report *report = calloc(1, sizeof *report);
+    const double begun = clock_seconds();
+    struct train_sum sum;
+
+    if (report == NULL) {
+        return err_set(err, ERR_MEMORY, "job", "has no memory for its record");
+    }
+    report->job = run->job;
+    if (!run_epoch(run, epoch, err)) {
+        free(report);
+        return false;
+    }
+    sum = trainer_sum(run->trainer);
+    report->has_epoch = true;
+    report->rows = sum.rows;
+    report->epoch = (struct msg_epoch){
+        .epoch = epoch,
+        .loss = sum.loss,
+        .accuracy = run->job->train.has_accuracy ? (double)sum.correct / (double)sum.rows : NAN,
+        .validation_loss = NAN,
+        .validation_accuracy = NAN,
+        .seconds = clock_seconds() - begun,
+    };
+    if (!run_validate(run, &report->epoch, err) ||
+        !run_publish(run, report, epoch == run->job->epochs, err)) {
+        net_free(report->net);
+        free(report);
+        return false;
+    }
+    job_post(report);
+    return true;
+}
+
+void job_run(struct task *task, struct crew *crew)
+{
+    struct job *job = (struct job *)((char *)task - offsetof(struct job, task));
+    struct run run = { .job = job, .crew = crew, .published = -INFINITY };
+    struct job_report *end = job->end;
+    bool ok = run_begin(&run, &end->err);
+
+    for (size_t epoch = 1; ok && epoch <= job->epochs; epoch++) {
+        ok = run_one(&run, epoch, &end->err);
+    }
+    trainer_free(run.trainer);
+    net_free(run.net);
+    net_free(run.best);
+    free(run.scratch);
+    end->job = job;
+    end->ended = true;
+    job_post(end); /* the job is the loop's from here on */
+}

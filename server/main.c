@@ -1,0 +1,243 @@
+/* sigmad: start, serve, drain.
+ *
+ * SIGTERM or SIGINT: ready answers 503, no connection is taken any more, jobs stop, requests in
+ * flight finish and their connections close; then, or after --drain-timeout, the process ends with
+ * 0. A second signal ends it at once. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "dataset.h"
+#include "disk.h"
+#include "http.h"
+#include "job.h"
+#include "kernel.h"
+#include "log.h"
+#include "metrics.h"
+#include "registry.h"
+#include "server.h"
+#include "version.h"
+#include "workers.h"
+
+struct process {
+    struct server server;
+    uv_signal_t term, interrupt;
+    uv_timer_t deadline; /* of the drain */
+    uv_idle_t ending;    /* runs once, outside of HTTP's callbacks, when all is done */
+    int lock;            /* the state folder's */
+    bool stopped;
+};
+
+double server_now(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
+}
+
+struct model_limits server_model_limits(const struct server *server)
+{
+    const struct options *o = &server->options;
+
+    return (struct model_limits){ o->max_layers, o->max_units, o->max_parameters };
+}
+
+struct rows_limits server_rows_limits(const struct server *server, size_t inputs, size_t outputs)
+{
+    return (struct rows_limits){ inputs, outputs, server->options.max_rows };
+}
+
+struct table_limits server_table_limits(const struct server *server)
+{
+    return (struct table_limits){ server->options.max_features, SIZE_MAX };
+}
+
+/* ---- the end ---- */
+
+static void close_handle(uv_handle_t *handle)
+{
+    if (!uv_is_closing(handle)) {
+        uv_close(handle, NULL);
+    }
+}
+
+/* Everything is stopped that keeps the loop alive; uv_run returns when it has let go of it. */
+static void on_ending(uv_idle_t *idle)
+{
+    struct process *process = idle->data;
+    struct server *server = &process->server;
+
+    for (size_t i = 0; i < server->options.n_listen; i++) {
+        http_stop(server->http[i]);
+        server->http[i] = NULL;
+    }
+    jobs_free(server->jobs);
+    server->jobs = NULL;
+    close_handle((uv_handle_t *)&process->term);
+    close_handle((uv_handle_t *)&process->interrupt);
+    close_handle((uv_handle_t *)&process->deadline);
+    close_handle((uv_handle_t *)&process->ending);
+}
+
+void server_request_ended(struct server *server)
+{
+    struct process *process = (struct process *)server; /* its first member */
+
+    if (server->draining && !process->stopped && server->requests == 0 && jobs_idle(server->jobs)) {
+        process->stopped = true;
+        uv_idle_start(&process->ending, on_ending);
+    }
+}
+
+static void on_deadline(uv_timer_t *timer)
+{
+    struct process *process = timer->data;
+
+    log_line("stopping with %zu requests unfinished", process->server.requests);
+    exit(EXIT_SUCCESS); /* every acknowledged write is on disk; nothing else is owed */
+}
+
+static void on_signal(uv_signal_t *handle, int signum)
+{
+    struct process *process = handle->data;
+    struct server *server = &process->server;
+
+    if (server->draining) {
+        on_deadline(&process->deadline);
+    }
+    log_line("%s: finishing %zu requests", signum == SIGTERM ? "SIGTERM" : "SIGINT",
+             server->requests);
+    server->draining = true;
+    for (size_t i = 0; i < server->options.n_listen; i++) {
+        http_quiesce(server->http[i]);
+    }
+    jobs_stop(server->jobs);
+    uv_timer_start(&process->deadline, on_deadline, server->options.drain_timeout * 1000, 0);
+    server_request_ended(server);
+}
+
+/* ---- the start ---- */
+
+/* One daemon a state folder: the lock goes with the process, however it ends. */
+static bool state_lock(struct process *process, struct err *err)
+{
+    const char *state = process->server.options.state;
+    char *path = NULL;
+    bool ok = disk_make_dirs(state, err) && disk_path(state, "lock", &path, err);
+
+    if (ok) {
+        process->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        ok = process->lock >= 0 || disk_err(err, "open", path);
+    }
+    if (ok && flock(process->lock, LOCK_EX | LOCK_NB) != 0) {
+        ok = err_set(err, ERR_BUSY, "--state", "%s is used by another sigmad", state);
+    }
+    free(path);
+    return ok;
+}
+
+static bool server_create(struct process *process, struct err *err)
+{
+    struct server *server = &process->server;
+    struct options *opts = &server->options;
+
+    server->started = server_now();
+    server->loop = uv_default_loop();
+    return (opts->isa == NULL || kernel_force(opts->isa, err)) && state_lock(process, err) &&
+           metrics_create(&server->metrics, err) &&
+           registry_create(opts->max_models, &server->registry, err) &&
+           datasets_create(opts->state, opts->max_datasets, &server->datasets, err) &&
+           datasets_load(server->datasets, err) &&
+           workers_create(opts->workers, &server->workers, err) &&
+           jobs_create(server, &server->jobs, err);
+}
+
+static bool server_listen(struct server *server, struct err *err)
+{
+    for (size_t i = 0; i < server->options.n_listen; i++) {
+        if (!http_listen(server, server->options.listen[i], &server->http[i], err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void signals_start(struct process *process)
+{
+    uv_loop_t *loop = process->server.loop;
+
+    signal(SIGPIPE, SIG_IGN);
+    uv_signal_init(loop, &process->term);
+    uv_signal_init(loop, &process->interrupt);
+    uv_timer_init(loop, &process->deadline);
+    uv_idle_init(loop, &process->ending);
+    process->term.data = process->interrupt.data = process;
+    process->deadline.data = process->ending.data = process;
+    uv_signal_start(&process->term, on_signal, SIGTERM);
+    uv_signal_start(&process->interrupt, on_signal, SIGINT);
+}
+
+static void server_free(struct process *process)
+{
+    struct server *server = &process->server;
+
+    workers_free(server->workers);
+    registry_free(server->registry);
+    datasets_free(server->datasets);
+    metrics_free(server->metrics);
+    uv_loop_close(server->loop);
+    if (process->lock >= 0) {
+        close(process->lock);
+    }
+    options_done(&server->options);
+}
+
+static int refuse(const struct err *err)
+{
+    char text[512];
+
+    err_detail(err, text, sizeof text);
+    log_line("%s", text);
+    return err->code == ERR_FIELD ? 2 : EXIT_FAILURE;
+}
+
+int main(int argc, char **argv)
+{
+    static struct process process = { .lock = -1 };
+    struct server *server = &process.server;
+    enum options_act act;
+    struct err err = { 0 };
+
+    if (!options_parse(argc, argv, &server->options, &act, &err)) {
+        return refuse(&err);
+    }
+    if (act == OPTIONS_HELP) {
+        options_help();
+        return EXIT_SUCCESS;
+    }
+    if (act == OPTIONS_VERSION) {
+        printf("sigmad %s\n", SIGMAD_VERSION);
+        return EXIT_SUCCESS;
+    }
+    if (!server_create(&process, &err) || !server_listen(server, &err)) {
+        return refuse(&err);
+    }
+    signals_start(&process);
+    log_line("version %s, %s kernels, %zu workers, state in %s, %zu data sets", SIGMAD_VERSION,
+             kernel_name(kernel_best()), server->options.workers, server->options.state,
+             datasets_count(server->datasets));
+    for (size_t i = 0; i < server->options.n_listen; i++) {
+        log_line("listening on %s", http_url(server->http[i]));
+    }
+    uv_run(server->loop, UV_RUN_DEFAULT);
+    server_free(&process);
+    log_line("stopped");
+    return EXIT_SUCCESS;
+}

@@ -1,0 +1,217 @@
+/* PUT, GET and DELETE of /v1/datasets/{name} and its parts; GET /v1/datasets. */
+#include "handlers.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataset.h"
+#include "disk.h"
+#include "route.h"
+#include "server.h"
+#include "upload.h"
+
+/* ---- PUT ---- */
+
+struct put {
+    struct dataset *dataset; /* a reference: the one that was built */
+};
+
+static enum csv_part part_of(const struct request *req)
+{
+    const char *last = strrchr(req->route->path, '/');
+
+    return strcmp(last, "/features") == 0  ? CSV_FEATURES
+           : strcmp(last, "/targets") == 0 ? CSV_TARGETS
+                                           : CSV_BOTH;
+}
+
+bool on_dataset_open(struct request *req, struct err *err)
+{
+    return upload_open(req, part_of(req), err);
+}
+
+static void put_work(struct request *req)
+{
+    struct put *put = req->task;
+
+    upload_build(req, &put->dataset, &req->err);
+}
+
+/* The folder of a generation that was replaced, removed on the pool; nobody waits for it. */
+struct removal {
+    uv_work_t uv;
+    char *path; /* owned */
+};
+
+static void removal_run(uv_work_t *uv)
+{
+    const struct removal *removal = uv->data;
+
+    disk_remove(removal->path);
+}
+
+static void removal_after(uv_work_t *uv, int status)
+{
+    struct removal *removal = uv->data;
+
+    (void)status;
+    free(removal->path);
+    free(removal);
+}
+
+/* Without memory the folder stays until the next start, which removes it. */
+static void folder_remove(struct server *server, const char *path)
+{
+    struct removal *removal = calloc(1, sizeof *removal);
+
+    if (removal == NULL || (removal->path = strdup(path)) == NULL) {
+        free(removal);
+        return;
+    }
+    removal->uv.data = removal;
+    if (uv_queue_work(server->loop, &removal->uv, removal_run, removal_after) != 0) {
+        removal_after(&removal->uv, 0);
+    }
+}
+
+static void dataset_reply(struct request *req, int status, const struct dataset *dataset)
+{
+    struct msg_dataset info;
+    struct text text = { 0 };
+
+    dataset_info(dataset, &info);
+    msg_dataset_encode(&text, &info);
+    text_str(&text, "\n");
+    request_reply(req, status, &text);
+}
+
+static void put_done(struct request *req)
+{
+    struct put *put = req->task;
+    struct datasets *datasets = req->server->datasets;
+    struct err none = { 0 };
+    struct dataset *old;
+    bool fresh = false;
+
+    if (req->err.code != ERR_NONE) {
+        request_finish(req);
+        return;
+    }
+    old = datasets_find(datasets, put->dataset->name, "name", &none);
+    if (old != NULL && old->generation > put->dataset->generation) {
+        /* A PUT that began later has ended sooner: it is as if this one had come first. */
+        dataset_reply(req, 200, put->dataset);
+        folder_remove(req->server, put->dataset->path);
+        dataset_unref(put->dataset);
+    } else if ((old != NULL || datasets_vacant(datasets, put->dataset->name, &req->err))) {
+        if (old != NULL) {
+            folder_remove(req->server, old->path);
+        }
+        dataset_reply(req, old == NULL ? 201 : 200, put->dataset);
+        datasets_put(datasets, put->dataset, &fresh, &req->err);
+    } else {
+        folder_remove(req->server, put->dataset->path);
+        dataset_unref(put->dataset);
+    }
+    request_finish(req);
+}
+
+bool on_dataset_put(struct request *req, struct err *err)
+{
+    struct put *put = arena_alloc(&req->arena, 1, sizeof *put);
+
+    if (put == NULL) {
+        return err_set(err, ERR_MEMORY, "body", "has no memory to be read");
+    }
+    put->dataset = NULL;
+    req->task = put;
+    if (!upload_close(req, err)) {
+        return false;
+    }
+    request_work(req, INFINITY, put_work, put_done);
+    return true;
+}
+
+/* ---- GET ---- */
+
+bool on_dataset_list(struct request *req, struct err *err)
+{
+    const struct datasets *datasets = req->server->datasets;
+    struct msg_dataset info;
+    struct text text = { 0 };
+
+    (void)err;
+    text_str(&text, "{\"datasets\": [");
+    for (size_t i = 0; i < datasets_count(datasets); i++) {
+        dataset_info(datasets_at(datasets, i), &info);
+        text_str(&text, i > 0 ? ", " : "");
+        msg_dataset_encode(&text, &info);
+    }
+    text_str(&text, "]}\n");
+    request_reply(req, 200, &text);
+    request_finish(req);
+    return true;
+}
+
+bool on_dataset_get(struct request *req, struct err *err)
+{
+    const struct dataset *dataset =
+        datasets_find(req->server->datasets, req->param[0], "name", err);
+
+    if (dataset == NULL) {
+        return false;
+    }
+    dataset_reply(req, 200, dataset);
+    request_finish(req);
+    return true;
+}
+
+/* ---- DELETE ---- */
+
+struct delete
+{
+    struct dataset *dataset; /* a reference */
+    const char *root;
+};
+
+static void delete_work(struct request *req)
+{
+    const struct delete *delete = req->task;
+
+    disk_discard(delete->root, "datasets", delete->dataset->path, &req->err);
+}
+
+static void delete_done(struct request *req)
+{
+    const struct delete *delete = req->task;
+
+    if (req->err.code == ERR_NONE) {
+        datasets_remove(req->server->datasets, delete->dataset);
+        request_reply_empty(req, 204);
+    }
+    dataset_unref(delete->dataset);
+    request_finish(req);
+}
+
+bool on_dataset_delete(struct request *req, struct err *err)
+{
+    struct dataset *dataset = datasets_find(req->server->datasets, req->param[0], "name", err);
+    struct delete *delete = arena_alloc(&req->arena, 1, sizeof *delete);
+
+    if (dataset == NULL) {
+        return false;
+    }
+    if (delete == NULL) {
+        return err_set(err, ERR_MEMORY, "name", "has no memory to be deleted");
+    }
+    if (dataset->jobs > 0) {
+        return err_set(err, ERR_BUSY, "name", "'%s' is read by job %" PRIu64, dataset->name,
+                       dataset->job);
+    }
+    *delete = (struct delete){ dataset_ref(dataset), datasets_root(req->server->datasets) };
+    req->task = delete;
+    request_work(req, INFINITY, delete_work, delete_done);
+    return true;
+}

@@ -1,0 +1,207 @@
+/* PUT, GET and DELETE of /v1/models/{name}; GET /v1/models. */
+#include "handlers.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "job.h"
+#include "pin.h"
+#include "registry.h"
+#include "server.h"
+
+static void model_info(const struct model *model, struct msg_version *served, struct text *text)
+{
+    struct msg_model_info info = { .name = model->name,
+                                   .spec = &model->served->net->spec,
+                                   .labels = model->labels,
+                                   .versions = model->n_versions,
+                                   .created = model->created,
+                                   .updated = model->updated,
+                                   .job = model->job != NULL ? model->job->id : 0 };
+
+    version_info(model->served, served);
+    info.served = served;
+    msg_model_info_encode(text, &info);
+}
+
+/* ---- PUT: create from a spec, or import with weights ---- */
+
+struct create {
+    struct msg_model msg;
+    struct net *net; /* owned */
+    struct origin origin;
+};
+
+/* shift and scale of an import, or of "unit", which are the same for every column. */
+static bool net_norm(struct net *net, const struct msg_model *msg, struct arena *arena,
+                     struct err *err)
+{
+    const struct rows none = { DTYPE_F32, 0, msg->spec.inputs, NULL };
+    float *flat;
+
+    if (msg->shift != NULL) {
+        return net_set_norm(net, msg->shift, msg->scale, err);
+    }
+    if (msg->spec.norm != NORM_UNIT) {
+        return true;
+    }
+    flat = arena_alloc(arena, 2 * msg->spec.inputs, sizeof *flat);
+    if (flat == NULL) {
+        return err_set(err, ERR_MEMORY, "normalize", "has no memory");
+    }
+    norm_fit(NORM_UNIT, &none, flat, flat + msg->spec.inputs);
+    return net_set_norm(net, flat, flat + msg->spec.inputs, err);
+}
+
+static void create_work(struct request *req)
+{
+    struct create *create = req->task;
+    const struct model_limits limits = server_model_limits(req->server);
+    struct msg_model *msg = &create->msg;
+
+    if (!msg_model_decode(req->body != NULL ? req->body : "", req->body_len, &limits, &req->arena,
+                          msg, &req->err) ||
+        !net_create(&msg->spec, &create->net, &req->err) ||
+        !net_norm(create->net, msg, &req->arena, &req->err)) {
+        return;
+    }
+    for (size_t l = 0; msg->has_weights && l < msg->spec.n_layers; l++) {
+        net_set_layer(create->net, l, msg->weights[l], msg->biases[l]);
+    }
+    if (!msg->has_weights) {
+        net_init(create->net);
+    }
+    create->origin = (struct origin){ .source = msg->has_weights ? SOURCE_IMPORT : SOURCE_CREATE,
+                                      .loss = NAN,
+                                      .accuracy = NAN };
+    digest_net(create->net, msg->labels, create->origin.digest, &req->err);
+}
+
+static void create_done(struct request *req)
+{
+    struct create *create = req->task;
+    struct model *model = NULL;
+    struct text text = { 0 };
+    struct msg_version served;
+    char *location;
+
+    if (req->err.code != ERR_NONE) {
+        net_free(create->net);
+        labels_free(create->msg.labels);
+        request_finish(req);
+        return;
+    }
+    if (model_create(req->param[0], create->net, create->msg.labels, &create->origin, &model,
+                     &req->err) &&
+        registry_add(req->server->registry, model, &req->err)) {
+        model_info(model, &served, &text);
+        text_str(&text, "\n");
+        location = arena_alloc(&req->arena, sizeof "/v1/models/" + NAME_MAX_LEN, 1);
+        if (location != NULL) {
+            strcpy(location, "/v1/models/");
+            strcat(location, model->name);
+            req->reply.location = location;
+        }
+        request_reply(req, 201, &text);
+    }
+    request_finish(req);
+}
+
+bool on_model_put(struct request *req, struct err *err)
+{
+    static const char *const known[] = { NULL };
+    struct create *create = arena_alloc(&req->arena, 1, sizeof *create);
+
+    if (!registry_vacant(req->server->registry, req->param[0], err) ||
+        !request_query_only(req, known, err)) {
+        return false;
+    }
+    if (create == NULL) {
+        return err_set(err, ERR_MEMORY, "", "there is no memory for another model");
+    }
+    memset(create, 0, sizeof *create);
+    req->task = create;
+    /* How large the net will be is not known before decoding: never on the loop. */
+    request_work(req, INFINITY, create_work, create_done);
+    return true;
+}
+
+/* ---- GET ---- */
+
+bool on_model_list(struct request *req, struct err *err)
+{
+    const struct registry *registry = req->server->registry;
+    struct msg_version served;
+    struct text text = { 0 };
+
+    (void)err;
+    text_str(&text, "{\"models\": [");
+    for (size_t i = 0; i < registry_count(registry); i++) {
+        text_str(&text, i > 0 ? ", " : "");
+        model_info(registry_at(registry, i), &served, &text);
+    }
+    text_str(&text, "]}\n");
+    request_reply(req, 200, &text);
+    request_finish(req);
+    return true;
+}
+
+bool on_model_get(struct request *req, struct err *err)
+{
+    const struct model *model = pin_model(req, err);
+    struct msg_version served;
+    struct text text = { 0 };
+
+    if (model == NULL) {
+        return false;
+    }
+    model_info(model, &served, &text);
+    text_str(&text, "\n");
+    request_reply(req, 200, &text);
+    request_finish(req);
+    return true;
+}
+
+/* ---- DELETE ---- */
+
+/* An id of the model's jobs that have not ended, for the message. */
+static uint64_t job_of(const struct jobs *jobs, const struct model *model)
+{
+    for (size_t i = 0; i < jobs_count(jobs); i++) {
+        const struct job *job = jobs_at(jobs, i);
+
+        if (job->model == model && !job_ended(job)) {
+            return job->id;
+        }
+    }
+    return 0;
+}
+
+bool on_model_delete(struct request *req, struct err *err)
+{
+    static const char *const known[] = { "force", NULL };
+    struct jobs *jobs = req->server->jobs;
+    struct model *model = pin_model(req, err);
+    const char *force;
+
+    if (model == NULL || !request_query_only(req, known, err)) {
+        return false;
+    }
+    force = request_query(req, "force");
+    if (force != NULL && strcmp(force, "true") != 0 && strcmp(force, "false") != 0) {
+        return err_set(err, ERR_FIELD, "force", "must be true or false, is '%.64s'", force);
+    }
+    if (model->jobs > 0 && (force == NULL || force[0] == 'f')) {
+        return err_set(err, ERR_BUSY, "name",
+                       "'%s' is trained by job %" PRIu64 ": cancel it, or delete with ?force=true",
+                       model->name, job_of(jobs, model));
+    }
+    model_ref(model);
+    registry_remove(req->server->registry, model);
+    jobs_cancel_model(jobs, model);
+    model_unref(model);
+    request_reply_empty(req, 204);
+    request_finish(req);
+    return true;
+}

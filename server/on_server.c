@@ -1,0 +1,86 @@
+/* GET /v1/server, /metrics, /v2/health/live and /v2/health/ready. */
+#include "handlers.h"
+
+#include "dataset.h"
+#include "http.h"
+#include "job.h"
+#include "kernel.h"
+#include "metrics.h"
+#include "registry.h"
+#include "request.h"
+#include "server.h"
+#include "version.h"
+
+static void limits_encode(const struct options *o, struct text *text)
+{
+    text_printf(text,
+                "\"limits\": {\"max_connections\": %zu, \"max_body\": %zu, \"max_upload\": %zu, "
+                "\"max_models\": %zu, \"max_datasets\": %zu, \"max_jobs\": %zu, "
+                "\"max_layers\": %zu, \"max_units\": %zu, \"max_parameters\": %zu, "
+                "\"max_rows\": %zu, \"max_features\": %zu, \"keep_versions\": %zu, "
+                "\"keep_jobs\": %zu, \"timeout\": %zu}",
+                o->max_connections, o->max_body, o->max_upload, o->max_models, o->max_datasets,
+                o->max_jobs, o->max_layers, o->max_units, o->max_parameters, o->max_rows,
+                o->max_features, o->keep_versions, o->keep_jobs, o->timeout);
+}
+
+bool on_server(struct request *req, struct err *err)
+{
+    const struct server *server = req->server;
+    struct text text = { 0 };
+
+    (void)err;
+    text_printf(&text, "{\"version\": \"%s\", \"isa\": \"%s\", \"workers\": %zu, \"started\": ",
+                SIGMAD_VERSION, kernel_name(kernel_best()), server->options.workers);
+    text_time(&text, server->started);
+    text_printf(&text, ", \"uptime_seconds\": %.3f, \"listen\": [", server_now() - server->started);
+    for (size_t i = 0; i < server->options.n_listen; i++) {
+        text_str(&text, i > 0 ? ", " : "");
+        text_json(&text, http_url(server->http[i]));
+    }
+    text_str(&text, "], \"state\": ");
+    text_json(&text, server->options.state);
+    text_printf(&text, ", \"models\": %zu, \"datasets\": %zu, \"jobs\": %zu, ",
+                registry_count(server->registry), datasets_count(server->datasets),
+                jobs_count(server->jobs));
+    limits_encode(&server->options, &text);
+    text_str(&text, "}\n");
+    request_reply(req, 200, &text);
+    request_finish(req);
+    return true;
+}
+
+bool on_metrics(struct request *req, struct err *err)
+{
+    struct text text = { 0 };
+
+    (void)err;
+    metrics_encode(req->server, &text);
+    request_reply_type(req, 200, "text/plain; version=0.0.4; charset=utf-8", &text);
+    request_finish(req);
+    return true;
+}
+
+bool on_live(struct request *req, struct err *err)
+{
+    struct text text = { 0 };
+
+    (void)err;
+    text_str(&text, "{\"live\": true}\n");
+    request_reply(req, 200, &text);
+    request_finish(req);
+    return true;
+}
+
+bool on_ready(struct request *req, struct err *err)
+{
+    struct text text = { 0 };
+
+    if (req->server->draining) {
+        return err_set(err, ERR_DRAINING, "", "the server is going down");
+    }
+    text_str(&text, "{\"ready\": true}\n");
+    request_reply(req, 200, &text);
+    request_finish(req);
+    return true;
+}

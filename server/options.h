@@ -1,0 +1,40 @@
+/* What the daemon was told: flags, else environment variables, else defaults; one table in
+ * options.c. */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "err.h"
+
+#define LISTEN_MAX 8
+
+/* Process lifetime; read-only once main has started. */
+struct options {
+    const char *listen[LISTEN_MAX]; /* borrowed from argv or the environment */
+    size_t n_listen;
+    char *state;     /* owned */
+    const char *isa; /* NULL: the best the processor has */
+    bool insecure;
+    size_t workers;
+    size_t timeout;       /* seconds a connection may be idle */
+    size_t drain_timeout; /* seconds a shutdown waits for requests in flight */
+    size_t max_connections;
+    size_t max_body, max_upload; /* bytes */
+    size_t max_models, max_datasets, max_jobs;
+    size_t max_layers, max_units, max_parameters, max_rows, max_features;
+    size_t keep_versions, keep_jobs;
+};
+
+enum options_act { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION };
+
+/* Errors: ERR_FIELD at the flag or variable that is wrong. *ret needs options_done. */
+bool options_parse(int argc, char **argv, struct options *ret, enum options_act *act,
+                   struct err *err);
+void options_done(struct options *options);
+
+/* The text of --help; static. */
+void options_help(void);
+
+#endif

@@ -1,0 +1,15 @@
+/* The model and version that a request's path and query name. Loop thread. */
+#ifndef PIN_H
+#define PIN_H
+
+#include "model.h"
+#include "request.h"
+
+/* The model of the path's {name}, borrowed. Errors: as registry_find. */
+struct model *pin_model(struct request *req, struct err *err);
+/* A reference to its served version, or the one of ?version=N; known lists the other query
+ * parameters that are taken, NULL-terminated. Errors: ERR_FIELD at "version" or "query",
+ * ERR_NOT_FOUND. */
+struct version *pin_version(struct request *req, const char *const *known, struct err *err);
+
+#endif

@@ -1,0 +1,147 @@
+#include "registry.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct registry {
+    struct model **models; /* sorted by name; a reference each */
+    size_t n, cap, max;
+};
+
+bool registry_create(size_t max, struct registry **ret, struct err *err)
+{
+    struct registry *registry = calloc(1, sizeof *registry);
+
+    if (registry == NULL) {
+        return err_set(err, ERR_MEMORY, "models", "there is no memory for the registry");
+    }
+    registry->max = max;
+    *ret = registry;
+    return true;
+}
+
+void registry_free(struct registry *registry)
+{
+    if (registry == NULL) {
+        return;
+    }
+    while (registry->n > 0) {
+        registry_remove(registry, registry->models[registry->n - 1]);
+    }
+    free(registry->models);
+    free(registry);
+}
+
+/* Where the name is, or would be; *found says which. */
+static size_t place(const struct registry *registry, const char *name, bool *found)
+{
+    size_t low = 0, high = registry->n;
+
+    *found = false;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        int order = strcmp(registry->models[mid]->name, name);
+
+        if (order == 0) {
+            *found = true;
+            return mid;
+        }
+        if (order < 0) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    return low;
+}
+
+struct model *registry_find(const struct registry *registry, const char *name, struct err *err)
+{
+    bool found;
+    size_t at;
+
+    if (!name_check(name, strlen(name), "name", err)) {
+        return NULL;
+    }
+    at = place(registry, name, &found);
+    if (!found) {
+        err_set(err, ERR_NOT_FOUND, "name", "'%s' is no model here", name);
+        return NULL;
+    }
+    return registry->models[at];
+}
+
+bool registry_vacant(const struct registry *registry, const char *name, struct err *err)
+{
+    bool found;
+
+    if (!name_check(name, strlen(name), "name", err)) {
+        return false;
+    }
+    place(registry, name, &found);
+    if (found) {
+        return err_set(err, ERR_EXISTS, "name", "'%s' is a model already: delete it first", name);
+    }
+    if (registry->n >= registry->max) {
+        return err_set(err, ERR_LIMIT, "models", "are %zu, as many as --max-models allows",
+                       registry->n);
+    }
+    return true;
+}
+
+bool registry_add(struct registry *registry, struct model *model, struct err *err)
+{
+    bool found;
+    size_t at;
+
+    if (!registry_vacant(registry, model->name, err)) {
+        goto refused;
+    }
+    if (registry->n == registry->cap) {
+        size_t cap = registry->cap == 0 ? 16 : 2 * registry->cap;
+        struct model **grown = realloc(registry->models, cap * sizeof(struct model *));
+
+        if (grown == NULL) {
+            err_set(err, ERR_MEMORY, "models", "there is no memory for another");
+            goto refused;
+        }
+        registry->models = grown;
+        registry->cap = cap;
+    }
+    at = place(registry, model->name, &found);
+    memmove(&registry->models[at + 1], &registry->models[at],
+            (registry->n - at) * sizeof(struct model *));
+    registry->models[at] = model;
+    registry->n++;
+    return true;
+refused:
+    model_drop_versions(model);
+    model_unref(model);
+    return false;
+}
+
+void registry_remove(struct registry *registry, struct model *model)
+{
+    bool found;
+    size_t at = place(registry, model->name, &found);
+
+    if (!found || registry->models[at] != model) {
+        return;
+    }
+    memmove(&registry->models[at], &registry->models[at + 1],
+            (registry->n - at - 1) * sizeof(struct model *));
+    registry->n--;
+    model->deleted = true;
+    model_drop_versions(model);
+    model_unref(model);
+}
+
+size_t registry_count(const struct registry *registry)
+{
+    return registry->n;
+}
+
+struct model *registry_at(const struct registry *registry, size_t i)
+{
+    return registry->models[i];
+}

@@ -1,0 +1,25 @@
+/* The models, by name. Thread: the loop's. */
+#ifndef REGISTRY_H
+#define REGISTRY_H
+
+#include "model.h"
+
+struct registry;
+
+bool registry_create(size_t max, struct registry **ret, struct err *err);
+void registry_free(struct registry *registry);
+/* Borrowed. Errors: ERR_FIELD at "name" for what no model can be called, ERR_NOT_FOUND. */
+struct model *registry_find(const struct registry *registry, const char *name, struct err *err);
+/* Whether a model of that name could be added now. Errors: ERR_FIELD, ERR_EXISTS at "name";
+ * ERR_LIMIT at "models". */
+bool registry_vacant(const struct registry *registry, const char *name, struct err *err);
+/* Takes the caller's reference over, also on failure. Errors: as registry_vacant, and ERR_MEMORY.
+ */
+bool registry_add(struct registry *registry, struct model *model, struct err *err);
+/* Takes it out and gives up its versions; who pins one still has it. */
+void registry_remove(struct registry *registry, struct model *model);
+size_t registry_count(const struct registry *registry);
+/* In the order of their names; borrowed. */
+struct model *registry_at(const struct registry *registry, size_t i);
+
+#endif

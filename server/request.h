@@ -1,0 +1,96 @@
+/* One HTTP request, from its headers to the last byte of its reply.
+ *
+ * Object lifetime: made by http.c when the request line arrives, freed by http.c when the reply is
+ * sent or the connection is gone; never while work for it runs on another thread, since its
+ * connection is suspended then. Whatever a handler allocates in the arena dies with it.
+ * Thread: the loop's, save between request_work's hand-over and its done. */
+#ifndef REQUEST_H
+#define REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "arena.h"
+#include "err.h"
+#include "text.h"
+
+struct MHD_Connection;
+struct route;
+struct server;
+struct request;
+
+/* Where an upload goes that is not held in memory. write runs on a pool thread, one call at a time;
+ * free on the loop thread, when the request ends without having taken the sink over. */
+struct sink {
+    bool (*write)(struct sink *sink, const char *bytes, size_t len, struct err *err);
+    void (*free)(struct sink *sink);
+};
+
+struct reply {
+    int status;
+    const char *type; /* content type; static */
+    char *data;       /* owned, malloc'd; NULL: no body */
+    size_t len;
+    const char *location; /* in the arena, or NULL; allow and retry_after likewise */
+    const char *allow;
+    const char *retry_after;
+};
+
+/* Two path parameters at most: /v1/jobs/{id}, /v1/datasets/{name}/{part}. */
+#define REQUEST_PARAMS_MAX 2
+
+struct request {
+    struct server *server;                 /* borrowed; process lifetime */
+    struct MHD_Connection *conn;           /* http.c's; nobody else touches it */
+    const struct route *route;             /* NULL: none matched, err says why */
+    const char *param[REQUEST_PARAMS_MAX]; /* in the arena, decoded */
+    struct arena arena;
+    uint64_t started; /* uv_hrtime() */
+
+    char *body; /* owned; body_len bytes, NUL behind them; NULL when there is none */
+    size_t body_len, body_cap, body_max;
+    struct sink *sink; /* owned; set by the route's open, takes the body instead */
+    bool body_seen;    /* a part of the body has come, so no reply can be made before its end */
+    const char *chunk; /* what a pool thread writes to the sink at the moment; MHD's buffer */
+    size_t chunk_len;  /* 0: no chunk is on its way */
+    bool chunk_done;
+    size_t received; /* bytes of body, dropped ones included */
+
+    void (*work)(struct request *req); /* any thread: decode, compute, encode */
+    void (*done)(struct request *req); /* loop thread: unpin, publish, finish */
+    uv_work_t uv;
+    void *task; /* the handler's own, in the arena */
+
+    struct err err;
+    struct reply reply;
+    bool called;    /* the handler has run */
+    bool ready;     /* reply is complete */
+    bool suspended; /* MHD waits for us */
+    bool answered;  /* the reply was handed to MHD */
+};
+
+/* A query parameter's decoded value, in the arena; NULL when it is not there. "?a" is "". */
+const char *request_query(struct request *req, const char *key);
+/* True if no query parameter but the ones in known (NULL-terminated) is there.
+ * Errors: ERR_FIELD at the parameter's name. */
+bool request_query_only(struct request *req, const char *const *known, struct err *err);
+/* A header's value, borrowed until the reply; NULL when it is not there. */
+const char *request_header(struct request *req, const char *name);
+
+/* Runs work, then done: here and now when the estimate is small, else work on the pool and done
+ * back on the loop. done must end in request_finish, or see that something later does. */
+void request_work(struct request *req, double est_us, void (*work)(struct request *),
+                  void (*done)(struct request *));
+
+/* The reply is complete, or err is set; on the loop thread. The request may be gone after it. */
+void request_finish(struct request *req);
+
+/* Completes the reply with text (taken over), as JSON unless the type says otherwise. */
+void request_reply(struct request *req, int status, struct text *text);
+void request_reply_type(struct request *req, int status, const char *type, struct text *text);
+/* 204, or any status without a body. */
+void request_reply_empty(struct request *req, int status);
+
+#endif

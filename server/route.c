@@ -1,0 +1,216 @@
+#include "route.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "handlers.h"
+#include "problem.h"
+
+#define M "/v1/models/{name}"
+#define D "/v1/datasets/{name}"
+
+/* Every endpoint, in README's order. */
+/* clang-format off */
+static const struct route routes[] = {
+    { "PUT",    M,                         BODY_DATA,   NULL,            on_model_put },
+    { "GET",    "/v1/models",              BODY_NONE,   NULL,            on_model_list },
+    { "GET",    M,                         BODY_NONE,   NULL,            on_model_get },
+    { "DELETE", M,                         BODY_NONE,   NULL,            on_model_delete },
+    { "POST",   M "/predict",              BODY_DATA,   NULL,            on_predict },
+    { "POST",   M "/train",                BODY_DATA,   NULL,            on_train },
+    { "POST",   M "/learn",                BODY_DATA,   NULL,            on_learn },
+    { "POST",   M "/evaluate",             BODY_DATA,   NULL,            on_evaluate },
+    { "GET",    M "/export",               BODY_NONE,   NULL,            on_export },
+    { "GET",    M "/versions",             BODY_NONE,   NULL,            on_version_list },
+    { "POST",   M "/promote",              BODY_DATA,   NULL,            on_promote },
+    { "PUT",    D,                         BODY_UPLOAD, on_dataset_open, on_dataset_put },
+    { "PUT",    D "/features",             BODY_UPLOAD, on_dataset_open, on_dataset_put },
+    { "PUT",    D "/targets",              BODY_UPLOAD, on_dataset_open, on_dataset_put },
+    { "GET",    "/v1/datasets",            BODY_NONE,   NULL,            on_dataset_list },
+    { "GET",    D,                         BODY_NONE,   NULL,            on_dataset_get },
+    { "DELETE", D,                         BODY_NONE,   NULL,            on_dataset_delete },
+    { "GET",    "/v1/jobs",                BODY_NONE,   NULL,            on_job_list },
+    { "GET",    "/v1/jobs/{id}",           BODY_NONE,   NULL,            on_job_get },
+    { "DELETE", "/v1/jobs/{id}",           BODY_NONE,   NULL,            on_job_delete },
+    { "GET",    "/v1/server",              BODY_NONE,   NULL,            on_server },
+    { "GET",    "/metrics",                BODY_NONE,   NULL,            on_metrics },
+    { "GET",    "/v2/health/live",         BODY_NONE,   NULL,            on_live },
+    { "GET",    "/v2/health/ready",        BODY_NONE,   NULL,            on_ready },
+};
+
+static const struct { int status; const char *type, *title; } codes[ERR_COUNT] = {
+    [ERR_NONE]         = { 200, "none", "No error" },
+    [ERR_SYNTAX]       = { 400, "syntax", "The body or a header cannot be read" },
+    [ERR_FIELD]        = { 422, "field", "A field is missing, unknown or out of its limits" },
+    [ERR_RANGE]        = { 422, "range", "A number in the data is out of range" },
+    [ERR_NUMBER]       = { 422, "number", "The arithmetic stopped being finite" },
+    [ERR_NOT_FOUND]    = { 404, "not-found", "There is nothing of that name" },
+    [ERR_EXISTS]       = { 409, "exists", "There is something of that name" },
+    [ERR_BUSY]         = { 409, "busy", "It is in use" },
+    [ERR_METHOD]       = { 405, "method", "The method is not offered here" },
+    [ERR_TOO_LARGE]    = { 413, "too-large", "The request is over a limit" },
+    [ERR_TYPE]         = { 415, "type", "The body's content type is not taken here" },
+    [ERR_ACCEPT]       = { 406, "accept", "No such representation is made here" },
+    [ERR_PRECONDITION] = { 412, "precondition", "A precondition does not hold" },
+    [ERR_LIMIT]        = { 503, "limit", "A limit of this server is reached" },
+    [ERR_MEMORY]       = { 503, "memory", "There is no memory for this" },
+    [ERR_IO]           = { 500, "io", "The disk failed" },
+    [ERR_FULL]         = { 507, "full", "The disk is full" },
+    [ERR_DRAINING]     = { 503, "draining", "The server is going down" },
+    [ERR_INTERNAL]     = { 500, "internal", "The server made a mistake" },
+};
+/* clang-format on */
+
+#define ROUTES (sizeof routes / sizeof routes[0])
+
+size_t route_count(void)
+{
+    return ROUTES;
+}
+
+const struct route *route_at(size_t i)
+{
+    return &routes[i];
+}
+
+int route_status(enum err_code code)
+{
+    return codes[code].status;
+}
+
+const char *route_type(enum err_code code)
+{
+    return codes[code].type;
+}
+
+const char *route_title(enum err_code code)
+{
+    return codes[code].title;
+}
+
+static size_t segment_len(const char *at)
+{
+    return strcspn(at, "/");
+}
+
+/* Whether path fits the pattern, segment by segment; params and lens get what {x} matched. */
+static bool path_match(const char *pattern, const char *path, const char **params, size_t *lens)
+{
+    size_t n = 0;
+
+    while (*pattern == '/' && *path == '/') {
+        size_t want = segment_len(++pattern);
+        size_t have = segment_len(++path);
+
+        if (pattern[0] == '{' && have > 0) {
+            assert(n < REQUEST_PARAMS_MAX);
+            params[n] = path;
+            lens[n++] = have;
+        } else if (want != have || memcmp(pattern, path, want) != 0) {
+            return false;
+        }
+        pattern += want;
+        path += have;
+    }
+    return *pattern == '\0' && *path == '\0';
+}
+
+static int hex_digit(char c)
+{
+    const char *digits = "0123456789abcdef";
+    const char *at = c == '\0' ? NULL : strchr(digits, c >= 'A' && c <= 'F' ? c + 32 : c);
+
+    return at != NULL ? (int)(at - digits) : -1;
+}
+
+/* %XX of one segment, decoded once. What a name may be is for name_check to say; here only bytes
+ * that no string can hold, and half an escape, are refused. */
+static bool segment_decode(struct request *req, const char *raw, size_t len, const char **ret,
+                           struct err *err)
+{
+    char *text = arena_copy(&req->arena, raw, len);
+    size_t to = 0;
+
+    if (text == NULL) {
+        return err_set(err, ERR_MEMORY, "path", "does not fit into memory");
+    }
+    for (size_t i = 0; i < len; i++) {
+        int high, low;
+
+        if (raw[i] != '%') {
+            text[to++] = raw[i];
+            continue;
+        }
+        high = i + 2 < len ? hex_digit(raw[i + 1]) : -1;
+        low = high >= 0 ? hex_digit(raw[i + 2]) : -1;
+        if (low < 0 || high * 16 + low == 0) {
+            return err_set(err, ERR_FIELD, "path", "has an escape that is not %%01 to %%FF");
+        }
+        text[to++] = (char)(high * 16 + low);
+        i += 2;
+    }
+    text[to] = '\0';
+    *ret = text;
+    return true;
+}
+
+/* "GET, PUT" for a path that exists under other methods; NULL when under none. */
+static const char *methods_allowed(struct request *req, const char *path)
+{
+    const char *params[REQUEST_PARAMS_MAX];
+    size_t lens[REQUEST_PARAMS_MAX];
+    char list[64] = "";
+
+    for (size_t i = 0; i < ROUTES; i++) {
+        if (path_match(routes[i].path, path, params, lens)) {
+            strncat(list, list[0] == '\0' ? "" : ", ", sizeof list - strlen(list) - 1);
+            strncat(list, routes[i].method, sizeof list - strlen(list) - 1);
+        }
+    }
+    return list[0] == '\0' ? NULL : arena_copy(&req->arena, list, strlen(list));
+}
+
+bool route_find(struct request *req, const char *method, const char *path, struct err *err)
+{
+    const char *params[REQUEST_PARAMS_MAX] = { NULL };
+    size_t lens[REQUEST_PARAMS_MAX] = { 0 };
+
+    if (strcmp(method, "HEAD") == 0) {
+        method = "GET"; /* MHD leaves the body off */
+    }
+    for (size_t i = 0; i < ROUTES; i++) {
+        if (strcmp(method, routes[i].method) != 0 ||
+            !path_match(routes[i].path, path, params, lens)) {
+            continue;
+        }
+        for (size_t p = 0; p < REQUEST_PARAMS_MAX && params[p] != NULL; p++) {
+            if (!segment_decode(req, params[p], lens[p], &req->param[p], err)) {
+                return false;
+            }
+        }
+        req->route = &routes[i];
+        return true;
+    }
+    req->reply.allow = methods_allowed(req, path);
+    if (req->reply.allow != NULL) {
+        return err_set(err, ERR_METHOD, "method", "must be one of %s, is %s", req->reply.allow,
+                       method);
+    }
+    return err_set(err, ERR_NOT_FOUND, "path", "'%s' is none of this server's", path);
+}
+
+void route_problem(struct request *req)
+{
+    const enum err_code code = req->err.code;
+    struct text text = { 0 };
+
+    problem_encode(&text, &req->err, codes[code].status, codes[code].type, codes[code].title);
+    req->reply.status = codes[code].status;
+    req->reply.type = "application/problem+json";
+    req->reply.location = NULL;
+    if (code == ERR_LIMIT || code == ERR_MEMORY || code == ERR_DRAINING) {
+        req->reply.retry_after = "1";
+    }
+    /* Without memory even for this the status says it all. */
+    req->reply.data = text_detach(&text, &req->reply.len);
+}

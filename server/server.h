@@ -1,0 +1,45 @@
+/* The daemon's world: what the handlers share. Process lifetime, loop thread. */
+#ifndef SERVER_H
+#define SERVER_H
+
+#include <stdint.h>
+#include <uv.h>
+
+#include "msg_model.h"
+#include "msg_rows.h"
+#include "options.h"
+#include "table.h"
+
+struct datasets;
+struct http;
+struct jobs;
+struct metrics;
+struct registry;
+struct workers;
+
+struct server {
+    struct options options;
+    uv_loop_t *loop;
+    struct http *http[LISTEN_MAX];
+    struct registry *registry;
+    struct datasets *datasets;
+    struct workers *workers;
+    struct jobs *jobs;
+    struct metrics *metrics;
+    double started;  /* seconds since the epoch */
+    size_t requests; /* under way */
+    bool draining;   /* SIGTERM came: finish what is there, take nothing new */
+};
+
+/* Now, as seconds since the epoch. */
+double server_now(void);
+
+/* The limits of options in the form the decoders take. */
+struct model_limits server_model_limits(const struct server *server);
+struct rows_limits server_rows_limits(const struct server *server, size_t inputs, size_t outputs);
+struct table_limits server_table_limits(const struct server *server);
+
+/* A request has ended; a draining server may now be able to stop. */
+void server_request_ended(struct server *server);
+
+#endif

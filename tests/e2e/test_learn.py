@@ -1,0 +1,120 @@
+"""Online learning: one step on the rows given, at once."""
+from harness import LARGEST, XOR, XOR_ROWS, Case, in_threads, main
+
+LINE = {"inputs": 1, "cost": "mse", "layers": [{"units": 1, "activation": "linear",
+                                                "weights": [[1]], "biases": [0]}]}
+
+
+class Learn(Case):
+    flags = ("--keep-versions", "1000")
+
+    def line(self, at):
+        layer = self.ok(self.api.get(at + "/export"))["layers"][0]
+        return layer["weights"][0][0], layer["biases"][0]
+
+    def test_a_step_by_hand(self):
+        at = self.model(LINE)
+        # a = 2, y = 1: C = 1/2, dC/dw = (a - y) x = 2, dC/db = 1
+        said = self.ok(self.api.post(at + "/learn", {
+            "inputs": [[2]], "targets": [[1]], "optimizer": {"name": "sgd", "learning_rate": 0.25}}))
+        self.assertEqual(said, {"loss": 0.5, "version": 2})
+        self.assertEqual(self.line(at), (0.5, -0.25))
+
+    def test_the_loss_is_that_before_the_step(self):
+        at = self.model(XOR)
+        before = self.ok(self.api.post(at + "/evaluate", XOR_ROWS))
+        said = self.ok(self.api.post(at + "/learn", XOR_ROWS))
+        after = self.ok(self.api.post(at + "/evaluate", XOR_ROWS))
+        self.assertAlmostEqual(said["loss"], before["loss"], places=6)
+        self.assertLess(after["loss"], before["loss"])
+        self.assertEqual((before["version"], after["version"]), (1, said["version"]))
+
+    def test_settings_stay_until_they_are_changed(self):
+        rows = {"inputs": [[2]], "targets": [[1]]}
+        sgd = {"name": "sgd", "learning_rate": 0.25}
+        told = self.model(LINE, name="told")
+        for _ in range(3):
+            self.ok(self.api.post(told + "/learn", dict(rows, optimizer=sgd, l2=0.5)))
+        once = self.model(LINE, name="once")
+        self.ok(self.api.post(once + "/learn", dict(rows, optimizer=sgd, l2=0.5)))
+        for _ in range(2):
+            self.ok(self.api.post(once + "/learn", rows))
+        self.assertEqual(self.line(told), self.line(once))
+        trained = self.model(LINE, name="trained")
+        self.train(trained, epochs=1, batch_size=1, optimizer=sgd, l2=0.5, publish="end", **rows)
+        for _ in range(2):
+            self.ok(self.api.post(trained + "/learn", rows))
+        self.assertEqual(self.line(told), self.line(trained))
+
+    def test_a_step_of_learn_is_a_step_of_train(self):
+        plan = {"optimizer": {"name": "sgd", "learning_rate": 0.5}}
+        a, b = self.model(XOR, name="a"), self.model(XOR, name="b")
+        self.ok(self.api.post(a + "/learn", dict(XOR_ROWS, **plan)))
+        self.train(b, epochs=1, batch_size=4, publish="end", **dict(XOR_ROWS, **plan))
+        # the same rows in one batch, but shuffled: sums of four numbers in another order
+        for got, want in zip(self.ok(self.api.get(a + "/export"))["layers"],
+                             self.ok(self.api.get(b + "/export"))["layers"]):
+            for x, y in zip(sum(got["weights"], got["biases"]), sum(want["weights"], want["biases"])):
+                self.assertAlmostEqual(x, y, places=6)
+
+    def test_class_names_are_taken(self):
+        at = self.model(LARGEST)
+        rows = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+        loss = self.ok(self.api.post(at + "/learn", {"inputs": rows, "labels": ["bee", 1, "bee"]}))
+        self.assertGreater(loss["loss"], 0)
+        for _ in range(60):
+            self.ok(self.api.post(at + "/learn", {
+                "inputs": rows, "labels": ["bee", 1, "bee"],
+                "optimizer": {"name": "sgd", "learning_rate": 1}}))
+        said = self.ok(self.api.post(at + "/predict", {"inputs": rows}))
+        self.assertEqual(said["labels"], ["bee"] * 3)
+
+    def test_no_step_is_lost_among_many_clients(self):
+        at = self.model(XOR)
+        versions = set()
+
+        def client(_):
+            api = self.daemon.client()
+            for _ in range(10):
+                versions.add(self.ok(api.post(at + "/learn", XOR_ROWS))["version"])
+            api.close()
+
+        in_threads(8, client)
+        self.assertEqual(versions, set(range(2, 82)))
+        self.assertEqual(self.ok(self.api.get(at))["version"], 81)
+
+    def test_bad_rows_change_nothing(self):
+        xor, named = self.model(XOR), self.model(LARGEST, name="named")
+        line = self.model(LINE, name="line")
+        for at, body, status, kind, field in (
+            (xor, {}, 422, "field", "inputs"),
+            (xor, {"inputs": [[1, 2]]}, 422, "field", None),
+            (xor, {"inputs": [[1]], "targets": [[1]]}, 422, "field", "inputs[0]"),
+            (xor, {"inputs": [], "targets": []}, 422, "field", "inputs"),
+            (xor, {"inputs": [[1, 2]], "targets": [[2]]}, 422, "range", "targets[0][0]"),
+            (xor, {"inputs": [[1, 2]], "targets": [[1]], "epochs": 1}, 422, "field", "epochs"),
+            (xor, {"dataset": "digits"}, 422, "field", "dataset"),
+            (named, {"inputs": [[1, 2, 3]], "labels": ["dog"]}, 422, "field", "labels[0]"),
+            (named, {"inputs": [[1, 2, 3]], "labels": [3]}, 422, "field", "labels[0]"),
+            (named, {"inputs": [[1, 2, 3]], "labels": [0, 1]}, 422, "field", "labels"),
+            (named, {"inputs": [[1, 2, 3]], "labels": [0],
+                     "optimizer": {"name": "sgd", "learning_rate": 0}}, 422, "field",
+             "optimizer.learning_rate"),
+            # the cost overflows: nothing of the step may stay
+            (line, {"inputs": [[3e38]], "targets": [[-3e38]]}, 422, "number", "loss"),
+        ):
+            with self.subTest(body=body), self.unchanged():
+                self.problem(self.api.post(at + "/learn", body), status, kind, field)
+
+    def test_a_model_that_trains_refuses_or_takes_it_whole(self):
+        at = self.model(XOR)
+        job = self.ok(self.api.post(at + "/train", dict(XOR_ROWS, epochs=1000000)), 202)
+        reply = self.api.post(at + "/learn", XOR_ROWS)
+        self.assertIn(reply.status, (200, 409))
+        if reply.status == 409:
+            self.problem(reply, 409, "busy")
+        self.ok(self.api.delete("/v1/jobs/" + job["id"]), 200)
+
+
+if __name__ == "__main__":
+    main()

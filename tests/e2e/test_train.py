@@ -1,0 +1,286 @@
+"""Training: jobs, their life, what they publish, and that it learns."""
+import time
+
+from harness import DIGITS, LONG, XOR, XOR_ROWS, Case, main
+
+JOB = {"id", "model", "state", "epoch", "epochs", "dataset", "validation", "batch_size", "optimizer",
+       "l2", "seed", "publish", "samples_per_second", "workers", "created", "started", "finished",
+       "history", "version"}
+
+
+class Train(Case):
+    flags = ("--keep-versions", "100000")
+
+    def test_xor_is_learned(self):
+        at = self.model(XOR)
+        job = self.train(at, epochs=2000, batch_size=4,
+                         optimizer={"name": "sgd", "learning_rate": 1.0}, publish="end", **XOR_ROWS)
+        self.assertEqual(job["epoch"], 2000)
+        self.assertLess(job["history"][-1]["loss"], 0.05)
+        outputs = self.ok(self.api.post(at + "/predict", {"inputs": XOR_ROWS["inputs"]}))["outputs"]
+        self.assertEqual([[round(v) for v in row] for row in outputs], XOR_ROWS["targets"])
+        self.assertEqual(self.ok(self.api.post(at + "/evaluate", XOR_ROWS))["accuracy"], 1)
+
+    def test_digits_reach_96_percent(self):
+        self.digits()
+        at = self.model(DIGITS, normalize="standard")
+        job = self.train(at, dataset="digits-train", validation={"dataset": "digits-test"}, epochs=30,
+                         batch_size=10, optimizer={"name": "sgd", "learning_rate": 0.1})
+        self.assertGreaterEqual(job["history"][-1]["validation_accuracy"], 0.94)
+        self.assertLess(job["history"][-1]["loss"], job["history"][0]["loss"] / 5)
+        said = self.ok(self.api.post(at + "/evaluate", {"dataset": "digits-test"}))
+        self.assertAlmostEqual(said["accuracy"], job["history"][-1]["validation_accuracy"], places=9)
+        self.assertAlmostEqual(said["loss"], job["history"][-1]["validation_loss"], places=6)
+        self.assertEqual(self.ok(self.api.get(at))["labels"], [str(i) for i in range(10)])
+
+    def test_a_job_tells_its_life(self):
+        self.digits()
+        at = self.model(DIGITS)
+        plan = {"dataset": "digits-train", "validation": {"dataset": "digits-test"}, "epochs": 4,
+                "batch_size": 16, "optimizer": {"name": "sgd", "learning_rate": 0.25, "momentum": 0.5,
+                                                "nesterov": True}, "l2": 0.125, "seed": 9,
+                "publish": "epoch", "publish_seconds": 0}
+        reply = self.api.post(at + "/train", plan)
+        begun = self.ok(reply, 202)
+        self.assertEqual(reply.headers["Location"], "/v1/jobs/" + begun["id"])
+        self.assertLessEqual(JOB, set(begun))
+        self.assertIn(begun["state"], ("queued", "running"))
+        job = self.ended(begun)
+        self.assertEqual(job["state"], "succeeded")
+        self.assertNotIn("error", job)
+        for key in ("epochs", "batch_size", "l2", "seed", "publish", "dataset"):
+            self.assertEqual(job[key], plan[key], key)
+        self.assertEqual(job["optimizer"], plan["optimizer"])
+        self.assertIn("digits-test", str(job["validation"]))
+        self.assertEqual(job["model"], self.name())
+        self.assertEqual([e["epoch"] for e in job["history"]], [1, 2, 3, 4])
+        for epoch in job["history"]:
+            self.assertGreater(epoch["loss"], 0)
+            self.assertGreater(epoch["seconds"], 0)
+            self.assertTrue(0 <= epoch["accuracy"] <= 1 and 0 <= epoch["validation_accuracy"] <= 1)
+            self.assertGreater(epoch["validation_loss"], 0)
+        self.assertGreater(job["samples_per_second"], 0)
+        self.assertGreaterEqual(job["workers"], 1)
+        self.assertTrue(job["created"] <= job["started"] <= job["finished"])
+        self.assertEqual(job["version"], 5)  # one an epoch, after the first
+        listed = self.ok(self.api.get("/v1/jobs"))["jobs"]
+        self.assertIn(job["id"], [one["id"] for one in listed])
+        self.assertIsNone(self.ok(self.api.get(at))["job"])
+
+    def test_prefer_wait_answers_the_finished_job(self):
+        at = self.model(XOR)
+        reply = self.api.post(at + "/train", dict(XOR_ROWS, epochs=5), Prefer="wait=60")
+        job = self.ok(reply, 200)
+        self.assertEqual((job["state"], job["epoch"], job["version"]), ("succeeded", 5, job["version"]))
+        self.assertEqual(self.ok(self.api.get(at))["version"], job["version"])
+
+    def test_prefer_wait_gives_up_in_time(self):
+        at = self.model(XOR)
+        began = time.monotonic()
+        reply = self.api.post(at + "/train", dict(XOR_ROWS, epochs=LONG), Prefer="wait=1")
+        job = self.ok(reply, 202)
+        self.assertGreaterEqual(time.monotonic() - began, 0.9)
+        self.assertEqual(job["state"], "running")
+        self.ok(self.api.delete("/v1/jobs/" + job["id"]), 200)
+        self.assertEqual(self.ended(job)["state"], "cancelled")
+
+    def test_cancel_keeps_what_was_published(self):
+        self.digits()
+        at = self.model(DIGITS)
+        job = self.ok(self.api.post(at + "/train", {"dataset": "digits-train", "epochs": LONG,
+                                                    "publish_seconds": 0}), 202)
+        self.until(lambda: self.ok(self.api.get(at))["version"], lambda version: version > 2)
+        self.ok(self.api.delete("/v1/jobs/" + job["id"]), 200)
+        job = self.ended(job)
+        self.assertEqual(job["state"], "cancelled")
+        model = self.ok(self.api.get(at))
+        self.assertIsNone(model["job"])
+        self.assertEqual(model["version"], job["version"])
+        self.assertIsNotNone(job["finished"])
+        self.problem(self.api.delete("/v1/jobs/" + job["id"]), 409, "busy")
+        self.train(at, dataset="digits-train")  # the model is free again
+
+    def test_cancelling_a_queued_job(self):
+        at = self.model(XOR)
+        first = self.ok(self.api.post(at + "/train", dict(XOR_ROWS, epochs=LONG)), 202)
+        second = self.ok(self.api.post(at + "/train", dict(XOR_ROWS, epochs=1)), 202)
+        third = self.ok(self.api.post(at + "/train", dict(XOR_ROWS, epochs=1)), 202)
+        self.assertEqual(self.ok(self.api.get("/v1/jobs/" + second["id"]))["state"], "queued")
+        self.ok(self.api.delete("/v1/jobs/" + second["id"]), 200)
+        self.assertEqual(self.ended(second)["state"], "cancelled")
+        self.ok(self.api.delete("/v1/jobs/" + first["id"]), 200)
+        self.assertEqual(self.ended(third)["state"], "succeeded")
+        self.assertEqual(self.ended(first)["state"], "cancelled")
+
+    def test_jobs_of_one_model_take_turns_in_order(self):
+        at = self.model(XOR)
+        jobs = [self.ok(self.api.post(at + "/train", dict(XOR_ROWS, epochs=20, publish="end")), 202)
+                for _ in range(5)]
+        ended = [self.ended(job) for job in jobs]
+        self.assertEqual([job["state"] for job in ended], ["succeeded"] * 5)
+        self.assertEqual([job["version"] for job in ended], [2, 3, 4, 5, 6])
+        for before, after in zip(ended, ended[1:]):
+            self.assertLessEqual(before["finished"], after["started"])
+
+    def test_publish_end_makes_one_version(self):
+        self.digits()
+        at = self.model(DIGITS)
+        job = self.train(at, dataset="digits-train", epochs=5, publish="end")
+        versions = self.ok(self.api.get(at + "/versions"))["versions"]
+        self.assertEqual(sorted(v["version"] for v in versions), [1, 2])
+        self.assertEqual((job["version"], job["epoch"]), (2, 5))
+
+    def test_publish_best_serves_the_best_epoch(self):
+        self.digits()
+        at = self.model(DIGITS)
+        job = self.train(at, dataset="digits-train", validation={"dataset": "digits-test"}, epochs=12,
+                         batch_size=10, optimizer={"name": "sgd", "learning_rate": 1.5},
+                         publish="best")
+        best = max(epoch["validation_accuracy"] for epoch in job["history"])
+        said = self.ok(self.api.post(at + "/evaluate", {"dataset": "digits-test"}))
+        self.assertAlmostEqual(said["accuracy"], best, places=9)
+        served = [v for v in self.ok(self.api.get(at + "/versions"))["versions"] if v["served"]][0]
+        self.assertAlmostEqual(job["history"][served["epoch"] - 1]["validation_accuracy"], best,
+                               places=9)
+
+    def test_publish_is_held_to_once_a_second(self):
+        self.digits()
+        at = self.model(DIGITS)
+        job = self.train(at, dataset="digits-train", epochs=40)
+        took = sum(epoch["seconds"] for epoch in job["history"])
+        made = len(self.ok(self.api.get(at + "/versions"))["versions"]) - 1
+        self.assertLessEqual(made, took + 3)
+        self.assertEqual(self.ok(self.api.get(at))["version"], job["version"])
+
+    def test_targets_or_labels_inline(self):
+        spec = {"inputs": 2, "layers": [{"units": 2, "activation": "softmax"}],
+                "cost": "log_likelihood", "seed": 1}
+        rows = [[0, 1], [1, 0], [0, 2], [2, 0]]
+        plan = {"inputs": rows, "epochs": 3, "publish": "end"}
+        digest = set()
+        for i, right in enumerate(({"targets": [[1, 0], [0, 1], [1, 0], [0, 1]]},
+                                   {"labels": [0, 1, 0, 1]}, {"labels": ["x", "y", "x", "y"]})):
+            at = self.model(spec, name=self.name() + str(i), labels=["x", "y"])
+            self.train(at, **dict(plan, **right))
+            digest.add(self.ok(self.api.get(at))["digest"])
+        self.assertEqual(len(digest), 1)
+
+    def test_training_goes_on_from_where_it_was(self):
+        at = self.model(XOR)
+        losses = []
+        for _ in range(3):
+            job = self.train(at, epochs=100, batch_size=4, publish="end",
+                             optimizer={"name": "sgd", "learning_rate": 0.5}, **XOR_ROWS)
+            losses += [job["history"][0]["loss"], job["history"][-1]["loss"]]
+        self.assertEqual(losses, sorted(losses, reverse=True))
+
+    def test_l2_makes_weights_smaller_and_leaves_biases(self):
+        weights, biases = [], []
+        for l2 in (0, 8):
+            at = self.model({"inputs": 1, "cost": "mse", "bias_init": "normal", "layers": [
+                {"units": 1, "activation": "linear", "weights": [[1]], "biases": [0.5]}]},
+                name="%s-%d" % (self.name(), l2))
+            # at the optimum of the cost itself: only l2 moves the weight, by eta lambda/n w a step
+            self.train(at, inputs=[[0], [0]], targets=[[0.5], [0.5]], batch_size=2, l2=l2,
+                       optimizer={"name": "sgd", "learning_rate": 0.125}, publish="end")
+            layer = self.ok(self.api.get(at + "/export"))["layers"][0]
+            weights.append(layer["weights"][0][0])
+            biases.append(layer["biases"][0])
+        self.assertEqual(weights, [1, 1 - 0.125 * 8 / 2])
+        self.assertEqual(biases, [0.5, 0.5])
+
+    def test_one_step_is_the_equations(self):
+        """w' = w - eta dC/dw, averaged over the batch: (a - y) x, by hand."""
+        at = self.model({"inputs": 2, "cost": "mse", "layers": [
+            {"units": 1, "activation": "linear", "weights": [[0.5, -1]], "biases": [0.25]}]})
+        # a = 0.5 - 2 + 0.25 = -1.25 and 1 + 1 + 0.25 = 2.25; y = 0.75, 0.25; a - y = -2, 2
+        job = self.train(at, inputs=[[1, 2], [2, -1]], targets=[[0.75], [0.25]], batch_size=2,
+                         optimizer={"name": "sgd", "learning_rate": 0.5}, publish="end")
+        layer = self.ok(self.api.get(at + "/export"))["layers"][0]
+        # dC/dw1 = (-2 * 1 + 2 * 2) / 2 = 1; dC/dw2 = (-2 * 2 + 2 * -1) / 2 = -3; dC/db = 0
+        self.assertEqual(layer["weights"], [[0.5 - 0.5 * 1, -1 + 0.5 * 3]])
+        self.assertEqual(layer["biases"], [0.25])
+        self.assertAlmostEqual(job["history"][0]["loss"], (4 + 4) / (2 * 2), places=6)
+
+    def test_divergence_fails_the_job_and_leaves_the_served_version(self):
+        at = self.model({"inputs": 1, "cost": "mse", "layers": [
+            {"units": 1, "activation": "linear"}]})
+        self.train(at, inputs=[[1]], targets=[[1]], publish="end")
+        before = self.ok(self.api.get(at))
+        job = self.ok(self.api.post(at + "/train", {
+            "inputs": [[1000], [2000]], "targets": [[1], [2]], "batch_size": 1, "epochs": 1000,
+            "optimizer": {"name": "sgd", "learning_rate": 10}, "publish": "end"}), 202)
+        job = self.ended(job)
+        self.assertEqual(job["state"], "failed")
+        self.assertEqual(job["error"]["type"], "urn:sigmad:problem:number")
+        self.assertRegex(job["error"]["detail"], r"loss .*epoch \d+.*batch \d+|loss .*batch \d+.*epoch \d+")
+        self.assertEqual(self.ok(self.api.get(at)), before)
+        self.ok(self.api.post(at + "/predict", {"inputs": [[1]]}))
+        self.train(at, inputs=[[1]], targets=[[1]])
+
+
+class BadPlans(Case):
+    def test_each_is_refused_before_a_job_is_made(self):
+        self.digits()
+        xor = self.model(XOR)
+        named = self.model(DIGITS, name="named", labels=[str(i) for i in range(10)])
+        sums = self.model(DIGITS, name="sums")
+        self.ok(self.api.put("/v1/datasets/pair", {"inputs": [[1, 2]], "labels": ["x"]}), 201)
+        self.ok(self.api.put("/v1/datasets/letters", "1,x\n", "text/csv"), 201)
+        ones = [[1] * 64]
+        sgd = {"name": "sgd", "learning_rate": 0.1}
+        with_sgd = lambda **more: dict(XOR_ROWS, optimizer=dict(sgd, **more))  # noqa: E731
+        for at, body, status, kind, field in (
+            (xor, {}, 422, "field", None),
+            (xor, dict(XOR_ROWS, dataset="pair"), 422, "field", None),
+            (xor, {"dataset": "nowhere"}, 404, "not-found", "dataset"),
+            (xor, {"dataset": "../pair"}, 422, "field", "dataset"),
+            (xor, {"dataset": 7}, 422, "field", "dataset"),
+            (xor, dict(XOR_ROWS, validation={"dataset": "nowhere"}), 404, "not-found",
+             "validation.dataset"),
+            (xor, dict(XOR_ROWS, validation={}), 422, "field", None),
+            (xor, dict(XOR_ROWS, validation={"inputs": [[1]], "targets": [[1]]}), 422, "field", None),
+            (xor, {"dataset": "digits-train"}, 422, "field", None),
+            (xor, {"dataset": "pair"}, 422, "field", None),
+            (xor, dict(XOR_ROWS, epochs=0), 422, "field", "epochs"),
+            (xor, dict(XOR_ROWS, epochs=1000001), 422, "field", "epochs"),
+            (xor, dict(XOR_ROWS, epochs=1.5), 422, "field", "epochs"),
+            (xor, dict(XOR_ROWS, epochs="3"), 422, "field", "epochs"),
+            (xor, dict(XOR_ROWS, batch_size=0), 422, "field", "batch_size"),
+            (xor, dict(XOR_ROWS, batch_size=65537), 422, "field", "batch_size"),
+            (xor, dict(XOR_ROWS, l2=-1), 422, "field", "l2"),
+            (xor, dict(XOR_ROWS, seed=-1), 422, "field", "seed"),
+            (xor, dict(XOR_ROWS, publish="sometimes"), 422, "field", "publish"),
+            (xor, dict(XOR_ROWS, publish_seconds=-1), 422, "field", "publish_seconds"),
+            (xor, dict(XOR_ROWS, publish_seconds=86401), 422, "field", "publish_seconds"),
+            (xor, dict(XOR_ROWS, optimizer="sgd"), 422, "field", "optimizer"),
+            (xor, with_sgd(name="sgdd"), 422, "field", "optimizer.name"),
+            (xor, with_sgd(learning_rate=0), 422, "field", "optimizer.learning_rate"),
+            (xor, with_sgd(learning_rate=-1), 422, "field", "optimizer.learning_rate"),
+            (xor, with_sgd(learning_rate=1e39), 422, None, "optimizer.learning_rate"),
+            (xor, with_sgd(momentum=1), 422, "field", "optimizer.momentum"),
+            (xor, with_sgd(momentum=-0.1), 422, "field", "optimizer.momentum"),
+            (xor, with_sgd(nesterov="yes"), 422, "field", "optimizer.nesterov"),
+            (xor, with_sgd(lr=0.1), 422, "field", "optimizer.lr"),
+            (xor, dict(XOR_ROWS, learning_rate=1), 422, "field", "learning_rate"),
+            (xor, {"inputs": [[1, 2]], "targets": [[1, 2]]}, 422, "field", "targets[0]"),
+            (xor, {"inputs": [[1, 2]], "targets": [[1], [0]]}, 422, "field", "targets"),
+            (xor, {"inputs": [[1, 2]], "targets": [[1.5]]}, 422, "range", "targets[0][0]"),
+            (xor, {"inputs": [[1, 2], [1, 2]], "targets": [[1], [-0.1]]}, 422, "range",
+             "targets[1][0]"),
+            (xor, {"inputs": [[1, 2]], "labels": [0], "targets": [[1]]}, 422, "field", None),
+            (named, {"inputs": ones, "labels": ["ten"]}, 422, "field", "labels[0]"),
+            (named, {"inputs": ones * 2, "labels": ["3", 10]}, 422, "field", "labels[1]"),
+            (named, {"inputs": ones, "labels": [-1]}, 422, "field", "labels[0]"),
+            (named, {"inputs": ones, "labels": [None]}, 422, "field", "labels[0]"),
+            (sums, {"inputs": ones, "targets": [[0.5] * 10]}, 422, "range", "targets[0]"),
+            (sums, {"inputs": ones, "targets": [[-1, 2] + [0] * 8]}, 422, "range", "targets[0][0]"),
+        ):
+            with self.subTest(body=body), self.unchanged():
+                reply = self.api.post(at + "/train", body)
+                self.problem(reply, status, kind or reply.json["type"].rsplit(":", 1)[1], field)
+        self.problem(self.api.post("/v1/models/nobody/train", XOR_ROWS), 404, "not-found", "name")
+
+
+if __name__ == "__main__":
+    main()

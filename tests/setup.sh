@@ -1,0 +1,86 @@
+#!/bin/sh
+# What sigmad needs from Debian, and how each thing is looked for.
+#   tests/setup.sh check [-q] GROUP...   names the apt packages that are missing; exits 1 if any is
+#   tests/setup.sh install GROUP...      installs those; does not touch apt when there are none
+set -u
+
+# group, way of looking, what to look for, apt package
+needs() {
+    cat <<EOF
+build command ${CC:-gcc} ${CC:-gcc}
+build command pkg-config pkg-config
+build header stdio.h libc6-dev
+build pc libmicrohttpd libmicrohttpd-dev
+build pc jansson libjansson-dev
+build pc libuv libuv1-dev
+build pc gnutls libgnutls28-dev
+test file /usr/bin/python3 python3
+test pc cmocka libcmocka-dev
+test command curl curl
+test command jq jq
+check file /usr/bin/python3 python3
+check command clang clang
+check command clang-format clang-format
+check command cppcheck cppcheck
+check command shellcheck shellcheck
+demo command curl curl
+demo command jq jq
+mnist command npm npm
+EOF
+}
+
+there() { # there WAY WHAT
+    case $1 in
+    command) command -v "$2" >/dev/null 2>&1 ;;
+    file) [ -e "$2" ] ;;
+    pc) pkg-config --exists "$2" 2>/dev/null ;;
+    header) echo "#include <$2>" | "${CC:-gcc}" -E - >/dev/null 2>&1 ;;
+    esac
+}
+
+missing() { # missing GROUP...: apt packages, one a line
+    for group; do
+        needs | while read -r of way what package; do
+            [ "$of" = "$group" ] && ! there "$way" "$what" && echo "$package"
+        done
+    done | sort -u
+}
+
+install() {
+    packages=$(missing "$@")
+    [ -n "$packages" ] || return 0
+    command -v apt-get >/dev/null || {
+        echo "setup: no apt-get here; install what these Debian packages hold:" >&2
+        echo "$packages" >&2
+        exit 1
+    }
+    as_root=
+    [ "$(id -u)" = 0 ] || as_root=sudo
+    # shellcheck disable=SC2086 # one word a package
+    { $as_root apt-get update -q && $as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -q -y --no-install-recommends $packages; } || exit 1
+    packages=$(missing "$@")
+    [ -z "$packages" ] || {
+        echo "setup: installed, and still not found:" "$packages" >&2
+        exit 1
+    }
+}
+
+verb=${1:-}
+[ $# -gt 0 ] && shift
+case $verb in
+check)
+    quiet=
+    [ "${1:-}" = -q ] && quiet=1 && shift
+    packages=$(missing "$@")
+    [ -z "$packages" ] && exit 0
+    # shellcheck disable=SC2086
+    [ -n "$quiet" ] || echo "missing; run 'make setup', or: apt-get install" $packages >&2
+    exit 1
+    ;;
+install) install "$@" ;;
+*)
+    sed -n '2,4s/^# *//p' "$0" >&2
+    exit 2
+    ;;
+esac
