@@ -48,6 +48,12 @@ static uint32_t round_to_odd(uint64_t g, uint32_t cp)
     return (uint32_t)(high >> 32) | ((uint32_t)high > 1);
 }
 
+/* floor(value / 2^by) */
+static int floor_shift(int value, int by)
+{
+    return value < 0 ? ~(~value >> by) : value >> by;
+}
+
 /* v = c 2^q, the float with these bits, lies in the middle between its neighbours (but at a power
  * of 2, where the lower one is nearer). Of the decimals s 10^k that read back to v, k is chosen as
  * large as ensures that there is one; then at most one lies there with a k one larger.
@@ -60,8 +66,8 @@ static uint32_t shortest(uint32_t bits, int *ret_k)
     const bool narrow = fraction == 0 && field > 1; /* the lower neighbour is nearer */
     const uint32_t out = c & 1; /* ties go to even c: an odd one does not own its ends */
     /* floor(log10(2^q)), or of 3/4 2^q; then floor(log2(10^-k)): exact for all q here. */
-    const int k = (q * 1262611 - (narrow ? 524031 : 0)) >> 22;
-    const int h = q + ((-k * 1741647) >> 19) + 1;
+    const int k = floor_shift(q * 1262611 - (narrow ? 524031 : 0), 22);
+    const int h = q + floor_shift(-k * 1741647, 19) + 1;
     const uint64_t g = g_of[k - G_MIN];
     /* v and the ends of the interval that reads back to it, in quarters of 10^k. */
     const uint32_t v = round_to_odd(g, (4 * c) << h);
