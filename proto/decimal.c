@@ -7,9 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DIGITS_MAX 17    /* of a float64 */
-#define DIGITS_COPIED 24 /* at once; as many as are to the left of a point, or more */
-
 /* g(k) = floor(10^-k 2^(63 - e)) + 1, where 2^e <= 10^-k < 2^(e + 1): 10^-k to 64 bits, from above.
  * Made by tests/proto/decimal_table.py. */
 #define G_MIN (-45)
@@ -114,43 +111,6 @@ static size_t whole_put(int value, char *ret)
     return (size_t)(p - ret);
 }
 
-/* A decimal's digits, of which the first stands at 10^(point - 1); zeros follow the n that count.
- */
-struct digits {
-    char text[DIGITS_COPIED + DIGITS_MAX];
-    int n, point;
-};
-
-/* Copies are of a fixed length, which is quick, and more than needed: ret has DECIMAL_MAX bytes. */
-static size_t lay_out(const struct digits *digits, int plain_max, char *ret)
-{
-    const char *text = digits->text;
-    const int n = digits->n, point = digits->point;
-    char *p = ret;
-
-    if (point > plain_max || point < -4) {
-        memcpy(p + 1, text, DIGITS_COPIED);
-        p[0] = text[0];
-        p[1] = '.';
-        p += n == 1 ? 1 : n + 1;
-        *p++ = 'e';
-        p += whole_put(point - 1, p);
-    } else if (point <= 0) {
-        memcpy(p, "0.0000", 6);
-        memcpy(p + 2 - point, text, DIGITS_COPIED);
-        p += 2 - point + n;
-    } else {
-        memcpy(p, text, DIGITS_COPIED);
-        p += point;
-        if (point < n) {
-            memcpy(p + 1, text + point, DIGITS_COPIED);
-            *p = '.';
-            p += n - point + 1;
-        }
-    }
-    return (size_t)(p - ret);
-}
-
 /* The eight digits of s < 10^8, one a byte, the first lowest: split in two, four and eight, with
  * the divisions of all lanes done as one multiplication. */
 static uint64_t split8(uint32_t s)
@@ -163,36 +123,82 @@ static uint64_t split8(uint32_t s)
     return tens | (twos - tens * 10) << 8;
 }
 
-/* s > 0, below 10^9, without its trailing zeros. */
-static void digits_set(struct digits *digits, uint32_t s, int k)
+static void store8(char *p, uint64_t word)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
+    memcpy(p, &word, sizeof word);
+}
+
+/* Nine digits, of which the first, not 0, stands at 10^(point - 1) and the n-th is the last that is
+ * not 0. They stay in registers until they are stored where they belong, eight at a time. */
+struct digits9 {
+    char first;
+    uint64_t rest; /* characters, the first lowest */
+    int n, point;
+};
+
+/* s 10^k, 0 < s < 10^9 */
+static struct digits9 digits9_of(uint32_t s, int k)
 {
     const uint64_t zeros = 0x3030303030303030;
     uint64_t eight = split8(s % 100000000);
-    unsigned lead = 0; /* bits of eight that are zeros in front */
-    char *p = digits->text;
-    int n;
+    struct digits9 ret;
 
-    memset(digits->text, '0', sizeof digits->text);
     if (s >= 100000000) {
-        *p++ = (char)('0' + s / 100000000);
-        n = 9;
+        ret.first = (char)('0' + s / 100000000);
+        ret.rest = eight | zeros;
+        ret.n = eight == 0 ? 1 : 9 - __builtin_clzll(eight) / 8;
+        ret.point = 9 + k;
     } else {
-        lead = (unsigned)__builtin_ctzll(eight) & ~7U;
-        n = 8 - (int)(lead / 8);
+        const int lead = __builtin_ctzll(eight) / 8; /* digits that are 0 */
+
+        eight >>= 8 * lead;
+        ret.first = (char)('0' + (eight & 15));
+        ret.rest = eight >> 8 | zeros;
+        ret.n = 8 - __builtin_clzll(eight) / 8;
+        ret.point = 8 - lead + k;
     }
-    digits->point = n + k;
-    digits->n = eight == 0 ? 1 : n - __builtin_clzll(eight) / 8;
-    eight = (eight | zeros) >> lead | zeros << (56 - lead) << 8;
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    eight = __builtin_bswap64(eight);
-#endif
-    memcpy(p, &eight, sizeof eight);
+    return ret;
+}
+
+/* Bytes behind what counts are written over by what follows, or left over. */
+static size_t digits9_put(const struct digits9 *digits, char *ret)
+{
+    const int n = digits->n, point = digits->point;
+    char *p = ret;
+
+    if (point > 9 || point < -4) {
+        p[0] = digits->first;
+        p[1] = '.';
+        store8(p + 2, digits->rest);
+        p += n == 1 ? 1 : n + 1;
+        *p++ = 'e';
+        p += whole_put(point - 1, p);
+    } else if (point <= 0) {
+        memcpy(p, "0.0000", 6);
+        p += 2 - point;
+        p[0] = digits->first;
+        store8(p + 1, digits->rest);
+        p += n;
+    } else {
+        p[0] = digits->first;
+        store8(p + 1, digits->rest);
+        p += point;
+        if (point < n) {
+            *p = '.';
+            store8(p + 1, digits->rest >> 8 * (point - 1));
+            p += n - point + 1;
+        }
+    }
+    return (size_t)(p - ret);
 }
 
 size_t decimal_f32(float value, char *ret)
 {
-    struct digits digits;
-    uint32_t bits;
+    struct digits9 digits;
+    uint32_t bits, s;
     char *p = ret;
     int k;
 
@@ -205,16 +211,47 @@ size_t decimal_f32(float value, char *ret)
         memcpy(p, "0.0", 3);
         return p == ret ? 1 : 4; /* 0, but -0.0 */
     }
-    bits = shortest(bits, &k);
-    digits_set(&digits, bits, k);
-    return (size_t)(p - ret) + lay_out(&digits, 9, p);
+    s = shortest(bits, &k);
+    digits = digits9_of(s, k);
+    return (size_t)(p - ret) + digits9_put(&digits, p);
+}
+
+/* n digits of which the first stands at 10^(point - 1). */
+static size_t digits_put(const char *digits, size_t n, int point, char *ret)
+{
+    char *p = ret;
+
+    if (point > 17 || point < -4) {
+        *p++ = digits[0];
+        if (n > 1) {
+            *p++ = '.';
+            memcpy(p, digits + 1, n - 1);
+            p += n - 1;
+        }
+        *p++ = 'e';
+        p += whole_put(point - 1, p);
+    } else if (point <= 0) {
+        memcpy(p, "0.0000", (size_t)(2 - point));
+        memcpy(p + 2 - point, digits, n);
+        p += 2 - point + (int)n;
+    } else if ((size_t)point >= n) {
+        memcpy(p, digits, n);
+        memset(p + n, '0', (size_t)point - n);
+        p += point;
+    } else {
+        memcpy(p, digits, (size_t)point);
+        p[point] = '.';
+        memcpy(p + point + 1, digits + point, n - (size_t)point);
+        p += n + 1;
+    }
+    return (size_t)(p - ret);
 }
 
 size_t decimal_f64(double value, char *ret)
 {
-    struct digits digits = { .n = 0 };
-    char text[DECIMAL_MAX];
+    char text[DECIMAL_MAX], digits[DECIMAL_MAX];
     char *p = ret;
+    size_t n = 0;
 
     if (signbit(value)) {
         *p++ = '-';
@@ -230,16 +267,14 @@ size_t decimal_f64(double value, char *ret)
             break;
         }
     }
-    memset(digits.text, '0', sizeof digits.text);
     /* d.ddde+xx, where the point is the locale's and may be any bytes: only digits are taken. */
     for (const char *at = text; *at != 'e'; at++) {
         if (*at >= '0' && *at <= '9') {
-            digits.text[digits.n++] = *at;
+            digits[n++] = *at;
         }
     }
-    digits.point = atoi(strchr(text, 'e') + 1) + 1;
-    while (digits.n > 1 && digits.text[digits.n - 1] == '0') {
-        digits.n--;
+    while (n > 1 && digits[n - 1] == '0') {
+        n--;
     }
-    return (size_t)(p - ret) + lay_out(&digits, 17, p);
+    return (size_t)(p - ret) + digits_put(digits, n, atoi(strchr(text, 'e') + 1) + 1, p);
 }

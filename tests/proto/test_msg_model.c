@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fail_malloc.h"
 #include "msg_model.h"
 #include "rng.h"
 
@@ -183,6 +184,35 @@ static void an_exported_model_reads_back_to_the_same_bits(void **state)
     labels_free(labels);
 }
 
+static void an_export_without_memory_is_none(void **state)
+{
+    struct rng rng;
+    struct net *net;
+    size_t k = 0;
+    bool failed;
+
+    (void)state;
+    rng_init(&rng, 6);
+    net = net_make(&rng);
+    do {
+        struct text text = { 0 };
+        char *bytes;
+        size_t len;
+
+        fail_malloc_start(++k);
+        msg_model_encode(&text, net, NULL);
+        fail_malloc_at = 0;
+        failed = text.failed;
+        assert_int_equal(failed, k <= fail_malloc_calls);
+        bytes = text_detach(&text, &len);
+        assert_int_equal(bytes == NULL, failed);
+        free(bytes);
+        assert_int_equal(fail_malloc_live, 0);
+    } while (failed);
+    assert_true(k > 5);
+    net_free(net);
+}
+
 static void a_spec_is_written_as_it_is_read(void **state)
 {
     const struct net_spec spec = {
@@ -220,6 +250,7 @@ int main(void)
         cmocka_unit_test(a_huge_shape_is_refused_before_its_arrays_are_read),
         cmocka_unit_test(a_pair_that_does_not_belong_together_is_refused),
         cmocka_unit_test(an_exported_model_reads_back_to_the_same_bits),
+        cmocka_unit_test(an_export_without_memory_is_none),
         cmocka_unit_test(a_spec_is_written_as_it_is_read),
     };
 
