@@ -170,6 +170,7 @@ bool value_row(struct scan *scan, float *ret, size_t room, size_t *n, struct err
         return false;
     }
     for (;;) {
+        /* cppcheck-suppress legacyUninitvar ; it is written to, and never read */
         float *to = count < room ? ret + count : spare;
         size_t got;
 
