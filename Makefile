@@ -145,7 +145,7 @@ FUZZ_SECONDS ?= 10
 fuzz:
 	$(call need,build test)
 	@$(MAKE) --no-print-directory BUILD=build-fuzz CC=clang HARDEN= OPT=-O1 \
-	SAN='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all $(SAN_FLAGS)' fuzz-run
+	SAN='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' fuzz-run
 fuzz-run: $(FUZZ)
 	@for f in $(notdir $(FUZZ)); do \
 	  echo "== $$f"; mkdir -p $(BUILD)/corpus/$$f; \
