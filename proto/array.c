@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "decimal.h"
+
 #define CHUNK 4096 /* values on their way to the sink */
 
 static const size_t size_of[ARRAY_TYPE_COUNT] = {
@@ -144,6 +146,23 @@ static bool finite_all(const float *values, size_t n)
     return bad == 0;
 }
 
+/* A value as a message shows it, in any locale. */
+struct shown {
+    char text[DECIMAL_F64_MAX];
+};
+
+static struct shown show(double value)
+{
+    struct shown shown = { "NaN" };
+
+    if (isfinite(value)) {
+        shown.text[decimal_f64(value, shown.text)] = '\0';
+    } else if (isinf(value)) {
+        strcpy(shown.text, value < 0.0 ? "-infinity" : "infinity");
+    }
+    return shown;
+}
+
 static bool refuse_value(const struct array *array, size_t width, size_t first, const float *values,
                          struct err *err)
 {
@@ -156,13 +175,9 @@ static bool refuse_value(const struct array *array, size_t width, size_t first, 
     }
     value = value_at(array, first + i);
     place(array, width, first + i, where, sizeof where);
-    if (isfinite(value)) {
-        return err_set(err, ERR_RANGE, where, "does not fit float32, is %.17g", value);
-    }
-    return err_set(err, ERR_RANGE, where, "must be finite, is %s",
-                   isnan(value)  ? "NaN"
-                   : value < 0.0 ? "-infinity"
-                                 : "infinity");
+    return err_set(err, ERR_RANGE, where,
+                   isfinite(value) ? "is too large for float32: %s" : "must be finite, is %s",
+                   show(value).text);
 }
 
 typedef bool sink_write(struct table_sink *sink, const void *bytes, size_t len, struct err *err);
@@ -212,7 +227,8 @@ static bool class_name(const struct array *array, size_t i, char *ret, struct er
     if (!(fabs(value) <= 0x1p53) || value != trunc(value)) {
         place(array, 1, i, where, sizeof where);
         return err_set(err, ERR_RANGE, where,
-                       "must be a whole number up to 2^53 to name a class, is %.9g", value);
+                       "must be a whole number up to 2^53 to name a class, is %s",
+                       show(value).text);
     }
     snprintf(ret, 24, "%" PRId64, (int64_t)value);
     return true;
@@ -288,7 +304,7 @@ static bool check_sizes(const struct array *array, const struct table_limits *li
     if (width > limits->max_features) {
         return err_set(err, ERR_TOO_LARGE, array->shape_at,
                        "must have at most %zu values a row, has %s%zu", limits->max_features,
-                       width == SIZE_MAX ? "over " : "", width);
+                       width == SIZE_MAX ? "over " : "", width - (width == SIZE_MAX));
     }
     if (__builtin_mul_overflow(width, size_of[array->type], &need) ||
         __builtin_mul_overflow(need, array->shape[0], &need)) {

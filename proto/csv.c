@@ -142,6 +142,8 @@ static inline const char *quick_number(const char *p, const char *end, char deli
         if (number_list(&q, end, ret, 1) == 0) {
             return NULL;
         }
+    } else if (behind == 0) {
+        *ret = (float)(int)whole;
     } else { /* both sides are exact in float32, so that one rounding makes it the nearest */
         *ret = ((float)(int)whole * power[behind] + (float)(int)fraction) / power[behind];
     }
