@@ -65,6 +65,7 @@ static struct request *request_new(struct http *http, struct MHD_Connection *con
         return NULL;
     }
     req->server = http->server;
+    req->http = http;
     req->conn = conn;
     req->started = uv_hrtime();
     http->server->requests++;
@@ -183,6 +184,17 @@ void request_reply_empty(struct request *req, int status)
     req->reply.status = status;
 }
 
+static void on_idle(uv_idle_t *idle);
+
+/* MHD goes on with the connection at its next run. Without a polling thread of its own it has
+ * nothing that would wake the loop for it, so that is seen to here. */
+static void request_resume(struct request *req)
+{
+    req->suspended = false;
+    MHD_resume_connection(req->conn);
+    uv_idle_start(&req->http->idle, on_idle);
+}
+
 void request_finish(struct request *req)
 {
     if (req->err.code != ERR_NONE) {
@@ -190,8 +202,7 @@ void request_finish(struct request *req)
     }
     req->ready = true;
     if (req->suspended) {
-        req->suspended = false;
-        MHD_resume_connection(req->conn);
+        request_resume(req);
     }
 }
 
@@ -373,8 +384,7 @@ static void chunk_after(uv_work_t *uv, int status)
 
     (void)status;
     req->chunk_done = true;
-    req->suspended = false;
-    MHD_resume_connection(req->conn);
+    request_resume(req);
 }
 
 /* Has a pool thread write the chunk where MHD holds it; MHD offers it again after the resume. */
@@ -495,7 +505,6 @@ static size_t unescape_nothing(void *cls, struct MHD_Connection *conn, char *tex
 /* ---- the loop ---- */
 
 static void on_timer(uv_timer_t *timer);
-static void on_idle(uv_idle_t *idle);
 
 static void http_run(struct http *http)
 {

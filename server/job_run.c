@@ -94,12 +94,13 @@ static bool run_epoch(struct run *run, size_t epoch, struct err *err)
 static bool run_validate(struct run *run, struct msg_epoch *epoch, struct err *err)
 {
     const struct job *job = run->job;
-    const struct data data = feed_data(&job->validation);
     struct eval eval = { 0 };
+    struct data data;
 
     if (!job->has_validation) {
         return true;
     }
+    data = feed_data(&job->validation);
     if (!net_evaluate(run->net, &data, run->scratch, crew_share(run->crew, SIZE_MAX), &eval, err)) {
         return err_in(err, "validation");
     }

@@ -17,6 +17,7 @@
 #include "text.h"
 
 struct MHD_Connection;
+struct http;
 struct route;
 struct server;
 struct request;
@@ -43,6 +44,7 @@ struct reply {
 
 struct request {
     struct server *server;                 /* borrowed; process lifetime */
+    struct http *http;                     /* http.c's: the listener it came by */
     struct MHD_Connection *conn;           /* http.c's; nobody else touches it */
     const struct route *route;             /* NULL: none matched, err says why */
     const char *param[REQUEST_PARAMS_MAX]; /* in the arena, decoded */

@@ -8,6 +8,7 @@
 
 #define M "/v1/models/{name}"
 #define D "/v1/datasets/{name}"
+#define U "urn:sigmad:problem:"
 
 /* Every endpoint, in README's order. */
 /* clang-format off */
@@ -39,25 +40,25 @@ static const struct route routes[] = {
 };
 
 static const struct { int status; const char *type, *title; } codes[ERR_COUNT] = {
-    [ERR_NONE]         = { 200, "none", "No error" },
-    [ERR_SYNTAX]       = { 400, "syntax", "The body or a header cannot be read" },
-    [ERR_FIELD]        = { 422, "field", "A field is missing, unknown or out of its limits" },
-    [ERR_RANGE]        = { 422, "range", "A number in the data is out of range" },
-    [ERR_NUMBER]       = { 422, "number", "The arithmetic stopped being finite" },
-    [ERR_NOT_FOUND]    = { 404, "not-found", "There is nothing of that name" },
-    [ERR_EXISTS]       = { 409, "exists", "There is something of that name" },
-    [ERR_BUSY]         = { 409, "busy", "It is in use" },
-    [ERR_METHOD]       = { 405, "method", "The method is not offered here" },
-    [ERR_TOO_LARGE]    = { 413, "too-large", "The request is over a limit" },
-    [ERR_TYPE]         = { 415, "type", "The body's content type is not taken here" },
-    [ERR_ACCEPT]       = { 406, "accept", "No such representation is made here" },
-    [ERR_PRECONDITION] = { 412, "precondition", "A precondition does not hold" },
-    [ERR_LIMIT]        = { 503, "limit", "A limit of this server is reached" },
-    [ERR_MEMORY]       = { 503, "memory", "There is no memory for this" },
-    [ERR_IO]           = { 500, "io", "The disk failed" },
-    [ERR_FULL]         = { 507, "full", "The disk is full" },
-    [ERR_DRAINING]     = { 503, "draining", "The server is going down" },
-    [ERR_INTERNAL]     = { 500, "internal", "The server made a mistake" },
+    [ERR_NONE]         = { 200, U "none", "No error" },
+    [ERR_SYNTAX]       = { 400, U "syntax", "The body or a header cannot be read" },
+    [ERR_FIELD]        = { 422, U "field", "A field is missing, unknown or out of its limits" },
+    [ERR_RANGE]        = { 422, U "range", "A number in the data is out of range" },
+    [ERR_NUMBER]       = { 422, U "number", "The arithmetic stopped being finite" },
+    [ERR_NOT_FOUND]    = { 404, U "not-found", "There is nothing of that name" },
+    [ERR_EXISTS]       = { 409, U "exists", "There is something of that name" },
+    [ERR_BUSY]         = { 409, U "busy", "It is in use" },
+    [ERR_METHOD]       = { 405, U "method", "The method is not offered here" },
+    [ERR_TOO_LARGE]    = { 413, U "too-large", "The request is over a limit" },
+    [ERR_TYPE]         = { 415, U "type", "The body's content type is not taken here" },
+    [ERR_ACCEPT]       = { 406, U "accept", "No such representation is made here" },
+    [ERR_PRECONDITION] = { 412, U "precondition", "A precondition does not hold" },
+    [ERR_LIMIT]        = { 503, U "limit", "A limit of this server is reached" },
+    [ERR_MEMORY]       = { 503, U "memory", "There is no memory for this" },
+    [ERR_IO]           = { 500, U "io", "The disk failed" },
+    [ERR_FULL]         = { 507, U "full", "The disk is full" },
+    [ERR_DRAINING]     = { 503, U "draining", "The server is going down" },
+    [ERR_INTERNAL]     = { 500, U "internal", "The server made a mistake" },
 };
 /* clang-format on */
 
