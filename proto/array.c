@@ -148,7 +148,7 @@ static bool finite_all(const float *values, size_t n)
 
 /* A value as a message shows it, in any locale. */
 struct shown {
-    char text[DECIMAL_F64_MAX];
+    char text[DECIMAL_MAX];
 };
 
 static struct shown show(double value)
