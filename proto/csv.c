@@ -305,7 +305,7 @@ static bool read_first(struct csv *csv, bool *ret_header, struct err *err)
     size_t columns = 0, numbers = 0;
 
     if (csv_field_blank(&csv->cursor)) {
-        return csv_field_done(&csv->cursor) ? err_set(err, ERR_SYNTAX, "body", "has no rows")
+        return csv_field_done(&csv->cursor) ? err_set(err, ERR_SYNTAX, "body", "is empty")
                                             : blank(csv, err);
     }
     while (!field.last) {

@@ -202,14 +202,14 @@ static void bad_headers_are_refused(void **state)
         { "\0\0\x08\x02\0\0\0\x01\0\0\0", 11, ERR_SYNTAX, "ends within its header of 12 bytes" },
         { "\0\0\x08\x01\0\0\0\x02x", 9, ERR_SYNTAX, "must have 2 bytes of values, has 1" },
         { "\0\0\x08\x01\0\0\0\x02xyz", 11, ERR_SYNTAX, "must have 2 bytes of values, has 3" },
-        { "\0\0\x08\x01\0\0\0\0", 8, ERR_FIELD, "must not be empty: dimension 0 is 0" },
-        { "\0\0\x08\x02\0\0\0\x01\0\0\0\0", 12, ERR_FIELD, "must not be empty: dimension 1 is 0" },
-        { "\0\0\x08\x01\xff\xff\xff\xff", 8, ERR_TOO_LARGE,
-          "must have at most 100000 rows, has 4294967295" },
-        { "\0\0\x08\x02\0\0\0\x01\0\0\x03\xe9", 12, ERR_TOO_LARGE,
-          "must have at most 1000 values a row, has 1001" },
-        { "\0\0\x0e\x04\0\0\0\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 20,
-          ERR_TOO_LARGE, "must have at most 1000 values a row, has over 18446744073709551614" },
+        { "\0\0\x08\x01\0\0\0\0", 8, ERR_SYNTAX, "must not be empty: dimension 0 is 0" },
+        { "\0\0\x08\x02\0\0\0\x01\0\0\0\0", 12, ERR_SYNTAX, "must not be empty: dimension 1 is 0" },
+        { "\0\0\x08\x01\xff\xff\xff\xff", 8, ERR_SYNTAX,
+          "must have 4294967295 bytes of values, has 0" },
+        { "\0\0\x08\x02\xff\xff\xff\xff\xff\xff\xff\xff", 12, ERR_SYNTAX,
+          "must have 18446744065119617025 bytes of values, has 0" },
+        { "\0\0\x0e\x04\0\0\0\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 20, ERR_SYNTAX,
+          "must have over 18446744073709551615 bytes of values, has 0" },
     };
 
     (void)state;
@@ -220,6 +220,29 @@ static void bad_headers_are_refused(void **state)
         check_refused(idx_read, &bytes, CSV_FEATURES, TARGET_NONE, cases[i].code, "body",
                       cases[i].text);
     }
+}
+
+static void sizes_over_the_limits_are_refused(void **state)
+{
+    const struct table_limits limits = { .max_features = 5, .max_rows = 2 };
+    struct bytes wide = header(0x08, 2, 2, 3), high = header(0x08, 3, 0, 0);
+    struct memory_sink sink = memory_sink();
+    struct table_info info;
+    struct err err = { 0 };
+
+    (void)state;
+    put(&wide, 0, 12, true);
+    assert_false(
+        idx_read(wide.data, wide.len, CSV_FEATURES, TARGET_NONE, &limits, &sink.sink, &info, &err));
+    assert_int_equal(err.code, ERR_TOO_LARGE);
+    assert_string_equal(err.where, "body");
+    assert_string_equal(err.text, "must have at most 5 values a row, has 6");
+    err = (struct err){ 0 };
+    put(&high, 0, 3, true);
+    assert_false(idx_read(high.data, high.len, CSV_TARGETS, TARGET_LABELS, &limits, &sink.sink,
+                          &info, &err));
+    assert_int_equal(err.code, ERR_TOO_LARGE);
+    assert_string_equal(err.text, "must have at most 2 rows, has 3");
 }
 
 static void bad_values_are_refused_with_row_and_column(void **state)
@@ -243,6 +266,11 @@ static void bad_values_are_refused_with_row_and_column(void **state)
                   "must be finite, is NaN");
     check_refused(idx_read, &bytes, CSV_TARGETS, TARGET_LABELS, ERR_RANGE, "[1]",
                   "must be a whole number up to 2^53 to name a class, is NaN");
+
+    bytes = header(0x0e, 1, 1, 0);
+    put_f64(&bytes, -1e300, true);
+    check_refused(idx_read, &bytes, CSV_TARGETS, TARGET_NUMBERS, ERR_RANGE, "[0]",
+                  "is too large for float32: -1e300");
 
     bytes = header(0x0e, 1, 0, 0);
     put_f64(&bytes, 1e39, true);
@@ -314,6 +342,7 @@ int main(void)
         cmocka_unit_test(targets_may_have_several_numbers_a_row),
         cmocka_unit_test(many_rows_cross_the_chunks),
         cmocka_unit_test(bad_headers_are_refused),
+        cmocka_unit_test(sizes_over_the_limits_are_refused),
         cmocka_unit_test(bad_values_are_refused_with_row_and_column),
         cmocka_unit_test(shapes_must_suit_the_part),
         cmocka_unit_test(cut_and_flipped_bytes_never_read_astray),

@@ -93,11 +93,9 @@ static void shapes_that_do_not_fit_are_refused(void **state)
         { 2, 0, 3, ERR_FIELD, "shape", "must not be empty: dimension 0 is 0" },
         { 2, 2, 0, ERR_FIELD, "shape", "must not be empty: dimension 1 is 0" },
         { 2, 3, 3, ERR_SYNTAX, "body", "must have 36 bytes of values, has 24" },
-        { 1, 100001, 1, ERR_TOO_LARGE, "shape", "must have at most 100000 rows, has 100001" },
-        { 2, 1, SIZE_MAX, ERR_TOO_LARGE, "shape",
-          "must have at most 1000 values a row, has over 18446744073709551614" },
-        { 2, SIZE_MAX, SIZE_MAX, ERR_TOO_LARGE, "shape",
-          "must have at most 100000 rows, has 18446744073709551615" },
+        { 1, 6000, 1, ERR_SYNTAX, "body", "must have 24000 bytes of values, has 24" },
+        { 2, SIZE_MAX, SIZE_MAX, ERR_SYNTAX, "body",
+          "must have over 18446744073709551615 bytes of values, has 24" },
     };
     struct bytes bytes = six();
 
@@ -109,27 +107,38 @@ static void shapes_that_do_not_fit_are_refused(void **state)
     }
 }
 
-/* Without limits of the server's, what overflows is still seen. */
 static void sizes_that_overflow_are_refused(void **state)
 {
-    const struct table_limits none = { SIZE_MAX, SIZE_MAX };
     const size_t shapes[][2] = { { SIZE_MAX, 1 },
                                  { SIZE_MAX / 4 + 1, 1 },
                                  { 1, SIZE_MAX / 2 },
                                  { (size_t)1 << 32, (size_t)1 << 32 },
                                  { (size_t)1 << 62, 1 } };
+    struct bytes none = { .len = 0 };
 
     (void)state;
     for (size_t i = 0; i < N(shapes); i++) {
-        struct memory_sink sink = memory_sink();
-        struct table_info info;
-        struct err err = { 0 };
-
-        assert_false(raw_read("", 0, shapes[i], 2, CSV_FEATURES, TARGET_NONE, &none, &sink.sink,
-                              &info, &err));
-        assert_int_equal(err.code, ERR_TOO_LARGE);
-        assert_string_equal(err.text, "needs more bytes than can be counted");
+        set_shape(2, shapes[i][0], shapes[i][1]);
+        check_refused(shaped_read, &none, CSV_FEATURES, TARGET_NONE, ERR_SYNTAX, "body",
+                      "must have over 18446744073709551615 bytes of values, has 0");
     }
+}
+
+static void shapes_over_the_limits_are_refused(void **state)
+{
+    const struct table_limits limits = { .max_features = 2, .max_rows = 5 };
+    struct memory_sink sink = memory_sink();
+    struct bytes bytes = six();
+    struct table_info info;
+    struct err err = { 0 };
+
+    (void)state;
+    set_shape(2, 2, 3);
+    assert_false(shaped_read(bytes.data, bytes.len, CSV_FEATURES, TARGET_NONE, &limits, &sink.sink,
+                             &info, &err));
+    assert_int_equal(err.code, ERR_TOO_LARGE);
+    assert_string_equal(err.where, "shape");
+    assert_string_equal(err.text, "must have at most 2 values a row, has 3");
 }
 
 static void values_that_are_not_finite_are_refused(void **state)
@@ -225,6 +234,7 @@ int main(void)
         cmocka_unit_test(labels_are_whole_numbers),
         cmocka_unit_test(shapes_that_do_not_fit_are_refused),
         cmocka_unit_test(sizes_that_overflow_are_refused),
+        cmocka_unit_test(shapes_over_the_limits_are_refused),
         cmocka_unit_test(values_that_are_not_finite_are_refused),
         cmocka_unit_test(too_many_classes_are_refused_at_their_row),
         cmocka_unit_test(cut_and_flipped_bytes_never_read_astray),
