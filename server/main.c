@@ -143,6 +143,15 @@ static bool state_lock(struct process *process, struct err *err)
     return ok;
 }
 
+/* The kernels to use: the best there are, unless told. */
+static bool isa_choose(const char *isa, struct err *err)
+{
+    struct err why = { 0 };
+
+    return isa == NULL || kernel_force(isa, &why) ||
+           err_set(err, ERR_FIELD, "--isa", "%s", why.text);
+}
+
 static bool server_create(struct process *process, struct err *err)
 {
     struct server *server = &process->server;
@@ -150,7 +159,7 @@ static bool server_create(struct process *process, struct err *err)
 
     server->started = server_now();
     server->loop = uv_default_loop();
-    return (opts->isa == NULL || kernel_force(opts->isa, err)) && state_lock(process, err) &&
+    return isa_choose(opts->isa, err) && state_lock(process, err) &&
            metrics_create(&server->metrics, err) &&
            registry_create(opts->max_models, &server->registry, err) &&
            datasets_create(opts->state, opts->max_datasets, &server->datasets, err) &&

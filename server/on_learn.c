@@ -96,10 +96,9 @@ static void learn_publish(struct learn *learn, struct err *err)
     }
     model->plan = learn->plan;
     metrics_learned(learn->req->server->metrics, learn->msg.rows.inputs.rows);
-    text_printf(&text, "{\"model\": \"%s\", \"version\": %" PRIu64 ", \"loss\": ", model->name,
-                model->last);
+    text_str(&text, "{\"loss\": ");
     text_double(&text, learn->origin.loss);
-    text_str(&text, "}\n");
+    text_printf(&text, ", \"version\": %" PRIu64 "}\n", model->last);
     request_reply(learn->req, 200, &text);
 }
 
