@@ -637,6 +637,10 @@ static bool listen_tcp(struct http *http, const char *address, struct err *err)
         return err_set(err, ERR_FIELD, "--listen", "must be ADDR:PORT or unix:PATH, is '%s'",
                        address);
     }
+    len = strspn(colon + 1, "0123456789"); /* getaddrinfo takes 99999 for 34463 */
+    if (len < 1 || len > 5 || colon[1 + len] != '\0' || atoi(colon + 1) > 65535) {
+        return err_set(err, ERR_FIELD, "--listen", "needs a port of 0 to 65535, is '%s'", address);
+    }
     len = (size_t)(colon - address);
     if (address[0] == '[' && colon[-1] == ']') {
         snprintf(host, sizeof host, "%.*s", (int)len - 2, address + 1);
