@@ -151,7 +151,7 @@ class Datasets(Case):
         old = self.ok(self.api.get("/v1/datasets/digits-train"))
         new = self.ok(self.api.put("/v1/datasets/digits-train", text, "text/csv"), 200)
         self.assertEqual(old["digest"], new["digest"])  # the job goes on with the rows it began with
-        self.ok(self.api.delete("/v1/jobs/" + job["id"]), 200)
+        self.cancel(job)
         self.assertEqual(self.ended(job)["state"], "cancelled")
         self.assertEqual(self.api.delete("/v1/datasets/digits-train").status, 204)
 
@@ -208,7 +208,7 @@ class BadData(Case):
             ("1,2,\n", None, None, "line 1 column 3"),
             ("1,2,x\n\n3,4,y\n", 400, "syntax", "line 2"),
             ("1,2,\"x\n3,4,y\n", 400, "syntax", None),
-            ("1,2,x\n1,2,\"x\"y\n", 400, "syntax", "line 2"),
+            ("1,2,x\n1,2,\"x\"y\n", 400, "syntax", "line 2 column 3"),
             ("x\ny\n", None, None, None),
         ):
             with self.subTest(body=body), self.unchanged():
@@ -222,7 +222,7 @@ class BadData(Case):
         for query, status, kind, field in (
             ("?target=d", 422, "field", "target"),
             ("?target=3", 422, "field", "target"),
-            ("?target=-2", 422, "field", "target"),
+            ("?target=-4", 422, "field", "target"),
             ("?target=a,b", 422, "field", "target"),
             ("?target=a,b,c&kind=numbers", 422, "field", "target"),
             ("?kind=text", 422, "field", "kind"),
@@ -261,11 +261,14 @@ class BadData(Case):
         good = idx_bytes(3, 4)
         for body in (b"\0\0", good[:-1], good + b"\0", b"\1" + good[1:], b"\0\0\7\2" + good[4:],
                      b"\0\0\x08\0" + good[4:], b"\0\0\x08\x09" + good[4:],
-                     bytes([0, 0, 8, 2]) + struct.pack(">II", 0xFFFFFFFF, 0xFFFFFFFF) + b"\0" * 12,
-                     bytes([0, 0, 8, 2]) + struct.pack(">II", 0, 4)):
+                     bytes([0, 0, 8, 2]) + struct.pack(">II", 0xFFFFFFFF, 4) + b"\0" * 12):
             self.bad(body, IDX, 400, "syntax", "body", part="/features")
-        self.bad(idx_floats(2, 1, data=[1, float("nan")]), IDX, 422, "range", "[1]", part="/features")
-        self.bad(idx_floats(2, 1, data=[float("inf"), 1]), IDX, 422, "range", "[0]", part="/features")
+        self.bad(bytes([0, 0, 8, 2]) + struct.pack(">II", 0, 4), IDX, 422, "field", "body", "empty",
+                 part="/features")
+        self.bad(bytes([0, 0, 8, 2]) + struct.pack(">II", 0xFFFFFFFF, 0xFFFFFFFF) + b"\0" * 12, IDX, 413,
+                 "too-large", "body", "1000", part="/features")
+        self.bad(idx_floats(2, 1, data=[1, float("nan")]), IDX, 422, "range", "[1][0]", part="/features")
+        self.bad(idx_floats(2, 1, data=[float("inf"), 1]), IDX, 422, "range", "[0][0]", part="/features")
         self.bad(good, IDX, 415, "type", "Content-Type", ".../features")
 
     def test_too_wide(self):
@@ -279,7 +282,7 @@ class BadData(Case):
 
     def test_content_types(self):
         self.bad("<p>", "text/html", 415, "type", "Content-Type", "text/csv")
-        self.bad("1,x\n", "application/json", 400, "syntax", "body")
+        self.bad("x,1\n", "application/json", 400, "syntax", "body")
         self.ok(self.api.put("/v1/datasets/typed", "1,x\n", "Text/CSV; charset=utf-8"), 201)
         reply = self.api.ask("PUT", "/v1/datasets/typed", json.dumps(
             {"inputs": [[1]], "labels": ["x"]}), {"Content-Type": "application/x-www-form-urlencoded"})
