@@ -134,33 +134,41 @@ const char *request_query(struct request *req, const char *key)
     return copy != NULL && percent_decode(copy) ? copy : "";
 }
 
-struct query_check {
-    const char *const *known;
-    struct err *err;
-};
+/* Whether word is one of those in list, which are separated by spaces. */
+static bool word_in(const char *list, const char *word)
+{
+    const size_t len = strlen(word);
+
+    for (const char *at = list; at != NULL && *at != '\0'; at += strcspn(at, " ")) {
+        at += strspn(at, " ");
+        if (strcspn(at, " ") == len && memcmp(at, word, len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
 
 static enum MHD_Result query_check_one(void *cls, enum MHD_ValueKind kind, const char *key,
                                        const char *value)
 {
-    struct query_check *check = cls;
+    struct request *req = cls;
 
     (void)kind;
     (void)value;
-    for (const char *const *k = check->known; *k != NULL; k++) {
-        if (strcmp(*k, key) == 0) {
-            return MHD_YES;
-        }
+    if (word_in(req->route->query, key)) {
+        return MHD_YES;
     }
-    err_set(check->err, ERR_FIELD, "query", "parameter '%s' is not known here", key);
+    err_set(&req->err, ERR_FIELD, "query", "parameter '%.64s' is not known here%s%s", key,
+            req->route->query != NULL ? "; known: " : "",
+            req->route->query != NULL ? req->route->query : "");
     return MHD_NO;
 }
 
-bool request_query_only(struct request *req, const char *const *known, struct err *err)
+/* Only parameters that the route takes. */
+static bool query_check(struct request *req)
 {
-    struct query_check check = { known, err };
-
-    MHD_get_connection_values(req->conn, MHD_GET_ARGUMENT_KIND, query_check_one, &check);
-    return err->code == ERR_NONE;
+    MHD_get_connection_values(req->conn, MHD_GET_ARGUMENT_KIND, query_check_one, req);
+    return req->err.code == ERR_NONE;
 }
 
 void request_reply_type(struct request *req, int status, const char *type, struct text *text)
@@ -296,6 +304,22 @@ static enum MHD_Result body_head_one(void *cls, enum MHD_ValueKind kind, const c
     return MHD_YES;
 }
 
+/* JSON, whatever curl -d and clients that say nothing call it. */
+static bool body_type_check(struct request *req, struct err *err)
+{
+    static const char *const known[] = { "application/json", "application/x-www-form-urlencoded" };
+    const char *type = request_header(req, MHD_HTTP_HEADER_CONTENT_TYPE);
+    const size_t len = type != NULL ? strcspn(type, "; ") : 0;
+
+    for (size_t i = 0; type != NULL && i < sizeof known / sizeof known[0]; i++) {
+        if (strlen(known[i]) == len && strncasecmp(type, known[i], len) == 0) {
+            return true;
+        }
+    }
+    return type == NULL ||
+           err_set(err, ERR_TYPE, "Content-Type", "must be application/json, is '%.100s'", type);
+}
+
 static bool body_head_read(struct request *req, struct body_head *ret, struct err *err)
 {
     const char *coding = request_header(req, MHD_HTTP_HEADER_CONTENT_ENCODING);
@@ -312,7 +336,7 @@ static bool body_head_read(struct request *req, struct body_head *ret, struct er
         return err_set(err, ERR_TOO_LARGE, "body", "must be %zu bytes at most, is %llu",
                        req->body_max, ret->length);
     }
-    return true;
+    return req->route == NULL || req->route->body != BODY_DATA || body_type_check(req, err);
 }
 
 /* Room for one byte more than len, for the NUL. */
@@ -353,7 +377,8 @@ static enum MHD_Result request_begin(struct request *req, const char *url, const
 
     if (route_find(req, method, url, &req->err)) {
         body_limit(req);
-        if (body_head_read(req, &head, &req->err) && req->route->body == BODY_UPLOAD) {
+        if (body_head_read(req, &head, &req->err) && query_check(req) &&
+            req->route->body == BODY_UPLOAD) {
             req->route->open(req, &req->err);
         }
         if (req->err.code == ERR_NONE && req->route->body == BODY_DATA && head.known) {

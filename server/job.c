@@ -21,7 +21,7 @@ struct jobs {
     uint64_t last; /* id */
     uv_async_t async;
     pthread_mutex_t lock;
-    pthread_cond_t served; /* a posted net is served, or a job is to stop */
+    pthread_cond_t served;          /* a posted net is served, or a job is to stop */
     struct job_report *head, *tail; /* under the lock */
 };
 
@@ -352,9 +352,10 @@ static void report_take(struct job_report *report)
             job->err = report->err;
         }
         job->end = NULL;
-        job_finish(job, job->err.code != ERR_NONE                                 ? JOB_FAILED
-                        : atomic_load(&job->stop) && atomic_load(&job->epochs_done) < job->epochs ? JOB_CANCELLED
-                                                                                  : JOB_SUCCEEDED);
+        job_finish(job, job->err.code != ERR_NONE ? JOB_FAILED
+                        : atomic_load(&job->stop) && atomic_load(&job->epochs_done) < job->epochs
+                            ? JOB_CANCELLED
+                            : JOB_SUCCEEDED);
     }
     free(report);
 }

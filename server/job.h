@@ -102,8 +102,8 @@ bool jobs_idle(const struct jobs *jobs);
 /* Starts what can start now; job.c does it itself but after a call to learn has ended. */
 void jobs_dispatch(struct jobs *jobs);
 
-/* Answers req with the job when it has ended, or, after that many seconds, as it is then: 202. seconds
- * below 0: when it has ended. */
+/* Answers req with the job when it has ended, or, after that many seconds, as it is then: 202.
+ * seconds below 0: when it has ended. */
 bool job_wait(struct job *job, struct request *req, double seconds, struct err *err);
 void job_info(const struct job *job, struct msg_job *ret);
 
@@ -115,9 +115,9 @@ struct job_report {
     struct job_report *next;
     bool has_epoch, ended;
     struct msg_epoch epoch; /* of has_epoch */
-    size_t rows;    /* trained on since the last report, */
-    double seconds; /* in this time */
-    struct net *net; /* owned; to be published with this origin; NULL: nothing to publish */
+    size_t rows;            /* trained on since the last report, */
+    double seconds;         /* in this time */
+    struct net *net;        /* owned; to be published with this origin; NULL: nothing to publish */
     struct origin origin;
     struct err err; /* of ended */
 };

@@ -153,8 +153,9 @@ static bool keep_best(struct run *run, struct job_report *report, bool last, str
     return true;
 }
 
-/* Whether this epoch's net is to be published: the last always, others when it is time. One that is due
- * while the one before has not got through waits for it, so that a fast job cannot flood the loop. */
+/* Whether this epoch's net is to be published: the last always, others when it is time. One that is
+ * due while the one before has not got through waits for it, so that a fast job cannot flood the
+ * loop. */
 static bool is_due(struct run *run, bool last)
 {
     struct job *job = run->job;

@@ -48,8 +48,8 @@ bool on_job_get(struct request *req, struct err *err)
     return true;
 }
 
-/* Cancels, and answers when the job has ended: at once if it was queued, at its next mini-batch if it
- * runs. What it has published stays. */
+/* Cancels, and answers when the job has ended: at once if it was queued, at its next mini-batch if
+ * it runs. What it has published stays. */
 bool on_job_delete(struct request *req, struct err *err)
 {
     struct job *job = jobs_find(req->server->jobs, req->param[0], err);

@@ -110,11 +110,9 @@ static void create_done(struct request *req)
 
 bool on_model_put(struct request *req, struct err *err)
 {
-    static const char *const known[] = { NULL };
     struct create *create = arena_alloc(&req->arena, 1, sizeof *create);
 
-    if (!registry_vacant(req->server->registry, req->param[0], err) ||
-        !request_query_only(req, known, err)) {
+    if (!registry_vacant(req->server->registry, req->param[0], err)) {
         return false;
     }
     if (create == NULL) {
@@ -180,12 +178,11 @@ static uint64_t job_of(const struct jobs *jobs, const struct model *model)
 
 bool on_model_delete(struct request *req, struct err *err)
 {
-    static const char *const known[] = { "force", NULL };
     struct jobs *jobs = req->server->jobs;
     struct model *model = pin_model(req, err);
     const char *force;
 
-    if (model == NULL || !request_query_only(req, known, err)) {
+    if (model == NULL) {
         return false;
     }
     force = request_query(req, "force");

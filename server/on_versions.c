@@ -75,7 +75,6 @@ static void export_done(struct request *req)
 
 bool on_export(struct request *req, struct err *err)
 {
-    static const char *const known[] = { "format", "version", NULL };
     struct export *export = arena_alloc(&req->arena, 1, sizeof *export);
     const char *format = request_query(req, "format");
 
@@ -85,7 +84,7 @@ bool on_export(struct request *req, struct err *err)
     if (format != NULL && strcmp(format, "json") != 0) {
         return err_set(err, ERR_FIELD, "format", "must be json, is '%.64s'", format);
     }
-    export->version = pin_version(req, known, err);
+    export->version = pin_version(req, err);
     if (export->version == NULL) {
         return false;
     }

@@ -12,7 +12,7 @@ struct model *pin_model(struct request *req, struct err *err)
     return registry_find(req->server->registry, req->param[0], err);
 }
 
-struct version *pin_version(struct request *req, const char *const *known, struct err *err)
+struct version *pin_version(struct request *req, struct err *err)
 {
     struct model *model = pin_model(req, err);
     const char *text;
@@ -20,7 +20,7 @@ struct version *pin_version(struct request *req, const char *const *known, struc
     char *end = NULL;
     uint64_t number = 0;
 
-    if (model == NULL || !request_query_only(req, known, err)) {
+    if (model == NULL) {
         return NULL;
     }
     text = request_query(req, "version");

@@ -7,9 +7,8 @@
 
 /* The model of the path's {name}, borrowed. Errors: as registry_find. */
 struct model *pin_model(struct request *req, struct err *err);
-/* A reference to its served version, or the one of ?version=N; known lists the other query
- * parameters that are taken, NULL-terminated. Errors: ERR_FIELD at "version" or "query",
+/* A reference to its served version, or the one of ?version=N. Errors: ERR_FIELD at "version",
  * ERR_NOT_FOUND. */
-struct version *pin_version(struct request *req, const char *const *known, struct err *err);
+struct version *pin_version(struct request *req, struct err *err);
 
 #endif

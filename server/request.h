@@ -75,9 +75,6 @@ struct request {
 
 /* A query parameter's decoded value, in the arena; NULL when it is not there. "?a" is "". */
 const char *request_query(struct request *req, const char *key);
-/* True if no query parameter but the ones in known (NULL-terminated) is there.
- * Errors: ERR_FIELD at the parameter's name. */
-bool request_query_only(struct request *req, const char *const *known, struct err *err);
 /* A header's value, borrowed until the reply; NULL when it is not there. */
 const char *request_header(struct request *req, const char *name);
 

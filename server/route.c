@@ -8,35 +8,36 @@
 
 #define M "/v1/models/{name}"
 #define D "/v1/datasets/{name}"
+#define UPLOAD "header target kind delimiter shape"
 #define U "urn:sigmad:problem:"
 
 /* Every endpoint, in README's order. */
 /* clang-format off */
 static const struct route routes[] = {
-    { "PUT",    M,                         BODY_DATA,   NULL,            on_model_put },
-    { "GET",    "/v1/models",              BODY_NONE,   NULL,            on_model_list },
-    { "GET",    M,                         BODY_NONE,   NULL,            on_model_get },
-    { "DELETE", M,                         BODY_NONE,   NULL,            on_model_delete },
-    { "POST",   M "/predict",              BODY_DATA,   NULL,            on_predict },
-    { "POST",   M "/train",                BODY_DATA,   NULL,            on_train },
-    { "POST",   M "/learn",                BODY_DATA,   NULL,            on_learn },
-    { "POST",   M "/evaluate",             BODY_DATA,   NULL,            on_evaluate },
-    { "GET",    M "/export",               BODY_NONE,   NULL,            on_export },
-    { "GET",    M "/versions",             BODY_NONE,   NULL,            on_version_list },
-    { "POST",   M "/promote",              BODY_DATA,   NULL,            on_promote },
-    { "PUT",    D,                         BODY_UPLOAD, on_dataset_open, on_dataset_put },
-    { "PUT",    D "/features",             BODY_UPLOAD, on_dataset_open, on_dataset_put },
-    { "PUT",    D "/targets",              BODY_UPLOAD, on_dataset_open, on_dataset_put },
-    { "GET",    "/v1/datasets",            BODY_NONE,   NULL,            on_dataset_list },
-    { "GET",    D,                         BODY_NONE,   NULL,            on_dataset_get },
-    { "DELETE", D,                         BODY_NONE,   NULL,            on_dataset_delete },
-    { "GET",    "/v1/jobs",                BODY_NONE,   NULL,            on_job_list },
-    { "GET",    "/v1/jobs/{id}",           BODY_NONE,   NULL,            on_job_get },
-    { "DELETE", "/v1/jobs/{id}",           BODY_NONE,   NULL,            on_job_delete },
-    { "GET",    "/v1/server",              BODY_NONE,   NULL,            on_server },
-    { "GET",    "/metrics",                BODY_NONE,   NULL,            on_metrics },
-    { "GET",    "/v2/health/live",         BODY_NONE,   NULL,            on_live },
-    { "GET",    "/v2/health/ready",        BODY_NONE,   NULL,            on_ready },
+    { "PUT",    M,                  NULL,             BODY_DATA,   NULL,            on_model_put },
+    { "GET",    "/v1/models",       NULL,             BODY_NONE,   NULL,            on_model_list },
+    { "GET",    M,                  NULL,             BODY_NONE,   NULL,            on_model_get },
+    { "DELETE", M,                  "force",          BODY_NONE,   NULL,            on_model_delete },
+    { "POST",   M "/predict",       "version",        BODY_DATA,   NULL,            on_predict },
+    { "POST",   M "/train",         NULL,             BODY_DATA,   NULL,            on_train },
+    { "POST",   M "/learn",         NULL,             BODY_DATA,   NULL,            on_learn },
+    { "POST",   M "/evaluate",      "version",        BODY_DATA,   NULL,            on_evaluate },
+    { "GET",    M "/export",        "version format", BODY_NONE,   NULL,            on_export },
+    { "GET",    M "/versions",      NULL,             BODY_NONE,   NULL,            on_version_list },
+    { "POST",   M "/promote",       NULL,             BODY_DATA,   NULL,            on_promote },
+    { "PUT",    D,                  UPLOAD,           BODY_UPLOAD, on_dataset_open, on_dataset_put },
+    { "PUT",    D "/features",      UPLOAD,           BODY_UPLOAD, on_dataset_open, on_dataset_put },
+    { "PUT",    D "/targets",       UPLOAD,           BODY_UPLOAD, on_dataset_open, on_dataset_put },
+    { "GET",    "/v1/datasets",     NULL,             BODY_NONE,   NULL,            on_dataset_list },
+    { "GET",    D,                  NULL,             BODY_NONE,   NULL,            on_dataset_get },
+    { "DELETE", D,                  NULL,             BODY_NONE,   NULL,            on_dataset_delete },
+    { "GET",    "/v1/jobs",         NULL,             BODY_NONE,   NULL,            on_job_list },
+    { "GET",    "/v1/jobs/{id}",    NULL,             BODY_NONE,   NULL,            on_job_get },
+    { "DELETE", "/v1/jobs/{id}",    NULL,             BODY_NONE,   NULL,            on_job_delete },
+    { "GET",    "/v1/server",       NULL,             BODY_NONE,   NULL,            on_server },
+    { "GET",    "/metrics",         NULL,             BODY_NONE,   NULL,            on_metrics },
+    { "GET",    "/v2/health/live",  NULL,             BODY_NONE,   NULL,            on_live },
+    { "GET",    "/v2/health/ready", NULL,             BODY_NONE,   NULL,            on_ready },
 };
 
 static const struct { int status; const char *type, *title; } codes[ERR_COUNT] = {
