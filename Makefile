@@ -45,6 +45,8 @@ $(BUILD)/core/kernel_%.o: core/kernel_%.c
 # So is the link line: a core test gets core's objects and libm, and nothing else.
 $(T_CORE): $(BUILD)/tests/core/%: $(BUILD)/tests/core/%.o $(CORE)
 	$(CC) $(CFLAGS) -o $@ $^ -lcmocka -lm
+$(BUILD)/tests/core/bits: $(BUILD)/tests/core/bits.o $(CORE)
+	$(CC) $(CFLAGS) -o $@ $^ -lm
 $(T_PROTO): $(BUILD)/tests/proto/%: $(BUILD)/tests/proto/%.o $(PROTO) $(CORE)
 	$(CC) $(CFLAGS) -o $@ $^ -lcmocka -ljansson -lm
 $(T_SERVER): $(BUILD)/tests/server/%: $(BUILD)/tests/server/%.o $(filter-out $(BUILD)/server/main.o,$(SERVER)) $(PROTO) $(CORE)
