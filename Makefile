@@ -93,6 +93,9 @@ $(FUZZ): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(PROTO) $(CORE) $(BUILD
 	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) -ljansson -lm
 $(BENCH): $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(PROTO) $(CORE) $(BUILD)/files
 	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -ljansson -lm
+# Without cmocka, so that it runs on machines that have none: see tests/core/bits.sh.
+$(BUILD)/tests/core/bits: $(BUILD)/tests/core/bits.o $(CORE) $(BUILD)/files
+	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -lm
 
 # Tests that include tests/fail_malloc.h. private: $(BUILD)/files must not see it.
 WRAP_MALLOC = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=aligned_alloc

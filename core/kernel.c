@@ -6,7 +6,8 @@
 /* The process-wide choice: written by kernel_force, before there are threads. */
 static const struct kernel *forced;
 
-/* __builtin_cpu_supports reads CPUID once and asks XGETBV whether the system saves the registers. */
+/* __builtin_cpu_supports reads CPUID once and asks XGETBV whether the system saves the registers.
+ */
 static bool processor_has(const struct kernel *kernel)
 {
     if (kernel == NULL) {

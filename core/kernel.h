@@ -68,8 +68,8 @@ struct kernel_delta {
 };
 
 /* w' = fma(g, rate, w), or fma(g, rate, w * decay) and flushed when decay != 1; with momentum
- *   t = g * inv_m (+ l2_n w)    v' = mu v + t    w' = w - eta v'    or, nesterov, w - eta (t + mu v')
- * Biases likewise without decay and l2_n. v has the layout of w. */
+ *   t = g * inv_m (+ l2_n w)    v' = mu v + t    w' = w - eta v'    or, nesterov, w - eta (t + mu
+ * v') Biases likewise without decay and l2_n. v has the layout of w. */
 struct kernel_step {
     float rate;  /* -eta / m */
     float decay; /* 1 - eta lambda / n */
@@ -134,7 +134,7 @@ enum { MAP_EXP, MAP_LN, MAP_LOG1P, MAP_SIGMOID, MAP_TANH, MAP_COUNT };
 
 /* NULL where the compiler did not build for it. */
 extern const struct kernel *const kernel_scalar, *const kernel_avx2, *const kernel_avx512,
-    *const kernel_neon;
+                                                                         *const kernel_neon;
 
 /* The fastest that this processor and its operating system have, by CPUID. */
 const struct kernel *kernel_best(void);

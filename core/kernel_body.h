@@ -266,6 +266,14 @@ V vf step_of(enum step_kind kind, const struct kernel_step *step, bool bias, vf 
     }
 }
 
+static void update_momentum(size_t n, const struct kernel_step *step, const float *g, float *w,
+                            float *vw)
+{
+    for (size_t i = 0; i < n; i += VL) {
+        v_store(w + i, step_of(STEP_MOMENTUM, step, false, v_load(g + i), v_load(w + i), vw + i));
+    }
+}
+
 V void update_tile(size_t mr, size_t np, const struct tile *tile, enum step_kind kind,
                    const struct kernel_step *step, float *w, float *vw, size_t stride)
 {
@@ -273,14 +281,23 @@ V void update_tile(size_t mr, size_t np, const struct tile *tile, enum step_kind
 
     tile_zero(mr, np, acc);
     tile_run(tile, mr, np, acc);
+    if (kind == STEP_MOMENTUM) { /* too much to do in registers */
+        float g[MR_MAX * 8 * PANEL];
+
+        tile_store(mr, np, acc, g, PANEL, MR_MAX * PANEL);
+        for (size_t p = 0; p < np; p++) {
+            update_momentum(mr * PANEL, step, g + p * MR_MAX * PANEL, w + p * stride,
+                            vw + p * stride);
+        }
+        return;
+    }
     UNROLL
     for (size_t r = 0; r < mr; r++) {
         UNROLL
         for (size_t i = 0; i < np * PV; i++) {
             const size_t at = i / PV * stride + r * PANEL + i % PV * VL;
 
-            v_store(w + at, step_of(kind, step, false, acc[r][i], v_load(w + at),
-                                    kind == STEP_MOMENTUM ? vw + at : NULL));
+            v_store(w + at, step_of(kind, step, false, acc[r][i], v_load(w + at), NULL));
         }
     }
 }
@@ -335,7 +352,7 @@ static void update_decay(const struct kernel_update *job)
 {
     update_as(job, STEP_DECAY);
 }
-static void update_momentum(const struct kernel_update *job)
+static void update_velocity(const struct kernel_update *job)
 {
     update_as(job, STEP_MOMENTUM);
 }
@@ -343,7 +360,7 @@ static void update_momentum(const struct kernel_update *job)
 static void kernel_run_update(const struct kernel_update *job)
 {
     if (job->step->momentum) {
-        update_momentum(job);
+        update_velocity(job);
     } else if (job->step->decay != 1.0f) {
         update_decay(job);
     } else {

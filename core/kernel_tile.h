@@ -87,10 +87,10 @@ V void tile_zero(size_t mr, size_t np, vf acc[MR_MAX][8 * PV])
  * row may do with eight vectors that are operands from memory. */
 #define ROWS_FIT(nv) ((REGS - 1 - (nv)) / (nv))
 #define ROWS_OF(np)                                                                                \
-    (ROWS_FIT((np) * PV) > MR_MAX  ? MR_MAX                                                        \
-     : ROWS_FIT((np) * PV) > 0     ? ROWS_FIT((np) * PV)                                           \
-     : (np) * PV <= 8              ? 1                                                             \
-                                   : 0)
+    (ROWS_FIT((np)*PV) > MR_MAX ? MR_MAX                                                           \
+     : ROWS_FIT((np)*PV) > 0    ? ROWS_FIT((np)*PV)                                                \
+     : (np)*PV <= 8             ? 1                                                                \
+                                : 0)
 
 /* case MR of a switch over rows; those that do not fit into registers are never reached. */
 #define TILE_CASE(fn, mr, np, ...)                                                                 \

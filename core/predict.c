@@ -74,8 +74,8 @@ static void pass_layer(struct pass *pass, size_t l, size_t p0, size_t p1, size_t
     const float *x = l == 0 ? pass->in : pass->act[(l - 1) % 2];
     const size_t ldx = l == 0 ? pass->ld0 : pass->ld;
 
-    net_forward(pass->net, l, p0, p1, x + r0 * ldx, ldx, r1 - r0,
-                pass->act[l % 2] + r0 * pass->ld, pass->ld);
+    net_forward(pass->net, l, p0, p1, x + r0 * ldx, ldx, r1 - r0, pass->act[l % 2] + r0 * pass->ld,
+                pass->ld);
 }
 
 /* From the last layer's z to what was asked for. */
@@ -103,7 +103,8 @@ static void pass_finish(struct pass *pass, size_t r0, size_t r1)
     }
     net->kernel->activate(net->layer[last].act, outputs, r1 - r0, z + r0 * pass->ld, pass->ld);
     for (size_t i = r0; i < r1; i++) {
-        memcpy(pass->out + (pass->first - pass->from + i) * outputs, z + i * pass->ld, outputs * sizeof *z);
+        memcpy(pass->out + (pass->first - pass->from + i) * outputs, z + i * pass->ld,
+               outputs * sizeof *z);
     }
 }
 

@@ -76,8 +76,7 @@ size_t spec_params(const struct net_spec *spec)
         size_t here;
 
         if (__builtin_mul_overflow(in, units, &here) || /* weights, then biases */
-            __builtin_add_overflow(here, units, &here) ||
-            __builtin_add_overflow(sum, here, &sum)) {
+            __builtin_add_overflow(here, units, &here) || __builtin_add_overflow(sum, here, &sum)) {
             return SIZE_MAX;
         }
         in = units;
@@ -110,10 +109,11 @@ static bool pair_check(enum act act, enum cost cost, struct err *err)
 {
     if ((act == ACT_SOFTMAX) != (cost == COST_LOG_LIKELIHOOD)) {
         return act == ACT_SOFTMAX
-                   ? err_set(err, ERR_FIELD, "cost",
-                             "must be log_likelihood with softmax outputs, is %s: only of this pair "
-                             "is the slope a - y",
-                             cost_name(cost))
+                   ? err_set(
+                         err, ERR_FIELD, "cost",
+                         "must be log_likelihood with softmax outputs, is %s: only of this pair "
+                         "is the slope a - y",
+                         cost_name(cost))
                    : err_set(err, ERR_FIELD, "cost",
                              "can be log_likelihood only with softmax outputs, these are %s: it "
                              "needs outputs that sum to 1",

@@ -378,6 +378,11 @@ size_t trainer_ways(const struct trainer *t)
     return t->ways;
 }
 
+void trainer_force_ways(struct trainer *t, size_t ways)
+{
+    t->ways = ways;
+}
+
 size_t trainer_steps(const struct trainer *t)
 {
     return (t->data.x.n + t->batch - 1) / t->batch;

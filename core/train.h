@@ -47,6 +47,9 @@ void trainer_free(struct trainer *trainer);
 /* How many of the sharers a step of this trainer can use with profit, >= 1. */
 size_t trainer_ways(const struct trainer *trainer);
 
+/* Sets that number instead of reckoning it, for tests and benchmarks. */
+void trainer_force_ways(struct trainer *trainer, size_t ways);
+
 /* Steps in one epoch; steps done in the current one, 0 .. steps - 1. */
 size_t trainer_steps(const struct trainer *trainer);
 size_t trainer_step_index(const struct trainer *trainer);

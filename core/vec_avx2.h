@@ -18,20 +18,57 @@
 #define REGS 16
 typedef __m256 vf;
 
+/* clang-format off: one operation a line, so that files compare side by side */
 #define V static inline __attribute__((always_inline, unused))
 
-V vf v_load(const float *p) { return _mm256_loadu_ps(p); }
-V void v_store(float *p, vf a) { _mm256_storeu_ps(p, a); }
-V vf v_set(float a) { return _mm256_set1_ps(a); }
-V vf v_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
-V vf v_add(vf a, vf b) { return _mm256_add_ps(a, b); }
-V vf v_sub(vf a, vf b) { return _mm256_sub_ps(a, b); }
-V vf v_mul(vf a, vf b) { return _mm256_mul_ps(a, b); }
-V vf v_div(vf a, vf b) { return _mm256_div_ps(a, b); }
-V vf v_min(vf a, vf b) { return _mm256_min_ps(a, b); }
-V vf v_max(vf a, vf b) { return _mm256_max_ps(a, b); }
-V vf v_and(vf a, vf b) { return _mm256_and_ps(a, b); }
-V vf v_xor(vf a, vf b) { return _mm256_xor_ps(a, b); }
+V vf v_load(const float *p)
+{
+    return _mm256_loadu_ps(p);
+}
+V void v_store(float *p, vf a)
+{
+    _mm256_storeu_ps(p, a);
+}
+V vf v_set(float a)
+{
+    return _mm256_set1_ps(a);
+}
+V vf v_fma(vf a, vf b, vf c)
+{
+    return _mm256_fmadd_ps(a, b, c);
+}
+V vf v_add(vf a, vf b)
+{
+    return _mm256_add_ps(a, b);
+}
+V vf v_sub(vf a, vf b)
+{
+    return _mm256_sub_ps(a, b);
+}
+V vf v_mul(vf a, vf b)
+{
+    return _mm256_mul_ps(a, b);
+}
+V vf v_div(vf a, vf b)
+{
+    return _mm256_div_ps(a, b);
+}
+V vf v_min(vf a, vf b)
+{
+    return _mm256_min_ps(a, b);
+}
+V vf v_max(vf a, vf b)
+{
+    return _mm256_max_ps(a, b);
+}
+V vf v_and(vf a, vf b)
+{
+    return _mm256_and_ps(a, b);
+}
+V vf v_xor(vf a, vf b)
+{
+    return _mm256_xor_ps(a, b);
+}
 V vf v_select_lt(vf a, vf b, vf x, vf y)
 {
     return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
@@ -61,7 +98,8 @@ V vf v_split2(vf a, vf *m)
 }
 V vf v_load_u8(const uint8_t *p)
 {
-    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)));
+    return _mm256_cvtepi32_ps(
+        _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)));
 }
 V void v_transpose(vf r[VL])
 {
@@ -82,3 +120,4 @@ V void v_transpose(vf r[VL])
         r[i + 4] = _mm256_permute2f128_ps(t[i], t[i + 4], 0x31);
     }
 }
+/* clang-format on */

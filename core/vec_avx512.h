@@ -5,20 +5,57 @@
 #define REGS 32
 typedef __m512 vf;
 
+/* clang-format off: one operation a line, so that files compare side by side */
 #define V static inline __attribute__((always_inline, unused))
 
-V vf v_load(const float *p) { return _mm512_loadu_ps(p); }
-V void v_store(float *p, vf a) { _mm512_storeu_ps(p, a); }
-V vf v_set(float a) { return _mm512_set1_ps(a); }
-V vf v_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
-V vf v_add(vf a, vf b) { return _mm512_add_ps(a, b); }
-V vf v_sub(vf a, vf b) { return _mm512_sub_ps(a, b); }
-V vf v_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }
-V vf v_div(vf a, vf b) { return _mm512_div_ps(a, b); }
-V vf v_min(vf a, vf b) { return _mm512_min_ps(a, b); }
-V vf v_max(vf a, vf b) { return _mm512_max_ps(a, b); }
-V vf v_and(vf a, vf b) { return _mm512_and_ps(a, b); }
-V vf v_xor(vf a, vf b) { return _mm512_xor_ps(a, b); }
+V vf v_load(const float *p)
+{
+    return _mm512_loadu_ps(p);
+}
+V void v_store(float *p, vf a)
+{
+    _mm512_storeu_ps(p, a);
+}
+V vf v_set(float a)
+{
+    return _mm512_set1_ps(a);
+}
+V vf v_fma(vf a, vf b, vf c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+V vf v_add(vf a, vf b)
+{
+    return _mm512_add_ps(a, b);
+}
+V vf v_sub(vf a, vf b)
+{
+    return _mm512_sub_ps(a, b);
+}
+V vf v_mul(vf a, vf b)
+{
+    return _mm512_mul_ps(a, b);
+}
+V vf v_div(vf a, vf b)
+{
+    return _mm512_div_ps(a, b);
+}
+V vf v_min(vf a, vf b)
+{
+    return _mm512_min_ps(a, b);
+}
+V vf v_max(vf a, vf b)
+{
+    return _mm512_max_ps(a, b);
+}
+V vf v_and(vf a, vf b)
+{
+    return _mm512_and_ps(a, b);
+}
+V vf v_xor(vf a, vf b)
+{
+    return _mm512_xor_ps(a, b);
+}
 V vf v_select_lt(vf a, vf b, vf x, vf y)
 {
     return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), x);
@@ -48,7 +85,8 @@ V vf v_split2(vf a, vf *m)
 }
 V vf v_load_u8(const uint8_t *p)
 {
-    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)));
+    return _mm512_cvtepi32_ps(
+        _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)));
 }
 V void v_transpose(vf r[VL])
 {
@@ -76,3 +114,4 @@ V void v_transpose(vf r[VL])
         r[i + 12] = _mm512_shuffle_f32x4(b, d, 0xdd);
     }
 }
+/* clang-format on */

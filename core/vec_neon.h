@@ -5,19 +5,50 @@
 #define REGS 32
 typedef float32x4_t vf;
 
+/* clang-format off: one operation a line, so that files compare side by side */
 #define V static inline __attribute__((always_inline, unused))
 
-V vf v_load(const float *p) { return vld1q_f32(p); }
-V void v_store(float *p, vf a) { vst1q_f32(p, a); }
-V vf v_set(float a) { return vdupq_n_f32(a); }
-V vf v_fma(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); }
-V vf v_add(vf a, vf b) { return vaddq_f32(a, b); }
-V vf v_sub(vf a, vf b) { return vsubq_f32(a, b); }
-V vf v_mul(vf a, vf b) { return vmulq_f32(a, b); }
-V vf v_div(vf a, vf b) { return vdivq_f32(a, b); }
+V vf v_load(const float *p)
+{
+    return vld1q_f32(p);
+}
+V void v_store(float *p, vf a)
+{
+    vst1q_f32(p, a);
+}
+V vf v_set(float a)
+{
+    return vdupq_n_f32(a);
+}
+V vf v_fma(vf a, vf b, vf c)
+{
+    return vfmaq_f32(c, a, b);
+}
+V vf v_add(vf a, vf b)
+{
+    return vaddq_f32(a, b);
+}
+V vf v_sub(vf a, vf b)
+{
+    return vsubq_f32(a, b);
+}
+V vf v_mul(vf a, vf b)
+{
+    return vmulq_f32(a, b);
+}
+V vf v_div(vf a, vf b)
+{
+    return vdivq_f32(a, b);
+}
 /* Not FMIN and FMAX, which give a NaN where x86 gives b. */
-V vf v_min(vf a, vf b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
-V vf v_max(vf a, vf b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
+V vf v_min(vf a, vf b)
+{
+    return vbslq_f32(vcltq_f32(a, b), a, b);
+}
+V vf v_max(vf a, vf b)
+{
+    return vbslq_f32(vcgtq_f32(a, b), a, b);
+}
 V vf v_and(vf a, vf b)
 {
     return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(b)));
@@ -26,7 +57,10 @@ V vf v_xor(vf a, vf b)
 {
     return vreinterpretq_f32_u32(veorq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(b)));
 }
-V vf v_select_lt(vf a, vf b, vf x, vf y) { return vbslq_f32(vcltq_f32(a, b), x, y); }
+V vf v_select_lt(vf a, vf b, vf x, vf y)
+{
+    return vbslq_f32(vcltq_f32(a, b), x, y);
+}
 V vf v_flush(vf a)
 {
     const uint32x4_t bits = vreinterpretq_u32_f32(a);
@@ -63,3 +97,4 @@ V void v_transpose(vf r[VL])
     r[2] = vcombine_f32(vget_high_f32(a.val[0]), vget_high_f32(b.val[0]));
     r[3] = vcombine_f32(vget_high_f32(a.val[1]), vget_high_f32(b.val[1]));
 }
+/* clang-format on */

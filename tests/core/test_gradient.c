@@ -19,9 +19,8 @@ static const struct {
     enum act act;
     enum cost cost;
 } pairs[] = {
-    { ACT_SIGMOID, COST_MSE }, { ACT_SIGMOID, COST_CROSS_ENTROPY },
-    { ACT_TANH, COST_MSE },    { ACT_LINEAR, COST_MSE },
-    { ACT_SOFTMAX, COST_LOG_LIKELIHOOD },
+    { ACT_SIGMOID, COST_MSE }, { ACT_SIGMOID, COST_CROSS_ENTROPY },  { ACT_TANH, COST_MSE },
+    { ACT_LINEAR, COST_MSE },  { ACT_SOFTMAX, COST_LOG_LIKELIHOOD },
 };
 #define N_PAIRS (sizeof pairs / sizeof *pairs)
 
@@ -121,7 +120,10 @@ static void spec_make(struct net_spec *spec, size_t depth, const size_t *widths,
 static void a_step_follows_the_measured_slope(void **state)
 {
     static const size_t shapes[][5] = {
-        { 3, 5, 2, 4, 3 }, { 17, 33, 16, 3, 1 }, { 1, 1, 17, 33, 17 }, { 40, 16, 48, 7, 33 },
+        { 3, 5, 2, 4, 3 },
+        { 17, 33, 16, 3, 1 },
+        { 1, 1, 17, 33, 17 },
+        { 40, 16, 48, 7, 33 },
     };
     static const size_t batches[] = { 1, 3, 16, 33 };
     const struct kernel *kernel;
