@@ -185,6 +185,9 @@ void request_reply_empty(struct request *req, int status)
 
 void request_finish(struct request *req)
 {
+    if (req->ready) {
+        return;
+    }
     if (req->err.code != ERR_NONE) {
         route_problem(req);
     }
@@ -192,6 +195,14 @@ void request_finish(struct request *req)
     if (req->suspended) {
         req->suspended = false;
         MHD_resume_connection(req->conn);
+    }
+}
+
+void request_again(struct request *req)
+{
+    req->again = false;
+    if (req->err.code != ERR_NONE || (!req->route->handle(req, &req->err) && !req->again)) {
+        request_finish(req);
     }
 }
 
@@ -431,7 +442,7 @@ static enum MHD_Result request_end(struct request *req)
 {
     if (!req->called) {
         req->called = true;
-        if (req->err.code != ERR_NONE || !req->route->handle(req, &req->err)) {
+        if (req->err.code != ERR_NONE || (!req->route->handle(req, &req->err) && !req->again)) {
             request_finish(req);
         }
     }
