@@ -29,7 +29,7 @@ SAN    ?=
 # -ffp-contract=off: results are defined operation by operation; fused ones are written as such.
 CFLAGS  = -std=gnu11 $(OPT) -g $(WARN) -ffp-contract=off -fno-math-errno -pthread $(HARDEN) $(SAN)
 LDFLAGS ?= -Wl,-z,relro,-z,now
-PKGS    = libmicrohttpd jansson libuv gnutls
+PKGS    = libmicrohttpd jansson libuv gnutls zlib
 PKG_LIBS = $(shell pkg-config --libs $(PKGS))
 
 CORE   = $(patsubst %.c,$(BUILD)/%.o,$(wildcard core/*.c))
@@ -71,6 +71,16 @@ $(BUILD)/tests/fuzz/%.o:   CPPFLAGS = -Icore -Iproto -Itests
 $(BUILD)/%.o: %.c $(BUILD)/flags Makefile
 	@mkdir -p $(@D)
 	$(call say,cc)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# One kernel source, compiled for each instruction set; on other machines these units are empty.
+# -O3 and no assumption about what the machine that runs it has: kernel.c chooses.
+ifneq ($(findstring x86_64,$(shell $(CC) -dumpmachine)),)
+$(BUILD)/core/kernel_avx2.o:   ISA = -mavx2 -mfma
+$(BUILD)/core/kernel_avx512.o: ISA = -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mavx2 -mprefer-vector-width=512
+endif
+$(BUILD)/core/kernel_%.o: core/kernel_%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -O3 $(ISA) -MMD -MP -c -o $@ $<
 
 # So is the link line: a core test gets core's objects and libm, and nothing else.
 $(T_CORE): $(BUILD)/tests/core/%: $(BUILD)/tests/core/%.o $(CORE) $(BUILD)/files
@@ -145,12 +155,13 @@ FUZZ_SECONDS ?= 10
 fuzz:
 	$(call need,build test)
 	@$(MAKE) --no-print-directory BUILD=build-fuzz CC=clang HARDEN= OPT=-O1 \
-	SAN='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all $(SAN_FLAGS)' fuzz-run
+	SAN='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' fuzz-run
 fuzz-run: $(FUZZ)
 	@for f in $(notdir $(FUZZ)); do \
 	  echo "== $$f"; mkdir -p $(BUILD)/corpus/$$f; \
 	  $(BUILD)/tests/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1 -verbosity=0 \
-	    -artifact_prefix=$(BUILD)/$$f- $(BUILD)/corpus/$$f tests/fuzz/corpus/$$f || exit 1; \
+	    -artifact_prefix=$(BUILD)/$$f- $$(ls tests/fuzz/$$f.dict 2>/dev/null | sed 's/^/-dict=/') \
+	    $(BUILD)/corpus/$$f tests/fuzz/corpus/$$f $$([ $$f != fuzz_json ] || echo tests/proto/good tests/proto/bad) || exit 1; \
 	done
 
 # The second compiler, for its warnings.

@@ -20,6 +20,8 @@ struct kernel; /* kernel.h: the loops, one table an instruction set */
 /* Where one layer's parameters lie in the block. See net.c for the panel layout. */
 struct net_layer {
     size_t in, out; /* fan-in and units */
+    size_t panels;  /* of 16 outputs each, the last padded */
+    size_t stride;  /* floats from panel to panel */
     size_t w_at;    /* index of the first weight panel in the block */
     size_t b_at;    /* index of the first bias */
     enum act act;
@@ -33,7 +35,7 @@ struct net {
     struct net_layer layer[SPEC_LAYERS_MAX];
     size_t n_params;  /* logical weights and biases */
     size_t block_len; /* floats in the block, padding included */
-    float *block;     /* owned, 64-byte aligned; padding is +0 always */
+    float *block;     /* owned, 128-byte aligned; padding is +0 always */
     float *shift;     /* owned; spec.inputs each; NULL until norm_fit's result is set, or none */
     float *scale;
 };
@@ -73,6 +75,17 @@ struct eval {
 bool net_evaluate(const struct net *net, const struct data *data, void *scratch,
                   struct share *share, struct eval *ret, struct err *err);
 
+/* Whether every parameter is finite: a last step can overflow after its cost was found good. */
+bool net_finite(const struct net *net);
+
+/* The leading dimension of rows of n values: a multiple of 32, and never of 128, since rows that
+ * start at the same place in a page displace each other from the first-level cache. */
+size_t net_ld(size_t n);
+/* The largest net_ld of the layers' outputs. */
+size_t net_ld_max(const struct net *net);
+/* Panels p0 .. p1 - 1 of layer l over m rows: out = sigma(z), or z when l is the last. */
+void net_forward(const struct net *net, size_t l, size_t p0, size_t p1, const float *x, size_t ldx,
+                 size_t m, float *out, size_t ldo);
 /* Floating-point operations of one row forward, for estimates of time: 2 x weights. */
 size_t net_flops(const struct net *net);
 

@@ -35,6 +35,10 @@ struct norm_map {
 void rows_gather(const struct rows *x, const uint32_t *index, size_t first, size_t n,
                  const struct norm_map *norm, float *out, size_t ld);
 
+/* y[i][ld], the targets of row index[i] (or first + i) as the cost takes them, pads +0. */
+void data_gather(const struct data *data, const uint32_t *index, size_t first, size_t n,
+                 size_t outputs, float *y, size_t ld);
+
 /* shift and scale of x's columns for NORM_STANDARD, NORM_MINMAX or NORM_UNIT, in float64 sums down
  * the rows in order, rounded once. Thread: any. */
 void norm_fit(enum norm norm, const struct rows *x, float *shift, float *scale);

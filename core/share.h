@@ -21,6 +21,15 @@ struct share {
 /* All pieces in order on the caller's thread. Initialise with SHARE_ALONE. */
 void share_run_alone(struct share *share, share_piece *piece, void *arg, size_t n);
 
+/* Where piece i of n begins when total is cut into pieces of whole units; piece n begins at total. */
+static inline size_t share_cut(size_t total, size_t unit, size_t n, size_t i)
+{
+    const size_t units = (total + unit - 1) / unit;
+    const size_t at = units * i / n * unit;
+
+    return at < total ? at : total;
+}
+
 #define SHARE_ALONE                                                                                \
     {                                                                                              \
         .ways = 1, .run = share_run_alone                                                          \

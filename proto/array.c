@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "decimal.h"
+
 #define CHUNK 4096 /* values on their way to the sink */
 
 static const size_t size_of[ARRAY_TYPE_COUNT] = {
@@ -120,10 +122,10 @@ static double value_at(const struct array *array, size_t i)
     return (double)value;
 }
 
-/* "[row]" of an array of one dimension, else "[row][column]". */
-static void place(const struct array *array, size_t width, size_t i, char *ret, size_t room)
+/* "[row]", or "[row][column]" of rows that have several. */
+static void place(size_t width, size_t i, char *ret, size_t room)
 {
-    if (array->rank == 1) {
+    if (width == 1) {
         snprintf(ret, room, "[%zu]", i);
     } else {
         snprintf(ret, room, "[%zu][%zu]", i / width, i % width);
@@ -144,6 +146,23 @@ static bool finite_all(const float *values, size_t n)
     return bad == 0;
 }
 
+/* A value as a message shows it, in any locale. */
+struct shown {
+    char text[DECIMAL_MAX];
+};
+
+static struct shown show(double value)
+{
+    struct shown shown = { "NaN" };
+
+    if (isfinite(value)) {
+        shown.text[decimal_f64(value, shown.text)] = '\0';
+    } else if (isinf(value)) {
+        strcpy(shown.text, value < 0.0 ? "-infinity" : "infinity");
+    }
+    return shown;
+}
+
 static bool refuse_value(const struct array *array, size_t width, size_t first, const float *values,
                          struct err *err)
 {
@@ -155,14 +174,10 @@ static bool refuse_value(const struct array *array, size_t width, size_t first, 
         i++;
     }
     value = value_at(array, first + i);
-    place(array, width, first + i, where, sizeof where);
-    if (isfinite(value)) {
-        return err_set(err, ERR_RANGE, where, "does not fit float32, is %.17g", value);
-    }
-    return err_set(err, ERR_RANGE, where, "must be finite, is %s",
-                   isnan(value)  ? "NaN"
-                   : value < 0.0 ? "-infinity"
-                                 : "infinity");
+    place(width, first + i, where, sizeof where);
+    return err_set(err, ERR_RANGE, where,
+                   isfinite(value) ? "is too large for float32: %s" : "must be finite, is %s",
+                   show(value).text);
 }
 
 typedef bool sink_write(struct table_sink *sink, const void *bytes, size_t len, struct err *err);
@@ -210,9 +225,10 @@ static bool class_name(const struct array *array, size_t i, char *ret, struct er
     }
     value = value_at(array, i);
     if (!(fabs(value) <= 0x1p53) || value != trunc(value)) {
-        place(array, 1, i, where, sizeof where);
+        place(1, i, where, sizeof where);
         return err_set(err, ERR_RANGE, where,
-                       "must be a whole number up to 2^53 to name a class, is %.9g", value);
+                       "must be a whole number up to 2^53 to name a class, is %s",
+                       show(value).text);
     }
     snprintf(ret, 24, "%" PRId64, (int64_t)value);
     return true;
@@ -247,7 +263,7 @@ static bool write_labels(const struct array *array, size_t n, struct table_sink 
                 goto out;
             }
             if (!label_set_add(set, name, strlen(name), &index[i], err)) {
-                place(array, 1, first + i, where, sizeof where);
+                place(1, first + i, where, sizeof where);
                 err_in(err, "%s", where);
                 goto out;
             }
@@ -263,40 +279,46 @@ out:
     return ok;
 }
 
-/* Rows and width are within limits and len is what they need; *ret_width. */
+static const char *shape_at(const struct array *array)
+{
+    return array->shape_apart ? "shape" : "body";
+}
+
+/* len is what the shape needs, and rows and width are within limits; *ret_width. */
 static bool check_sizes(const struct array *array, const struct table_limits *limits,
                         size_t *ret_width, struct err *err)
 {
     size_t width = 1, need;
+    bool over = false;
 
     if (array->rank == 0) {
-        return err_set(err, ERR_FIELD, array->shape_at, "must have a dimension of rows, has none");
+        return err_set(err, array->shape_apart ? ERR_FIELD : ERR_SYNTAX, shape_at(array),
+                       "must have a dimension of rows, has none");
     }
     for (size_t i = 0; i < array->rank; i++) {
         if (array->shape[i] == 0) {
-            return err_set(err, ERR_FIELD, array->shape_at, "must not be empty: dimension %zu is 0",
-                           i);
+            return err_set(err, array->shape_apart ? ERR_FIELD : ERR_SYNTAX, shape_at(array),
+                           "must not be empty: dimension %zu is 0", i);
         }
-        if (i > 0 && __builtin_mul_overflow(width, array->shape[i], &width)) {
-            width = SIZE_MAX;
-        }
+        over = over || (i > 0 && __builtin_mul_overflow(width, array->shape[i], &width));
     }
-    if (array->shape[0] > limits->max_rows) {
-        return err_set(err, ERR_TOO_LARGE, array->shape_at, "must have at most %zu rows, has %zu",
-                       limits->max_rows, array->shape[0]);
-    }
-    if (width > limits->max_features) {
-        return err_set(err, ERR_TOO_LARGE, array->shape_at,
-                       "must have at most %zu values a row, has %s%zu", limits->max_features,
-                       width == SIZE_MAX ? "over " : "", width);
-    }
-    if (__builtin_mul_overflow(width, size_of[array->type], &need) ||
-        __builtin_mul_overflow(need, array->shape[0], &need)) {
-        return err_set(err, ERR_TOO_LARGE, array->shape_at, "needs more bytes than can be counted");
+    over = over || __builtin_mul_overflow(width, size_of[array->type], &need) ||
+           __builtin_mul_overflow(need, array->shape[0], &need);
+    if (over) {
+        return err_set(err, ERR_SYNTAX, "body", "must have over %zu bytes of values, has %zu",
+                       SIZE_MAX, array->len);
     }
     if (array->len != need) {
         return err_set(err, ERR_SYNTAX, "body", "must have %zu bytes of values, has %zu", need,
                        array->len);
+    }
+    if (array->shape[0] > limits->max_rows) {
+        return err_set(err, ERR_TOO_LARGE, shape_at(array), "must have at most %zu rows, has %zu",
+                       limits->max_rows, array->shape[0]);
+    }
+    if (width > limits->max_features) {
+        return err_set(err, ERR_TOO_LARGE, shape_at(array),
+                       "must have at most %zu values a row, has %zu", limits->max_features, width);
     }
     *ret_width = width;
     return true;
@@ -321,7 +343,7 @@ static bool read_targets(const struct array *array, size_t width, struct table_s
     const size_t rank_max = info->kind == TARGET_LABELS ? 1 : 2;
 
     if (array->rank > rank_max) {
-        return err_set(err, ERR_FIELD, array->shape_at,
+        return err_set(err, ERR_FIELD, shape_at(array),
                        "must have at most %zu dimension%s to be %s, has %zu", rank_max,
                        rank_max == 1 ? "" : "s", rank_max == 1 ? "labels" : "targets", array->rank);
     }

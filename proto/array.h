@@ -29,16 +29,17 @@ struct array {
     bool big_endian;
     size_t rank; /* 0 to TABLE_RANK_MAX; 0 is refused */
     size_t shape[TABLE_RANK_MAX];
-    const char *shape_at; /* where the client wrote the shape: "body", "shape" */
-    const char *bytes;    /* borrowed; all that follows the header */
+    bool shape_apart;  /* the shape came beside the bytes, not in a header of theirs */
+    const char *bytes; /* borrowed; all that follows the header */
     size_t len;
 };
 
 /* Hands the array to the sink as that part. Nothing is allocated but what labels need, and all
- * sizes are checked before. Errors: ERR_FIELD or ERR_TOO_LARGE at shape_at for a shape that cannot
- * be that part, ERR_SYNTAX at "body" when len is not what the shape needs, ERR_RANGE at "[row]" or
- * "[row][column]" for NaN, infinity, what overflows float32, and class names that are not whole;
- * ERR_TYPE at "" for CSV_BOTH. */
+ * sizes are checked before. Errors: ERR_SYNTAX at "body" when len is not what the shape
+ * needs, or the shape is empty; at "body", or at "shape" when it is apart, ERR_FIELD for a shape
+ * that cannot be that part and ERR_TOO_LARGE for one over the limits; ERR_RANGE at "[row]", or
+ * "[row][column]" of wider rows, for NaN, infinity, what overflows float32, and class names that
+ * are not whole; ERR_TYPE at "" for CSV_BOTH. */
 bool array_read(const struct array *array, enum csv_part part, enum target_kind kind,
                 const struct table_limits *limits, struct table_sink *sink, struct table_info *ret,
                 struct err *err);

@@ -142,6 +142,8 @@ static inline const char *quick_number(const char *p, const char *end, char deli
         if (number_list(&q, end, ret, 1) == 0) {
             return NULL;
         }
+    } else if (behind == 0) {
+        *ret = (float)(int)whole;
     } else { /* both sides are exact in float32, so that one rounding makes it the nearest */
         *ret = ((float)(int)whole * power[behind] + (float)(int)fraction) / power[behind];
     }
@@ -303,7 +305,7 @@ static bool read_first(struct csv *csv, bool *ret_header, struct err *err)
     size_t columns = 0, numbers = 0;
 
     if (csv_field_blank(&csv->cursor)) {
-        return csv_field_done(&csv->cursor) ? err_set(err, ERR_SYNTAX, "body", "has no rows")
+        return csv_field_done(&csv->cursor) ? err_set(err, ERR_SYNTAX, "body", "is empty")
                                             : blank(csv, err);
     }
     while (!field.last) {

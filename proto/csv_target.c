@@ -86,11 +86,11 @@ static bool index_read(const struct wanted *wanted, bool has_header, size_t colu
                                     "must be the index of a column, as there is no header, is '%s'",
                                     shown.text);
     }
-    if (negative ? index < 1 || index > columns : index >= columns) {
-        return err_set(err, ERR_FIELD, "target", "must be 0 to %zu, or -%zu to -1, is %s",
-                       columns - 1, columns, shown.text);
+    if (negative ? index != 1 : index >= columns) {
+        return err_set(err, ERR_FIELD, "target", "must be 0 to %zu, or -1 for the last, is %s",
+                       columns - 1, shown.text);
     }
-    *ret = negative ? columns - index : index;
+    *ret = negative ? columns - 1 : index;
     return true;
 }
 

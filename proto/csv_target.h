@@ -16,8 +16,8 @@ struct csv_target {
 };
 
 /* Finds the columns that text names, NULL for the last: one header name as it stands, or names and
- * indices with commas between, spaces around them aside; a name goes before an index, and an index
- * below 0 counts from the end. header stands at the header's record, or is NULL; the record was
+ * indices with commas between, spaces around them aside; a name goes before an index, and -1 is
+ * the last column. header stands at the header's record, or is NULL; the record was
  * read once without an error. Places follow the order in text. *ret is malloc'd, ascending by
  * column, the caller's. Errors: ERR_FIELD at "target". */
 bool csv_target_find(const char *text, const struct csv_cursor *header, size_t columns,

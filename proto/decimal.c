@@ -34,11 +34,6 @@ static const uint64_t g_of[G_MAX - G_MIN + 1] = {
     0x81CEB32C4B43FCF5,
 };
 
-static const char pairs[] = "00010203040506070809101112131415161718192021222324"
-                            "25262728293031323334353637383940414243444546474849"
-                            "50515253545556575859606162636465666768697071727374"
-                            "75767778798081828384858687888990919293949596979899";
-
 /* floor(g cp / 2^64), its lowest bit set if that is not exact: "round to odd", so that comparing it
  * with a whole even number compares the exact product. cp < 2^32. */
 static uint32_t round_to_odd(uint64_t g, uint32_t cp)
@@ -48,6 +43,12 @@ static uint32_t round_to_odd(uint64_t g, uint32_t cp)
 
     /* g is just above the power; a part of 1 in 2^32 or less is that surplus, no remainder. */
     return (uint32_t)(high >> 32) | ((uint32_t)high > 1);
+}
+
+/* floor(value / 2^by) */
+static int floor_shift(int value, int by)
+{
+    return value < 0 ? ~(~value >> by) : value >> by;
 }
 
 /* v = c 2^q, the float with these bits, lies in the middle between its neighbours (but at a power
@@ -62,8 +63,8 @@ static uint32_t shortest(uint32_t bits, int *ret_k)
     const bool narrow = fraction == 0 && field > 1; /* the lower neighbour is nearer */
     const uint32_t out = c & 1; /* ties go to even c: an odd one does not own its ends */
     /* floor(log10(2^q)), or of 3/4 2^q; then floor(log2(10^-k)): exact for all q here. */
-    const int k = (q * 1262611 - (narrow ? 524031 : 0)) >> 22;
-    const int h = q + ((-k * 1741647) >> 19) + 1;
+    const int k = floor_shift(q * 1262611 - (narrow ? 524031 : 0), 22);
+    const int h = q + floor_shift(-k * 1741647, 19) + 1;
     const uint64_t g = g_of[k - G_MIN];
     /* v and the ends of the interval that reads back to it, in quarters of 10^k. */
     const uint32_t v = round_to_odd(g, (4 * c) << h);
@@ -110,45 +111,96 @@ static size_t whole_put(int value, char *ret)
     return (size_t)(p - ret);
 }
 
-/* Lays out n digits of which the first stands at 10^(point - 1). */
-static size_t lay_out(const char *digits, int n, int point, int plain_max, char *ret)
+/* The eight digits of s < 10^8, one a byte, the first lowest: split in two, four and eight, with
+ * the divisions of all lanes done as one multiplication. */
+static uint64_t split8(uint32_t s)
 {
+    const uint64_t fours = s / 10000 | (uint64_t)(s % 10000) << 32;
+    const uint64_t hundreds = (fours * 10486 >> 20) & 0x0000007F0000007F;
+    const uint64_t twos = hundreds | (fours - hundreds * 100) << 16;
+    const uint64_t tens = (twos * 103 >> 10) & 0x000F000F000F000F;
+
+    return tens | (twos - tens * 10) << 8;
+}
+
+static void store8(char *p, uint64_t word)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
+    memcpy(p, &word, sizeof word);
+}
+
+/* Nine digits, of which the first, not 0, stands at 10^(point - 1) and the n-th is the last that is
+ * not 0. They stay in registers until they are stored where they belong, eight at a time. */
+struct digits9 {
+    char first;
+    uint64_t rest; /* characters, the first lowest */
+    int n, point;
+};
+
+/* s 10^k, 0 < s < 10^9 */
+static struct digits9 digits9_of(uint32_t s, int k)
+{
+    const uint64_t zeros = 0x3030303030303030;
+    uint64_t eight = split8(s % 100000000);
+    struct digits9 ret;
+
+    if (s >= 100000000) {
+        ret.first = (char)('0' + s / 100000000);
+        ret.rest = eight | zeros;
+        ret.n = eight == 0 ? 1 : 9 - __builtin_clzll(eight) / 8;
+        ret.point = 9 + k;
+    } else {
+        const int lead = __builtin_ctzll(eight) / 8; /* digits that are 0 */
+
+        eight >>= 8 * lead;
+        ret.first = (char)('0' + (eight & 15));
+        ret.rest = eight >> 8 | zeros;
+        ret.n = 8 - __builtin_clzll(eight) / 8;
+        ret.point = 8 - lead + k;
+    }
+    return ret;
+}
+
+/* Bytes behind what counts are written over by what follows, or left over. */
+static size_t digits9_put(const struct digits9 *digits, char *ret)
+{
+    const int n = digits->n, point = digits->point;
     char *p = ret;
 
-    if (point > plain_max || point < -4) {
-        *p++ = digits[0];
-        if (n > 1) {
-            *p++ = '.';
-            memcpy(p, digits + 1, (size_t)(n - 1));
-            p += n - 1;
-        }
+    if (point > 9 || point < -4) {
+        p[0] = digits->first;
+        p[1] = '.';
+        store8(p + 2, digits->rest);
+        p += n == 1 ? 1 : n + 1;
         *p++ = 'e';
         p += whole_put(point - 1, p);
     } else if (point <= 0) {
-        memcpy(p, "0.0000", (size_t)(2 - point));
+        memcpy(p, "0.0000", 6);
         p += 2 - point;
-        memcpy(p, digits, (size_t)n);
+        p[0] = digits->first;
+        store8(p + 1, digits->rest);
         p += n;
-    } else if (point >= n) {
-        memcpy(p, digits, (size_t)n);
-        memset(p + n, '0', (size_t)(point - n));
-        p += point;
     } else {
-        memcpy(p, digits, (size_t)point);
-        p[point] = '.';
-        memcpy(p + point + 1, digits + point, (size_t)(n - point));
-        p += n + 1;
+        p[0] = digits->first;
+        store8(p + 1, digits->rest);
+        p += point;
+        if (point < n) {
+            *p = '.';
+            store8(p + 1, digits->rest >> 8 * (point - 1));
+            p += n - point + 1;
+        }
     }
     return (size_t)(p - ret);
 }
 
 size_t decimal_f32(float value, char *ret)
 {
-    char digits[10];
-    char *first = digits + sizeof digits;
-    char *p = ret;
+    struct digits9 digits;
     uint32_t bits, s;
-    int k, n;
+    char *p = ret;
+    int k;
 
     memcpy(&bits, &value, sizeof bits);
     if (bits >> 31 != 0) {
@@ -160,29 +212,46 @@ size_t decimal_f32(float value, char *ret)
         return p == ret ? 1 : 4; /* 0, but -0.0 */
     }
     s = shortest(bits, &k);
-    while (s % 10 == 0) {
-        s /= 10;
-        k++;
-    }
-    for (; s >= 100; s /= 100) {
-        first -= 2;
-        memcpy(first, &pairs[s % 100 * 2], 2);
-    }
-    if (s >= 10) {
-        first -= 2;
-        memcpy(first, &pairs[s * 2], 2);
+    digits = digits9_of(s, k);
+    return (size_t)(p - ret) + digits9_put(&digits, p);
+}
+
+/* n digits of which the first stands at 10^(point - 1). */
+static size_t digits_put(const char *digits, size_t n, int point, char *ret)
+{
+    char *p = ret;
+
+    if (point > 17 || point < -4) {
+        *p++ = digits[0];
+        if (n > 1) {
+            *p++ = '.';
+            memcpy(p, digits + 1, n - 1);
+            p += n - 1;
+        }
+        *p++ = 'e';
+        p += whole_put(point - 1, p);
+    } else if (point <= 0) {
+        memcpy(p, "0.0000", (size_t)(2 - point));
+        memcpy(p + 2 - point, digits, n);
+        p += 2 - point + (int)n;
+    } else if ((size_t)point >= n) {
+        memcpy(p, digits, n);
+        memset(p + n, '0', (size_t)point - n);
+        p += point;
     } else {
-        *--first = (char)('0' + s);
+        memcpy(p, digits, (size_t)point);
+        p[point] = '.';
+        memcpy(p + point + 1, digits + point, n - (size_t)point);
+        p += n + 1;
     }
-    n = (int)(digits + sizeof digits - first);
-    return (size_t)(p - ret) + lay_out(first, n, n + k, 9, p);
+    return (size_t)(p - ret);
 }
 
 size_t decimal_f64(double value, char *ret)
 {
-    char text[DECIMAL_F64_MAX], digits[DECIMAL_F64_MAX];
+    char text[DECIMAL_MAX], digits[DECIMAL_MAX];
     char *p = ret;
-    int n = 0, point;
+    size_t n = 0;
 
     if (signbit(value)) {
         *p++ = '-';
@@ -204,9 +273,8 @@ size_t decimal_f64(double value, char *ret)
             digits[n++] = *at;
         }
     }
-    point = atoi(strchr(text, 'e') + 1) + 1;
     while (n > 1 && digits[n - 1] == '0') {
         n--;
     }
-    return (size_t)(p - ret) + lay_out(digits, n, point, 17, p);
+    return (size_t)(p - ret) + digits_put(digits, n, atoi(strchr(text, 'e') + 1) + 1, p);
 }

@@ -9,11 +9,10 @@
 
 #include <stddef.h>
 
-#define DECIMAL_F32_MAX 24 /* room for either, with some to spare */
-#define DECIMAL_F64_MAX 40
+#define DECIMAL_MAX 48 /* room that is needed, more than is used */
 
 /* Writes the shortest decimal that reads back to value, and of those the closest to it; returns its
- * length, which is below DECIMAL_F32_MAX; no NUL. value is finite. */
+ * length. No NUL, but other bytes may be written behind it. value is finite, ret[DECIMAL_MAX]. */
 size_t decimal_f32(float value, char *ret);
 
 /* The same for float64 (plain up to 10^17), by trying 15, 16 and 17 digits. */

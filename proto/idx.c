@@ -38,7 +38,7 @@ bool idx_read(const char *bytes, size_t len, enum csv_part part, enum target_kin
               const struct table_limits *limits, struct table_sink *sink, struct table_info *ret,
               struct err *err)
 {
-    struct array array = { .big_endian = true, .shape_at = "body" };
+    struct array array = { .big_endian = true };
     const unsigned char *head = (const unsigned char *)bytes;
 
     if (len < 4 || head[0] != 0 || head[1] != 0) {

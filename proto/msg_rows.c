@@ -8,19 +8,20 @@
 
 #define ROWS_BEGIN 16 /* rows, or labels, that room is made for before their size is known */
 
-/* Room for more rows of a matrix; what is left of the body, and how much of it a row took so far,
- * says how many may come, so that a long body is copied once or not at all. */
+/* Room for more rows of a matrix. How many may come is guessed from what is left of the body and
+ * how much of it a row took so far, so that a long body is copied once or not at all; and it is
+ * bounded by what the rest can hold at two bytes a value, so that it is no lever for a client. */
 static bool matrix_grow(struct matrix *matrix, size_t *cap, const struct scan *scan,
                         const char *begin, size_t max_rows, struct arena *arena, struct err *err)
 {
     const size_t used = (size_t)(scan->at - begin), left = (size_t)(scan->end - scan->at);
-    const size_t more = matrix->rows == 0 ? ROWS_BEGIN : left / (used / matrix->rows + 1);
-    size_t rows = matrix->rows + more + more / 16 + ROWS_BEGIN, len;
+    const size_t guess = matrix->rows == 0 ? 0 : left / (used / matrix->rows + 1);
+    const size_t most = left / 2 / matrix->cols + 1;
+    size_t more = guess + guess / 16 + ROWS_BEGIN, rows, len;
     float *data;
 
-    if (rows > max_rows) {
-        rows = max_rows;
-    }
+    more = more < most ? more : most;
+    rows = matrix->rows + more < max_rows ? matrix->rows + more : max_rows;
     data = __builtin_mul_overflow(rows, matrix->cols, &len) ? NULL
                                                             : arena_alloc(arena, len, sizeof *data);
     if (data == NULL) {

@@ -9,7 +9,7 @@
 
 #define EPOCHS_MAX 1000000
 #define BATCH_MAX 65536
-#define PUBLISH_SECONDS_MAX 86400.0
+#define PUBLISH_SECONDS_MAX 86400
 #define COUNT(fields) (sizeof(fields) / sizeof *(fields))
 
 /* What the fields below write to; those a message does not have are NULL. */
@@ -257,13 +257,20 @@ static bool read_publish(struct scan *scan, void *into, struct err *err)
 static bool read_publish_seconds(struct scan *scan, void *into, struct err *err)
 {
     struct train_in *in = into;
+    enum scan_kind kind;
+    const char *begin;
     double seconds;
 
+    if (!scan_peek(scan, &kind, err)) {
+        return false;
+    }
+    begin = scan->at;
     if (!value_double(scan, &seconds, err)) {
         return false;
     }
     if (seconds < 0.0 || seconds > PUBLISH_SECONDS_MAX) {
-        return err_set(err, ERR_FIELD, "", "must be 0 to %g, is %g", PUBLISH_SECONDS_MAX, seconds);
+        return err_set(err, ERR_FIELD, "", "must be 0 to %d, is %s", PUBLISH_SECONDS_MAX,
+                       quote(begin, (size_t)(scan->at - begin)).text);
     }
     in->train->publish_seconds = seconds;
     return true;

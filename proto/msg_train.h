@@ -47,7 +47,7 @@ bool msg_train_decode(const char *body, size_t len, const struct rows_limits *li
 struct msg_learn {
     struct msg_rows rows;
     bool has_optimizer, has_l2; /* absent: as last used, by train or learn */
-    struct train_plan plan;
+    struct train_plan plan;     /* batch_size: the rows given, which make one step */
 };
 bool msg_learn_decode(const char *body, size_t len, const struct rows_limits *limits,
                       struct arena *arena, struct msg_learn *ret, struct err *err);

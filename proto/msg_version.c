@@ -36,6 +36,9 @@ void msg_model_info_encode(struct text *text, const struct msg_model_info *info)
 {
     text_printf(text, "{\"name\": \"%s\", ", info->name);
     msg_spec_encode(text, info->spec, info->labels);
+    if (info->labels == NULL) { /* an export leaves it out; here it is told */
+        text_str(text, ", \"labels\": null");
+    }
     text_printf(text, ", \"outputs\": %zu, \"parameters\": %zu, \"version\": %" PRIu64,
                 spec_outputs(info->spec), spec_params(info->spec), info->served->version);
     text_printf(text, ", \"versions\": %zu, \"digest\": \"%s\", \"loss\": ", info->versions,

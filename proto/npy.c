@@ -79,7 +79,7 @@ static bool read_size(struct cursor *cur, size_t *ret, struct err *err)
     for (first = cur->at; cur->at < cur->end && *cur->at >= '0' && *cur->at <= '9';) {
         if (__builtin_mul_overflow(size, 10u, &size) ||
             __builtin_add_overflow(size, (size_t)(*cur->at - '0'), &size)) {
-            return err_set(err, ERR_TOO_LARGE, "body", "has a shape that cannot be counted");
+            return err_set(err, ERR_SYNTAX, "body", "has a shape that cannot be counted");
         }
         cur->at++;
     }
@@ -223,7 +223,7 @@ bool npy_read(const char *bytes, size_t len, enum csv_part part, enum target_kin
               const struct table_limits *limits, struct table_sink *sink, struct table_info *ret,
               struct err *err)
 {
-    struct array array = { .shape_at = "body" };
+    struct array array = { .rank = 0 };
     const unsigned char *head = (const unsigned char *)bytes;
     struct cursor cur;
     size_t size, begin;

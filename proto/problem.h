@@ -8,7 +8,7 @@
 
 /* {"type": "urn:sigmad:problem:field", "title": ..., "status": 422, "detail": "layers[2].units must
  * be 1 to 65536, is 0", "error": the same, "field": "layers[2].units"}; no "field" when there is
- * none. */
+ * none. type and title go out as they are given. */
 void problem_encode(struct text *text, const struct err *err, int status, const char *type,
                     const char *title);
 

@@ -7,7 +7,7 @@ bool raw_read(const char *bytes, size_t len, const size_t *shape, size_t rank, e
               struct table_info *ret, struct err *err)
 {
     struct array array = {
-        .type = ARRAY_F32, .rank = rank, .shape_at = "shape", .bytes = bytes, .len = len
+        .type = ARRAY_F32, .rank = rank, .shape_apart = true, .bytes = bytes, .len = len
     };
 
     if (rank > TABLE_RANK_MAX) {

@@ -59,14 +59,17 @@ struct csv_options {
     enum csv_header header;
     enum csv_part part;
     enum target_kind kind; /* TARGET_LABELS or TARGET_NUMBERS */
-    const char *target; /* NULL, or names or 0-based indices separated by commas; -1 is the last */
-    char delimiter;     /* ',' unless asked */
+    const char *target;    /* NULL: the last column; or csv_target.h's names and indices */
+    char delimiter; /* ',' unless asked; any blank, tab or sign that no number and no quote has */
 };
 
-/* RFC 4180: CRLF or LF, quotes doubled. Blank lines at the end are passed over.
- * Errors: ERR_SYNTAX or ERR_RANGE at "line N", "line N column M" (1-based, M counts fields), such
- * as `line 3 column 2 must be a number, is 'abc'`, `line 9 has 4 fields, expected 5`; ERR_FIELD at
- * "target" for a column that does not exist or kinds that do not fit. */
+/* RFC 4180, as csv_field.h has it: CRLF or LF, quotes doubled, a BOM passed over. Blank lines at
+ * the end are passed over. Target numbers come in the order that options->target names their
+ * columns. Errors: ERR_SYNTAX or ERR_RANGE at "line N", "line N column M" (1-based, N counts
+ * physical lines, M fields), such as `line 3 column 2 must be a number, is 'abc'`, `line 9 has 4
+ * fields, expected 5`; there too ERR_FIELD or ERR_LIMIT for what label_set_add refuses, and
+ * ERR_TOO_LARGE beyond limits; ERR_SYNTAX at "body" when there are no rows; ERR_FIELD at "target"
+ * for a column that does not exist or kinds that do not fit, and at "delimiter" and "kind". */
 bool csv_read(const char *bytes, size_t len, const struct csv_options *options,
               const struct table_limits *limits, struct table_sink *sink, struct table_info *ret,
               struct err *err);
@@ -74,18 +77,20 @@ bool csv_read(const char *bytes, size_t len, const struct csv_options *options,
 /* One array of any type IDX has (all but u8 become float32). As features: dimensions after the
  * first are flattened. As targets with kind TARGET_LABELS: one dimension, whole numbers, their
  * decimal text the class name; TARGET_NUMBERS: one or two dimensions. The length must be exactly
- * what the header says. Errors: ERR_SYNTAX at "body"; ERR_RANGE at "[row]" for NaN and the like. */
+ * what the header says. Errors: ERR_SYNTAX at "body", and all of array.h's, such as ERR_RANGE at
+ * "[row]" or "[row][column]" for NaN and the like. */
 bool idx_read(const char *bytes, size_t len, enum csv_part part, enum target_kind kind,
               const struct table_limits *limits, struct table_sink *sink, struct table_info *ret,
               struct err *err);
 
-/* NPY 1.0 to 3.0, C order, little-endian or byte types: |u1 stays bytes; <f4 <f8 <f2 and the
- * integers become float32. Never object dtypes. Same rules for targets as IDX. */
+/* NPY 1.0 to 3.0, C order, either byte order: u1 and b1 stay bytes; f4 f8 f2 and the other integers
+ * become float32. Never object dtypes. Same rules for targets, same errors as IDX. */
 bool npy_read(const char *bytes, size_t len, enum csv_part part, enum target_kind kind,
               const struct table_limits *limits, struct table_sink *sink, struct table_info *ret,
               struct err *err);
 
-/* Little-endian float32 values, shape given beside (rank >= 1, the first dimension rows). */
+/* Little-endian float32 values, shape given beside (rank >= 1, the first dimension rows). Errors:
+ * as IDX, those of the shape at "shape". */
 bool raw_read(const char *bytes, size_t len, const size_t *shape, size_t rank, enum csv_part part,
               enum target_kind kind, const struct table_limits *limits, struct table_sink *sink,
               struct table_info *ret, struct err *err);

@@ -131,23 +131,27 @@ void text_json(struct text *text, const char *str)
     text_add(text, "\"", 1);
 }
 
+static size_t float_put(float value, char *ret)
+{
+    if (!isfinite(value)) {
+        memcpy(ret, "null", 4);
+        return 4;
+    }
+    return decimal_f32(value, ret);
+}
+
 void text_float(struct text *text, float value)
 {
-    char *p = text_room(text, DECIMAL_F32_MAX);
+    char *p = text_room(text, DECIMAL_MAX);
 
-    if (p == NULL) {
-        return;
+    if (p != NULL) {
+        text_grown(text, float_put(value, p));
     }
-    if (!isfinite(value)) {
-        text_str(text, "null");
-        return;
-    }
-    text_grown(text, decimal_f32(value, p));
 }
 
 void text_double(struct text *text, double value)
 {
-    char *p = text_room(text, DECIMAL_F64_MAX);
+    char *p = text_room(text, DECIMAL_MAX);
 
     if (p == NULL) {
         return;
@@ -161,12 +165,22 @@ void text_double(struct text *text, double value)
 
 void text_floats(struct text *text, const float *values, size_t n)
 {
+    const size_t together = 32; /* that room is made for at once */
+
     text_str(text, "[");
-    for (size_t i = 0; i < n; i++) {
-        if (i > 0) {
-            text_add(text, ", ", 2);
+    for (size_t i = 0; i < n;) {
+        const size_t end = n - i < together ? n : i + together;
+        char *begin = text_room(text, (end - i) * (DECIMAL_MAX + 2)), *p = begin;
+
+        if (p == NULL) {
+            return;
         }
-        text_float(text, values[i]);
+        for (; i < end; i++) {
+            memcpy(p, ", ", 2);
+            p += i > 0 ? 2 : 0;
+            p += float_put(values[i], p);
+        }
+        text_grown(text, (size_t)(p - begin));
     }
     text_str(text, "]");
 }

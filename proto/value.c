@@ -170,6 +170,7 @@ bool value_row(struct scan *scan, float *ret, size_t room, size_t *n, struct err
         return false;
     }
     for (;;) {
+        /* cppcheck-suppress legacyUninitvar ; it is written to, and never read */
         float *to = count < room ? ret + count : spare;
         size_t got;
 
@@ -268,14 +269,30 @@ bool value_object(struct scan *scan, const char *what, const struct value_field 
     return true;
 }
 
-bool value_body(const char *body, size_t len, const char *what, const struct value_field *fields,
-                size_t n, void *into, struct err *err)
+/* Whether the whole body is JSON: what is not is told before anything that is wrong in it. */
+static bool body_is_json(const char *body, size_t len, struct err *err)
 {
     struct scan scan;
 
     scan_init(&scan, body, len);
-    if (!scan_expect(&scan, SCAN_OBJECT, "an object", err)) {
-        return value_in(err, "body");
+    return scan_skip(&scan, err) && scan_end(&scan, err);
+}
+
+bool value_body(const char *body, size_t len, const char *what, const struct value_field *fields,
+                size_t n, void *into, struct err *err)
+{
+    struct err why = { 0 };
+    struct scan scan;
+    bool ok;
+
+    scan_init(&scan, body, len);
+    if (!scan_expect(&scan, SCAN_OBJECT, "an object", &why)) {
+        ok = value_in(&why, "body");
+    } else {
+        ok = value_object(&scan, what, fields, n, into, &why) && scan_end(&scan, &why);
     }
-    return value_object(&scan, what, fields, n, into, err) && scan_end(&scan, err);
+    if (!ok && why.code != ERR_MEMORY && body_is_json(body, len, err)) {
+        *err = why;
+    }
+    return ok;
 }

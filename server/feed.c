@@ -60,6 +60,10 @@ static bool labels_gather(const struct msg_rows *rows, struct labels **ret, stru
 static bool labels_fit(const struct labels *labels, size_t outputs, const char *where,
                        struct err *err)
 {
+    if (outputs == 1) {
+        return err_set(err, ERR_FIELD, where,
+                       "has class names, but the model has one output: give it numbers as targets");
+    }
     return labels->n == outputs ||
            err_set(err, ERR_FIELD, where, "has %zu classes, expected %zu, as many as outputs",
                    labels->n, outputs);
@@ -171,10 +175,11 @@ static bool named_open(struct server *server, const char *name, const struct net
     if (dataset->info.kind == TARGET_LABELS) {
         const struct labels *classes = dataset->info.classes;
 
-        if (labels == NULL && *fresh == NULL &&
-            (!labels_fit(classes, spec_outputs(spec), "dataset", err) ||
-             !labels_copy(classes, fresh, err))) {
-            return false;
+        if (spec_outputs(spec) == 1 || (labels == NULL && *fresh == NULL)) {
+            if (!labels_fit(classes, spec_outputs(spec), "dataset", err) ||
+                !labels_copy(classes, fresh, err)) {
+                return false;
+            }
         }
         if (!classes_map(dataset, labels != NULL ? labels : *fresh, &ret->map, err)) {
             return false;

@@ -65,6 +65,7 @@ static struct request *request_new(struct http *http, struct MHD_Connection *con
         return NULL;
     }
     req->server = http->server;
+    req->http = http;
     req->conn = conn;
     req->started = uv_hrtime();
     http->server->requests++;
@@ -133,33 +134,41 @@ const char *request_query(struct request *req, const char *key)
     return copy != NULL && percent_decode(copy) ? copy : "";
 }
 
-struct query_check {
-    const char *const *known;
-    struct err *err;
-};
+/* Whether word is one of those in list, which are separated by spaces. */
+static bool word_in(const char *list, const char *word)
+{
+    const size_t len = strlen(word);
+
+    for (const char *at = list; at != NULL && *at != '\0'; at += strcspn(at, " ")) {
+        at += strspn(at, " ");
+        if (strcspn(at, " ") == len && memcmp(at, word, len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
 
 static enum MHD_Result query_check_one(void *cls, enum MHD_ValueKind kind, const char *key,
                                        const char *value)
 {
-    struct query_check *check = cls;
+    struct request *req = cls;
 
     (void)kind;
     (void)value;
-    for (const char *const *k = check->known; *k != NULL; k++) {
-        if (strcmp(*k, key) == 0) {
-            return MHD_YES;
-        }
+    if (word_in(req->route->query, key)) {
+        return MHD_YES;
     }
-    err_set(check->err, ERR_FIELD, "query", "parameter '%s' is not known here", key);
+    err_set(&req->err, ERR_FIELD, "query", "parameter '%.64s' is not known here%s%s", key,
+            req->route->query != NULL ? "; known: " : "",
+            req->route->query != NULL ? req->route->query : "");
     return MHD_NO;
 }
 
-bool request_query_only(struct request *req, const char *const *known, struct err *err)
+/* Only parameters that the route takes. */
+static bool query_check(struct request *req)
 {
-    struct query_check check = { known, err };
-
-    MHD_get_connection_values(req->conn, MHD_GET_ARGUMENT_KIND, query_check_one, &check);
-    return err->code == ERR_NONE;
+    MHD_get_connection_values(req->conn, MHD_GET_ARGUMENT_KIND, query_check_one, req);
+    return req->err.code == ERR_NONE;
 }
 
 void request_reply_type(struct request *req, int status, const char *type, struct text *text)
@@ -183,6 +192,17 @@ void request_reply_empty(struct request *req, int status)
     req->reply.status = status;
 }
 
+static void on_idle(uv_idle_t *idle);
+
+/* MHD goes on with the connection at its next run. Without a polling thread of its own it has
+ * nothing that would wake the loop for it, so that is seen to here. */
+static void request_resume(struct request *req)
+{
+    req->suspended = false;
+    MHD_resume_connection(req->conn);
+    uv_idle_start(&req->http->idle, on_idle);
+}
+
 void request_finish(struct request *req)
 {
     if (req->ready) {
@@ -193,8 +213,7 @@ void request_finish(struct request *req)
     }
     req->ready = true;
     if (req->suspended) {
-        req->suspended = false;
-        MHD_resume_connection(req->conn);
+        request_resume(req);
     }
 }
 
@@ -296,6 +315,22 @@ static enum MHD_Result body_head_one(void *cls, enum MHD_ValueKind kind, const c
     return MHD_YES;
 }
 
+/* JSON, whatever curl -d and clients that say nothing call it. */
+static bool body_type_check(struct request *req, struct err *err)
+{
+    static const char *const known[] = { "application/json", "application/x-www-form-urlencoded" };
+    const char *type = request_header(req, MHD_HTTP_HEADER_CONTENT_TYPE);
+    const size_t len = type != NULL ? strcspn(type, "; ") : 0;
+
+    for (size_t i = 0; type != NULL && i < sizeof known / sizeof known[0]; i++) {
+        if (strlen(known[i]) == len && strncasecmp(type, known[i], len) == 0) {
+            return true;
+        }
+    }
+    return type == NULL ||
+           err_set(err, ERR_TYPE, "Content-Type", "must be application/json, is '%.100s'", type);
+}
+
 static bool body_head_read(struct request *req, struct body_head *ret, struct err *err)
 {
     const char *coding = request_header(req, MHD_HTTP_HEADER_CONTENT_ENCODING);
@@ -312,7 +347,7 @@ static bool body_head_read(struct request *req, struct body_head *ret, struct er
         return err_set(err, ERR_TOO_LARGE, "body", "must be %zu bytes at most, is %llu",
                        req->body_max, ret->length);
     }
-    return true;
+    return req->route == NULL || req->route->body != BODY_DATA || body_type_check(req, err);
 }
 
 /* Room for one byte more than len, for the NUL. */
@@ -353,7 +388,8 @@ static enum MHD_Result request_begin(struct request *req, const char *url, const
 
     if (route_find(req, method, url, &req->err)) {
         body_limit(req);
-        if (body_head_read(req, &head, &req->err) && req->route->body == BODY_UPLOAD) {
+        if (body_head_read(req, &head, &req->err) && query_check(req) &&
+            req->route->body == BODY_UPLOAD) {
             req->route->open(req, &req->err);
         }
         if (req->err.code == ERR_NONE && req->route->body == BODY_DATA && head.known) {
@@ -384,8 +420,7 @@ static void chunk_after(uv_work_t *uv, int status)
 
     (void)status;
     req->chunk_done = true;
-    req->suspended = false;
-    MHD_resume_connection(req->conn);
+    request_resume(req);
 }
 
 /* Has a pool thread write the chunk where MHD holds it; MHD offers it again after the resume. */
@@ -506,7 +541,6 @@ static size_t unescape_nothing(void *cls, struct MHD_Connection *conn, char *tex
 /* ---- the loop ---- */
 
 static void on_timer(uv_timer_t *timer);
-static void on_idle(uv_idle_t *idle);
 
 static void http_run(struct http *http)
 {
@@ -638,6 +672,10 @@ static bool listen_tcp(struct http *http, const char *address, struct err *err)
     if (colon == NULL || colon == address || (size_t)(colon - address) >= sizeof host) {
         return err_set(err, ERR_FIELD, "--listen", "must be ADDR:PORT or unix:PATH, is '%s'",
                        address);
+    }
+    len = strspn(colon + 1, "0123456789"); /* getaddrinfo takes 99999 for 34463 */
+    if (len < 1 || len > 5 || colon[1 + len] != '\0' || atoi(colon + 1) > 65535) {
+        return err_set(err, ERR_FIELD, "--listen", "needs a port of 0 to 65535, is '%s'", address);
     }
     len = (size_t)(colon - address);
     if (address[0] == '[' && colon[-1] == ']') {

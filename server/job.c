@@ -23,11 +23,32 @@ struct jobs {
     uint64_t last; /* id */
     uv_async_t async;
     pthread_mutex_t lock;
+    pthread_cond_t served;          /* a posted net is served, or a job is to stop */
     struct job_report *head, *tail; /* under the lock */
 };
 
 static void dispatch(struct jobs *jobs);
 static void reports_take(struct job *job, struct job_report *report);
+
+/* A worker may be waiting for either. */
+static void served_tell(struct jobs *jobs, atomic_bool *flag, bool value)
+{
+    pthread_mutex_lock(&jobs->lock);
+    atomic_store(flag, value);
+    pthread_cond_broadcast(&jobs->served);
+    pthread_mutex_unlock(&jobs->lock);
+}
+
+void job_await_served(struct job *job)
+{
+    struct jobs *jobs = job->jobs;
+
+    pthread_mutex_lock(&jobs->lock);
+    while (atomic_load(&job->net_posted) && !atomic_load(&job->stop)) {
+        pthread_cond_wait(&jobs->served, &jobs->lock);
+    }
+    pthread_mutex_unlock(&jobs->lock);
+}
 
 /* ---- one job ---- */
 
@@ -167,7 +188,9 @@ bool job_wait(struct job *job, struct request *req, double seconds, struct err *
     }
     waiter->next = job->waiters;
     job->waiters = waiter;
-    uv_timer_start(&waiter->timer, waiter_expired, (uint64_t)(seconds * 1000.0), 0);
+    if (seconds >= 0.0) {
+        uv_timer_start(&waiter->timer, waiter_expired, (uint64_t)(seconds * 1000.0), 0);
+    }
     return true;
 }
 
@@ -237,7 +260,7 @@ bool job_cancel(struct job *job, struct err *err)
     if (job->state == JOB_QUEUED) {
         job_finish(job, JOB_CANCELLED);
     } else {
-        atomic_store(&job->stop, true);
+        served_tell(job->jobs, &job->stop, true);
     }
     return true;
 }
@@ -292,14 +315,14 @@ static void report_epoch(struct job *job, const struct job_report *report)
         job->cap_history = cap;
     }
     job->history[job->n_history++] = report->epoch;
-    job->train_seconds += report->epoch.seconds;
-    job->train_rows += report->rows;
-    metrics_trained(job->jobs->server->metrics, report->rows);
 }
 
 /* What a report says, but for the net in it. */
 static void report_record(struct job *job, struct job_report *report)
 {
+    job->train_seconds += report->seconds;
+    job->train_rows += report->rows;
+    metrics_trained(job->jobs->server->metrics, report->rows);
     if (report->has_epoch) {
         report_epoch(job, report);
     }
@@ -308,9 +331,10 @@ static void report_record(struct job *job, struct job_report *report)
             job->err = report->err;
         }
         job->end = NULL;
-        job_finish(job, job->err.code != ERR_NONE    ? JOB_FAILED
-                        : atomic_load(&job->stop) && job->n_history < job->epochs ? JOB_CANCELLED
-                                                                                   : JOB_SUCCEEDED);
+        job_finish(job, job->err.code != ERR_NONE ? JOB_FAILED
+                        : atomic_load(&job->stop) && atomic_load(&job->epochs_done) < job->epochs
+                            ? JOB_CANCELLED
+                            : JOB_SUCCEEDED);
     }
     free(report);
 }
@@ -323,17 +347,21 @@ static void report_published(struct publication *publication)
     char text[512];
 
     job->publishing = NULL;
-    if (publication->err.code != ERR_NONE) {
+    if (job->model->deleted || job->model->deleting) {
+        publication->err =
+            (struct err){ 0 }; /* its folder has gone, which is no failure of the job */
+    } else if (publication->err.code != ERR_NONE) {
         err_detail(&publication->err, text, sizeof text);
         log_line("job %" PRIu64 " could not publish: %s", job->id, text);
         job->err = publication->err;
-        atomic_store(&job->stop, true);
-    } else if (!job->model->deleted) {
+        served_tell(job->jobs, &job->stop, true);
+    } else {
         labels_settle(job);
         job->version = version->number;
         report->epoch.version = version->number;
     }
     version_unref(version);
+    served_tell(job->jobs, &job->net_posted, false);
     reports_take(job, report);
 }
 
@@ -347,11 +375,12 @@ static bool report_publish(struct job *job, struct job_report *report)
     report->net = NULL;
     if (net == NULL || model->deleted || model->deleting) {
         net_free(net);
+        served_tell(job->jobs, &job->net_posted, false);
         return false;
     }
     if (!version_create(model, net, ++model->last, server_now(), &report->origin, &version,
                         &job->err)) {
-        atomic_store(&job->stop, true);
+        served_tell(job->jobs, &job->stop, true);
         return false;
     }
     job->publishing = report;
@@ -483,8 +512,8 @@ static void dispatch(struct jobs *jobs)
         if (jobs->running >= workers_count(jobs->server->workers)) {
             return;
         }
-        if (job->state == JOB_QUEUED && job->model->job == NULL && learn_line_idle(job->model->learn) &&
-            !job_start(jobs, job)) {
+        if (job->state == JOB_QUEUED && job->model->job == NULL &&
+            learn_line_idle(job->model->learn) && !job_start(jobs, job)) {
             i = (size_t)-1; /* from the start */
         }
     }
@@ -504,6 +533,7 @@ bool jobs_create(struct server *server, struct jobs **ret, struct err *err)
     }
     jobs->server = server;
     pthread_mutex_init(&jobs->lock, NULL);
+    pthread_cond_init(&jobs->served, NULL);
     uv_async_init(server->loop, &jobs->async, on_async);
     jobs->async.data = jobs;
     *ret = jobs;
@@ -514,6 +544,7 @@ static void jobs_closed(uv_handle_t *handle)
 {
     struct jobs *jobs = handle->data;
 
+    pthread_cond_destroy(&jobs->served);
     pthread_mutex_destroy(&jobs->lock);
     free(jobs->list);
     free(jobs);
@@ -583,7 +614,8 @@ static size_t position(const struct job *job)
 void job_info(const struct job *job, struct msg_job *ret)
 {
     const size_t steps = atomic_load(&job->steps);
-    const double part = steps > 0 && job->n_history < job->epochs && !job_ended(job)
+    const size_t done = atomic_load(&job->epochs_done);
+    const double part = steps > 0 && done < job->epochs && !job_ended(job)
                             ? (double)atomic_load(&job->steps_done) / (double)steps
                             : 0.0;
 
@@ -592,8 +624,8 @@ void job_info(const struct job *job, struct msg_job *ret)
         .model = job->model->name,
         .state = job->state,
         .epochs = job->epochs,
-        .epoch = job->n_history,
-        .progress = fmin(1.0, ((double)job->n_history + fmin(part, 1.0)) / (double)job->epochs),
+        .epoch = done,
+        .progress = fmin(1.0, ((double)done + fmin(part, 1.0)) / (double)job->epochs),
         .dataset = job->dataset[0] != '\0' ? job->dataset : NULL,
         .validation = !job->has_validation              ? ""
                       : job->validation_name[0] != '\0' ? job->validation_name

@@ -24,6 +24,9 @@
 struct jobs;
 struct request;
 
+/* A history has at most this many entries: of a job with more epochs, every k-th and the last. */
+#define JOB_HISTORY_MAX 10000
+
 /* A client that waits for the end of a job ("Prefer: wait"). Owned by the job's list. */
 struct waiter {
     uv_timer_t timer;
@@ -65,7 +68,8 @@ struct job {
 
     /* Lent to the worker while it runs, the loop's else. */
     struct feed train, validation;
-    struct version *base;            /* pinned while running */
+    struct version *base; /* pinned while running, or while its net is being read */
+    struct load_waiter load;
     const struct labels *net_labels; /* borrowed; what the outputs will be called; NULL: nothing */
     struct task task;
     struct job_report
@@ -73,6 +77,8 @@ struct job {
 
     /* Written by one side, read by the other. */
     atomic_bool stop;
+    atomic_bool net_posted; /* by the worker, when it posts a net; taken back when that is served */
+    atomic_size_t epochs_done;
     atomic_size_t steps_done, steps; /* in the epoch under way; in each epoch */
     atomic_size_t ways;              /* the most a step has used */
 };
@@ -102,7 +108,8 @@ bool jobs_idle(const struct jobs *jobs);
 /* Starts what can start now; job.c does it itself but after a call to learn has ended. */
 void jobs_dispatch(struct jobs *jobs);
 
-/* Answers req with the job when it has ended, or, after that many seconds, as it is then: 202. */
+/* Answers req with the job when it has ended, or, after that many seconds, as it is then: 202.
+ * seconds below 0: when it has ended. */
 bool job_wait(struct job *job, struct request *req, double seconds, struct err *err);
 void job_info(const struct job *job, struct msg_job *ret);
 
@@ -113,14 +120,17 @@ struct job_report {
     struct job *job;
     struct job_report *next;
     bool has_epoch, ended;
-    struct msg_epoch epoch; /* of has_epoch; its seconds and rows are added up */
-    size_t rows;
-    struct net *net; /* owned; to be published with this origin; NULL: nothing to publish */
+    struct msg_epoch epoch; /* of has_epoch */
+    size_t rows;            /* trained on since the last report, */
+    double seconds;         /* in this time */
+    struct net *net;        /* owned; to be published with this origin; NULL: nothing to publish */
     struct origin origin;
     struct err err; /* of ended */
 };
 /* Any thread. Takes the report over. */
 void job_post(struct job_report *report);
+/* Worker: until the net that was posted last is served, or the job is to stop. */
+void job_await_served(struct job *job);
 /* The worker's side of a job: task->run. */
 void job_run(struct task *task, struct crew *crew);
 

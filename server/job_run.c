@@ -19,6 +19,8 @@ struct run {
     struct origin best_origin;
     double best_score;
     double published; /* when, in seconds of a monotonic clock */
+    size_t rows;      /* trained on since the last report, */
+    double seconds;   /* in this time */
 };
 
 static double clock_seconds(void)
@@ -94,12 +96,13 @@ static bool run_epoch(struct run *run, size_t epoch, struct err *err)
 static bool run_validate(struct run *run, struct msg_epoch *epoch, struct err *err)
 {
     const struct job *job = run->job;
-    const struct data data = feed_data(&job->validation);
     struct eval eval = { 0 };
+    struct data data;
 
     if (!job->has_validation) {
         return true;
     }
+    data = feed_data(&job->validation);
     if (!net_evaluate(run->net, &data, run->scratch, crew_share(run->crew, SIZE_MAX), &eval, err)) {
         return err_in(err, "validation");
     }
@@ -130,59 +133,75 @@ static struct origin origin_of(const struct job *job, const struct msg_epoch *ep
                             .accuracy = validated ? epoch->validation_accuracy : epoch->accuracy };
 }
 
+/* Keeps the best net so far; the last epoch's report gets it. */
+static bool keep_best(struct run *run, struct job_report *report, bool last, struct err *err)
+{
+    if (run->best == NULL || score(&report->epoch) > run->best_score) {
+        net_free(run->best);
+        run->best = NULL;
+        if (!net_clone(run->net, &run->best, err)) {
+            return false;
+        }
+        run->best_score = score(&report->epoch);
+        run->best_origin = origin_of(run->job, &report->epoch);
+    }
+    if (last) {
+        report->net = run->best;
+        report->origin = run->best_origin;
+        run->best = NULL;
+    }
+    return true;
+}
+
+/* Whether this epoch's net is to be published: the last always, others when it is time. One that is
+ * due while the one before has not got through waits for it, so that a fast job cannot flood the
+ * loop. */
+static bool is_due(struct run *run, bool last)
+{
+    struct job *job = run->job;
+
+    if (!last && (job->publish != PUBLISH_EPOCH ||
+                  clock_seconds() - run->published < job->publish_seconds)) {
+        return false;
+    }
+    job_await_served(job);
+    return true;
+}
+
 /* Puts into the report what is to be published after this epoch, if anything. */
 static bool run_publish(struct run *run, struct job_report *report, bool last, struct err *err)
 {
-    const struct job *job = run->job;
-    const double now = clock_seconds();
-    struct origin origin = origin_of(job, &report->epoch);
+    struct job *job = run->job;
 
     if (job->publish == PUBLISH_BEST) {
-        if (run->best == NULL || score(&report->epoch) > run->best_score) {
-            net_free(run->best);
-            run->best = NULL;
-            if (!net_clone(run->net, &run->best, err)) {
-                return false;
-            }
-            run->best_score = score(&report->epoch);
-            run->best_origin = origin;
+        if (!keep_best(run, report, last, err)) {
+            return false;
         }
-        if (last) {
-            report->net = run->best;
-            report->origin = run->best_origin;
-            run->best = NULL;
-        }
-    } else if (last ||
-               (job->publish == PUBLISH_EPOCH && now - run->published >= job->publish_seconds)) {
+    } else if (is_due(run, last)) {
         if (!net_clone(run->net, &report->net, err)) {
             return false;
         }
-        report->origin = origin;
-        run->published = now;
+        report->origin = origin_of(job, &report->epoch);
+        run->published = clock_seconds();
     }
-    return report->net == NULL ||
-           digest_net(report->net, job->net_labels, report->origin.digest, err);
+    if (report->net == NULL) {
+        return true;
+    }
+    atomic_store(&job->net_posted, true);
+    return digest_net(report->net, job->net_labels, report->origin.digest, err);
 }
 
-/* One epoch and its report; false when the job is to end. */
-static bool run_one(struct run *run, size_t epoch, struct err *err)
+/* One epoch, validated. */
+static bool run_measured(struct run *run, size_t epoch, struct msg_epoch *ret, struct err *err)
 {
-    struct job_report *report = calloc(1, sizeof *report);
     const double begun = clock_seconds();
     struct train_sum sum;
 
-    if (report == NULL) {
-        return err_set(err, ERR_MEMORY, "job", "has no memory for its record");
-    }
-    report->job = run->job;
     if (!run_epoch(run, epoch, err)) {
-        free(report);
         return false;
     }
     sum = trainer_sum(run->trainer);
-    report->has_epoch = true;
-    report->rows = sum.rows;
-    report->epoch = (struct msg_epoch){
+    *ret = (struct msg_epoch){
         .epoch = epoch,
         .loss = sum.loss,
         .accuracy = run->job->train.has_accuracy ? (double)sum.correct / (double)sum.rows : NAN,
@@ -190,12 +209,39 @@ static bool run_one(struct run *run, size_t epoch, struct err *err)
         .validation_accuracy = NAN,
         .seconds = clock_seconds() - begun,
     };
-    if (!run_validate(run, &report->epoch, err) ||
-        !run_publish(run, report, epoch == run->job->epochs, err)) {
-        net_free(report->net);
-        free(report);
+    run->rows += sum.rows;
+    run->seconds += ret->seconds;
+    return run_validate(run, ret, err);
+}
+
+/* One epoch and, if it has something to say, its report; false when the job is to end. */
+static bool run_one(struct run *run, size_t epoch, struct err *err)
+{
+    struct job *job = run->job;
+    const bool last = epoch == job->epochs;
+    const size_t stride = (job->epochs + JOB_HISTORY_MAX - 1) / JOB_HISTORY_MAX;
+    struct job_report *report;
+    struct job_report found = { .job = job, .has_epoch = epoch % stride == 0 || last };
+
+    if (!run_measured(run, epoch, &found.epoch, err)) {
         return false;
     }
+    report = calloc(1, sizeof *report);
+    if (report == NULL || !run_publish(run, &found, last, err)) {
+        net_free(found.net);
+        free(report);
+        return err_set(err, ERR_MEMORY, "job", "has no memory for its record");
+    }
+    atomic_store(&job->epochs_done, epoch);
+    if (!found.has_epoch && found.net == NULL) {
+        free(report);
+        return true;
+    }
+    found.rows = run->rows;
+    found.seconds = run->seconds;
+    run->rows = 0;
+    run->seconds = 0.0;
+    *report = found;
     job_post(report);
     return true;
 }

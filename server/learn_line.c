@@ -12,7 +12,8 @@
 #include "server.h"
 #include "train.h"
 
-/* A log is given up for a whole version after so much of it, which bounds the time a replay takes. */
+/* A log is given up for a whole version after so much of it, which bounds the time a replay takes.
+ */
 #define LOG_ENTRIES 1000
 #define LOG_BYTES ((size_t)64 << 20)
 
@@ -116,16 +117,21 @@ static void learn_answer(struct learn *learn)
         learn->labels = NULL;
     }
     metrics_learned(model->server->metrics, learn->msg.rows.inputs.rows);
-    text_printf(&text, "{\"model\": \"%s\", \"version\": %" PRIu64 ", \"loss\": ", model->name,
-                learn->version->number);
+    text_str(&text, "{\"loss\": ");
     text_double(&text, learn->origin.loss);
-    text_str(&text, "}\n");
+    text_printf(&text, ", \"version\": %" PRIu64 "}\n", learn->version->number);
     request_reply(learn->req, 200, &text);
 }
 
 /* Everything computed, and what is being computed, fails: it stands on what did not get to disk. */
 static void line_fail(struct learn_line *line, const struct err *err)
 {
+    struct err gone = { 0 };
+
+    if (line->model->deleting || line->model->deleted) { /* which is why its folder was not there */
+        err_set(&gone, ERR_NOT_FOUND, "name", "'%s' has been deleted meanwhile", line->model->name);
+        err = &gone;
+    }
     for (struct learn *learn = line->head; learn != NULL; learn = learn->next) {
         if (learn->state == LEARN_COMPUTING) {
             learn->doom = *err; /* its request is a pool thread's at the moment */
@@ -137,7 +143,7 @@ static void line_fail(struct learn_line *line, const struct err *err)
            (line->head->state == LEARN_READY || line->head->state == LEARN_WRITING)) {
         learn_end(line);
     }
-    line->base = line->tip = 0; /* the next one writes its version whole */
+    line->tip = 0; /* the next one writes its version whole, or begins another log */
 }
 
 /* ---- the disk ---- */
@@ -188,7 +194,29 @@ static void batch_after(uv_work_t *uv, int status)
     model_unref(model);
 }
 
-/* A version was written whole: the log before it, if there was one, has nothing more to say. */
+/* The log, if there is one, has nothing more to say. */
+static void log_give_up(struct learn_line *line)
+{
+    struct model *model = line->model;
+    struct err none = { 0 };
+    char *path = NULL;
+
+    if (line->base != 0 && model->folder != NULL && !model->deleted &&
+        model_version(model, line->base, &none) == NULL) {
+        removal_version(model->server, model->folder,
+                        line->base); /* it was kept for the log only */
+    }
+    none = (struct err){ 0 };
+    if (line->made && line->first > 0 && line->model->folder != NULL &&
+        learn_log_path(line->model->folder, line->base, line->first, &path, &none)) {
+        removal_path(model->server, path);
+    }
+    free(path);
+    line->made = false;
+    line->base = line->tip = 0;
+}
+
+/* A version was written whole. */
 static void whole_after(struct publication *publication)
 {
     struct learn *learn =
@@ -200,23 +228,11 @@ static void whole_after(struct publication *publication)
     if (publication->err.code != ERR_NONE) {
         line_fail(line, &publication->err);
     } else {
+        log_give_up(line);
         written(line);
     }
     line_pump(line);
     model_unref(model);
-}
-
-static void log_give_up(struct learn_line *line)
-{
-    struct err none = { 0 };
-    char *path = NULL;
-
-    if (line->made && line->first > 0 && line->model->folder != NULL &&
-        learn_log_path(line->model->folder, line->base, line->first, &path, &none)) {
-        removal_path(line->model->server, path);
-    }
-    free(path);
-    line->made = false;
 }
 
 static void whole_begin(struct learn_line *line)
@@ -295,8 +311,8 @@ static void step_work(struct request *req)
     learn_step(req->task, &req->err);
 }
 
-/* Whether the call's rows can go to a log, and to which. The first of a model's labels, the first after
- * a long log, and one that goes on from what has no file are written whole. */
+/* Whether the call's rows can go to a log, and to which. The first of a model's labels, the first
+ * after a long log, and one that goes on from what has no file are written whole. */
 static void entry_make(struct learn_line *line, struct learn *learn)
 {
     const struct data data = feed_data(&learn->feed);
@@ -308,8 +324,7 @@ static void entry_make(struct learn_line *line, struct learn *learn)
         return;
     }
     if (learn->labels != NULL || (goes_on && full) || (!goes_on && !base->on_disk)) {
-        log_give_up(line);
-        line->base = line->tip = 0;
+        line->tip = 0; /* the log stays until the version is on disk: see whole_after */
         return;
     }
     if (!goes_on) {
@@ -341,8 +356,8 @@ static void step_done(struct request *req)
     }
     if (req->err.code == ERR_NONE) {
         learn->net = NULL; /* the version's */
-        if (version_create(model, net, ++model->last, server_now(), &learn->origin,
-                           &learn->version, &req->err)) {
+        if (version_create(model, net, ++model->last, server_now(), &learn->origin, &learn->version,
+                           &req->err)) {
             entry_make(line, learn);
         }
     }
@@ -414,8 +429,8 @@ static bool compute_next(struct learn_line *line)
         }
         base = learn->version != NULL ? learn->version : base;
     }
-    if (learn == NULL || (learn != line->head && line->model->labels == NULL &&
-                          learn->msg.rows.has_labels)) {
+    if (learn == NULL ||
+        (learn != line->head && line->model->labels == NULL && learn->msg.rows.has_labels)) {
         return false; /* of two that bring labels, the second has to know the first's */
     }
     learn->state = LEARN_COMPUTING;

@@ -126,6 +126,23 @@ static const char *entry_next(const char *bytes, size_t len, size_t *at, struct 
     return payload + sizeof *ret;
 }
 
+/* Whether a whole entry begins anywhere behind at. */
+static bool entry_behind(const char *bytes, size_t len, size_t at)
+{
+    const uint32_t magic = MAGIC;
+    struct learn_entry entry;
+
+    for (size_t i = at + 1; i + sizeof(struct frame) <= len; i++) {
+        size_t from = i;
+
+        if (memcmp(bytes + i, &magic, sizeof magic) == 0 &&
+            entry_next(bytes, len, &from, &entry) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool learn_log_scan(const char *path, struct learn_log *ret, struct err *err)
 {
     struct learn_log log = { 0 };
@@ -143,15 +160,41 @@ bool learn_log_scan(const char *path, struct learn_log *ret, struct err *err)
         log.last = entry;
         log.count++;
     }
+    log.broken = log.bytes < len && entry_behind(bytes, len, log.bytes);
     disk_unmap(bytes, len);
-    if (log.count == 0) {
+    if (log.count == 0 && !log.broken) {
         return err_set(err, ERR_SYNTAX, "disk", "%s has no whole entry", path);
-    }
-    if (log.bytes < len && truncate(path, (off_t)log.bytes) != 0) {
-        return disk_err(err, "cut", path);
     }
     *ret = log;
     return true;
+}
+
+bool learn_log_cut(const char *path, const struct learn_log *log, struct err *err)
+{
+    const size_t room = strlen(path) + sizeof ".corrupt";
+    char *other = malloc(room), *folder = strdup(path);
+    void *bytes = NULL;
+    size_t len = 0;
+    bool ok = disk_map(path, &bytes, &len, err);
+
+    if (other == NULL || folder == NULL) {
+        ok = err_set(err, ERR_MEMORY, "disk", "has no memory for a path");
+    }
+    if (ok && log->broken) {
+        snprintf(other, room, "%s.corrupt", path);
+        unlink(other);
+        ok = link(path, other) == 0 || disk_err(err, "link", other);
+    }
+    if (ok && log->bytes < len) {
+        *strrchr(folder, '/') = '\0';
+        snprintf(other, room, "%s.tmp", path);
+        unlink(other);
+        ok = disk_put(other, bytes, log->bytes, err) && disk_rename(other, path, folder, err);
+    }
+    disk_unmap(bytes, len);
+    free(other);
+    free(folder);
+    return ok;
 }
 
 /* One call to learn, again. data points to the rows in the map. */

@@ -25,10 +25,10 @@ static void load_run(uv_work_t *uv)
     const uint64_t from = version->on_disk ? version->number : version->log_base;
 
     if (store_read(version->model->folder, from, &load->limits, true, true, &load->stored,
-                   &load->err) && !version->on_disk) {
+                   &load->err) &&
+        !version->on_disk) {
         learn_log_replay(version->model->folder, from, version->number, load->stored.net,
-                         load->stored.labels,
-                         &load->err);
+                         load->stored.labels, &load->err);
     }
 }
 

@@ -1,5 +1,5 @@
-/* Versions that are on disk only, read when they are first needed: by their file, or by their base's and
- * the learn log that leads to them. Those who need the same one wait for one reading.
+/* Versions that are on disk only, read when they are first needed: by their file, or by their
+ * base's and the learn log that leads to them. Those who need the same one wait for one reading.
  * Thread: loop; the reading is on the pool. */
 #ifndef LOADER_H
 #define LOADER_H

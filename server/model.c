@@ -120,7 +120,8 @@ void model_unlist(struct model *model, struct version *version)
 {
     for (size_t i = 0; i < model->n_versions; i++) {
         if (model->versions[i] == version) {
-            if (version->on_disk) {
+            /* A learn log that goes on from it needs the file, and removes it with itself. */
+            if (version->on_disk && version->number != learn_line_base(model->learn)) {
                 removal_version(model->server, model->folder, version->number);
             }
             version_remove(model, i);
@@ -134,10 +135,10 @@ static void versions_prune(struct model *model)
 {
     const size_t keep = model->server->options.keep_versions;
 
-    for (size_t i = 0; i < model->n_versions && model->n_versions > keep;) {
+    for (size_t i = 0; i < model->n_versions && model->n_versions > keep && !model->restoring;) {
         struct version *version = model->versions[i];
 
-        if (version == model->served || version->number == learn_line_base(model->learn)) {
+        if (version == model->served) {
             i++;
         } else {
             model_unlist(model, version);

@@ -1,12 +1,12 @@
 /* Named models and their versions.
  *
- * A version is a whole, immutable, numbered network. Predictions pin one and run on it wherever they
- * run; training changes a clone, which becomes the next version: written to disk first (publish.h),
- * then listed and served, by one pointer swap on the loop thread. A pinned version keeps its model
- * alive, a model keeps the versions it lists. After a start a version is known by its facts alone; its
- * net is read when somebody first pins it (loader.h).
- * Thread: the loop's; reference counts are plain integers because only it touches them. What hangs
- * off a pinned version (net, digest, the model's name) may be read anywhere. */
+ * A version is a whole, immutable, numbered network. Predictions pin one and run on it wherever
+ * they run; training changes a clone, which becomes the next version: written to disk first
+ * (publish.h), then listed and served, by one pointer swap on the loop thread. A pinned version
+ * keeps its model alive, a model keeps the versions it lists. After a start a version is known by
+ * its facts alone; its net is read when somebody first pins it (loader.h). Thread: the loop's;
+ * reference counts are plain integers because only it touches them. What hangs off a pinned version
+ * (net, digest, the model's name) may be read anywhere. */
 #ifndef MODEL_H
 #define MODEL_H
 
@@ -38,14 +38,14 @@ struct origin {
 };
 
 struct version {
-    unsigned refs; /* one for the model's list, one each who pins it */
+    unsigned refs;       /* one for the model's list, one each who pins it */
     struct model *model; /* a reference is held */
     uint64_t number;
     double created;
-    struct net *net;    /* owned; never written to; NULL: on disk only */
-    bool on_disk;       /* has a file of its own */
-    uint64_t log_base;  /* else, after a start: replay the learn log from that version; 0: none */
-    struct load *load;  /* that reads the net now; NULL: none does */
+    struct net *net;   /* owned; never written to; NULL: on disk only */
+    bool on_disk;      /* has a file of its own */
+    uint64_t log_base; /* else, after a start: replay the learn log from that version; 0: none */
+    struct load *load; /* that reads the net now; NULL: none does */
     struct origin origin;
 };
 
@@ -55,23 +55,25 @@ struct model {
     struct server *server; /* borrowed */
     char *folder;          /* owned; NULL: nothing of it is on disk */
     struct net_spec spec;
-    bool deleting;         /* its folder is being removed: nothing new begins */
-    bool deleted;          /* not in the registry any more */
-    struct labels *labels; /* owned; set once, then never changed; NULL: none yet */
+    bool restoring;            /* being brought back at start: nothing is pruned yet */
+    bool deleting;             /* its folder is being removed: nothing new begins */
+    bool deleted;              /* not in the registry any more */
+    struct labels *labels;     /* owned; set once, then never changed; NULL: none yet */
     struct version **versions; /* owned; rising numbers; the served one among them */
     size_t n_versions, cap_versions;
     struct version *served; /* borrowed from versions */
     uint64_t last;          /* the highest number given */
     double created, updated;
-    struct job *job;  /* borrowed; running; NULL when none is */
-    size_t jobs;      /* queued and running */
+    struct job *job;        /* borrowed; running; NULL when none is */
+    size_t jobs;            /* queued and running */
     struct train_plan plan; /* last used by train or learn */
-    struct learn_line *learn; /* owned; calls to learn that have not ended (on_learn.c); NULL: none yet */
+    struct learn_line
+        *learn; /* owned; calls to learn that have not ended (on_learn.c); NULL: none yet */
     uint64_t predictions; /* rows answered; for metrics */
 };
 
-/* A model without a version yet; labels, if any, and folder, if any, are taken over, also on failure.
- * The caller holds the one reference. Errors: ERR_MEMORY. */
+/* A model without a version yet; labels, if any, and folder, if any, are taken over, also on
+ * failure. The caller holds the one reference. Errors: ERR_MEMORY. */
 bool model_create(struct server *server, const char *name, const struct net_spec *spec,
                   struct labels *labels, char *folder, struct model **ret, struct err *err);
 struct model *model_ref(struct model *model);
@@ -79,12 +81,13 @@ void model_unref(struct model *model);
 /* Gives up the versions; for a model that has left the registry. */
 void model_drop_versions(struct model *model);
 
-/* A version of net (taken over, also on failure; NULL: on disk only), not listed yet; the caller holds
- * the one reference. Errors: ERR_MEMORY. */
+/* A version of net (taken over, also on failure; NULL: on disk only), not listed yet; the caller
+ * holds the one reference. Errors: ERR_MEMORY. */
 bool version_create(struct model *model, struct net *net, uint64_t number, double created,
                     const struct origin *origin, struct version **ret, struct err *err);
-/* Lists a version, in the order of numbers, and serves it; a reference is taken, and the oldest beyond
- * --keep-versions go, their files too, but not the served one nor what a learn log goes on from.
+/* Lists a version, in the order of numbers, and serves it; a reference is taken, and the oldest
+ * beyond
+ * --keep-versions go, their files too, but not the served one.
  * Errors: ERR_MEMORY. */
 bool model_list(struct model *model, struct version *version, struct err *err);
 /* Takes a version that is not served off the list, and its file off the disk. */

@@ -172,7 +172,7 @@ bool on_dataset_delete(struct request *req, struct err *err)
         return err_set(err, ERR_BUSY, "name", "'%s' is read by job %" PRIu64, dataset->name,
                        dataset->job);
     }
-    *deletion = (struct delete){ dataset_ref(dataset), datasets_root(req->server->datasets) };
+    *deletion = (struct deletion){ dataset_ref(dataset), datasets_root(req->server->datasets) };
     req->task = deletion;
     request_work(req, INFINITY, delete_work, delete_done);
     return true;

@@ -86,14 +86,13 @@ static void decode_done(struct request *req)
 
 bool on_evaluate(struct request *req, struct err *err)
 {
-    static const char *const known[] = { "version", NULL };
     struct evaluate *evaluate = arena_alloc(&req->arena, 1, sizeof *evaluate);
 
     if (evaluate == NULL) {
         return err_set(err, ERR_MEMORY, "inputs", "do not fit into memory");
     }
     memset(evaluate, 0, sizeof *evaluate);
-    evaluate->version = pin_version(req, known, err);
+    evaluate->version = pin_version(req, err);
     if (evaluate->version == NULL) {
         return false;
     }

@@ -48,26 +48,17 @@ bool on_job_get(struct request *req, struct err *err)
     return true;
 }
 
-/* Cancels: 200 when it was queued and has ended now, 202 when it runs and will end at its next
- * mini-batch. What it has published stays. */
+/* Cancels, and answers when the job has ended: at once if it was queued, at its next mini-batch if
+ * it runs. What it has published stays. */
 bool on_job_delete(struct request *req, struct err *err)
 {
     struct job *job = jobs_find(req->server->jobs, req->param[0], err);
-    bool queued;
 
     if (job == NULL) {
         return false;
     }
-    queued = job->state == JOB_QUEUED;
-    if (!job_cancel(job, err)) {
-        return false;
+    if (job_ended(job)) {
+        return job_cancel(job, err); /* refuses */
     }
-    if (queued) { /* the record may have been pruned with its end */
-        job = jobs_find(req->server->jobs, req->param[0], err);
-        if (job == NULL) {
-            return false;
-        }
-    }
-    job_reply(req, queued ? 200 : 202, job);
-    return true;
+    return job_wait(job, req, -1.0, err) && job_cancel(job, err);
 }

@@ -11,8 +11,8 @@ static void decode_work(struct request *req)
 {
     struct learn *learn = req->task;
 
-    msg_learn_decode(req->body != NULL ? req->body : "", req->body_len, &learn->limits,
-                     &req->arena, &learn->msg, &req->err);
+    msg_learn_decode(req->body != NULL ? req->body : "", req->body_len, &learn->limits, &req->arena,
+                     &learn->msg, &req->err);
 }
 
 static void decode_done(struct request *req)
@@ -29,8 +29,7 @@ static void decode_done(struct request *req)
 
 bool on_learn(struct request *req, struct err *err)
 {
-    static const char *const known[] = { NULL };
-    struct version *version = pin_version(req, known, err);
+    struct version *version = pin_version(req, err);
     struct learn *learn = arena_alloc(&req->arena, 1, sizeof *learn);
     const struct net_spec *spec;
 

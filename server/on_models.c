@@ -33,8 +33,8 @@ static void model_info(const struct model *model, struct msg_version *served, st
 
 struct create {
     struct msg_model msg;
-    struct net *net;  /* owned */
-    char *folder;     /* owned; NULL: in memory only */
+    struct net *net; /* owned */
+    char *folder;    /* owned; NULL: in memory only */
     double created;
     struct origin origin;
 };
@@ -159,7 +159,6 @@ static void create_done(struct request *req)
 
 bool on_model_put(struct request *req, struct err *err)
 {
-    static const char *const known[] = { NULL };
     struct registry *registry = req->server->registry;
     struct create *create = arena_alloc(&req->arena, 1, sizeof *create);
     char name[NAME_MAX_LEN + 48];
@@ -168,7 +167,7 @@ bool on_model_put(struct request *req, struct err *err)
         return err_set(err, ERR_MEMORY, "", "there is no memory for another model");
     }
     memset(create, 0, sizeof *create);
-    if (!request_query_only(req, known, err) || !registry_reserve(registry, req->param[0], err)) {
+    if (!registry_reserve(registry, req->param[0], err)) {
         return false;
     }
     snprintf(name, sizeof name, "models/%s@%" PRIu64, req->param[0], registry_id(registry));
@@ -234,7 +233,8 @@ static uint64_t job_of(const struct jobs *jobs, const struct model *model)
     return 0;
 }
 
-/* The folder goes first: a model that is not answered for any more must not be back after a restart. */
+/* The folder goes first: a model that is not answered for any more must not be back after a
+ * restart. */
 static void delete_work(struct request *req)
 {
     const struct model *model = req->task;
@@ -260,12 +260,11 @@ static void delete_done(struct request *req)
 
 bool on_model_delete(struct request *req, struct err *err)
 {
-    static const char *const known[] = { "force", NULL };
     struct jobs *jobs = req->server->jobs;
     struct model *model = pin_model(req, err);
     const char *force;
 
-    if (model == NULL || !request_query_only(req, known, err)) {
+    if (model == NULL) {
         return false;
     }
     force = request_query(req, "force");

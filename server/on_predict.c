@@ -69,13 +69,12 @@ static double estimate_us(const struct request *req, const struct net *net)
 
 bool on_predict(struct request *req, struct err *err)
 {
-    static const char *const known[] = { "version", NULL };
     struct predict *predict = arena_alloc(&req->arena, 1, sizeof *predict);
 
     if (predict == NULL) {
         return err_set(err, ERR_MEMORY, "inputs", "do not fit into memory");
     }
-    *predict = (struct predict){ .version = pin_version(req, known, err) };
+    *predict = (struct predict){ .version = pin_version(req, err) };
     if (predict->version == NULL) {
         return false;
     }

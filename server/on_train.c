@@ -155,7 +155,6 @@ static void decode_done(struct request *req)
 
 bool on_train(struct request *req, struct err *err)
 {
-    static const char *const known[] = { NULL };
     struct train *train = arena_alloc(&req->arena, 1, sizeof *train);
 
     if (train == NULL) {
@@ -165,7 +164,7 @@ bool on_train(struct request *req, struct err *err)
     if (!prefer_parse(req, &train->wait, err)) {
         return false;
     }
-    train->version = pin_version(req, known, err);
+    train->version = pin_version(req, err);
     if (train->version == NULL) {
         return false;
     }

@@ -159,7 +159,6 @@ static void export_done(struct request *req)
 
 bool on_export(struct request *req, struct err *err)
 {
-    static const char *const known[] = { "format", "version", NULL };
     struct exporting *exporting = arena_alloc(&req->arena, 1, sizeof *exporting);
     const char *format = request_query(req, "format");
 
@@ -169,7 +168,7 @@ bool on_export(struct request *req, struct err *err)
     if (format != NULL && strcmp(format, "json") != 0) {
         return err_set(err, ERR_FIELD, "format", "must be json, is '%.64s'", format);
     }
-    exporting->version = pin_version(req, known, err);
+    exporting->version = pin_version(req, err);
     if (exporting->version == NULL) {
         return false;
     }

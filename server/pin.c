@@ -41,7 +41,7 @@ static void pin_load(struct request *req, struct version *version, struct err *e
     version_load(version, &pin->waiter);
 }
 
-struct version *pin_version(struct request *req, const char *const *known, struct err *err)
+struct version *pin_version(struct request *req, struct err *err)
 {
     struct model *model = pin_model(req, err);
     const char *text;
@@ -49,7 +49,7 @@ struct version *pin_version(struct request *req, const char *const *known, struc
     char *end = NULL;
     uint64_t number = 0;
 
-    if (model == NULL || !request_query_only(req, known, err)) {
+    if (model == NULL) {
         return NULL;
     }
     text = request_query(req, "version");

@@ -10,7 +10,8 @@ static void save_run(uv_work_t *uv)
     struct msg_version facts;
 
     version_info(version, &facts);
-    store_save(version->model->folder, version->net, publication->labels, &facts, &publication->err);
+    store_save(version->model->folder, version->net, publication->labels, &facts,
+               &publication->err);
 }
 
 static void save_after(uv_work_t *uv, int status)

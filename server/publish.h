@@ -19,8 +19,8 @@ struct publication {
     void (*done)(struct publication *publication);
 };
 
-/* version, labels and done are set. done may be called before this returns: for a model that is not on
- * disk, or when the pool cannot be had. The caller's reference to version stays the caller's. */
+/* version, labels and done are set. done may be called before this returns: for a model that is not
+ * on disk, or when the pool cannot be had. The caller's reference to version stays the caller's. */
 void publish_begin(struct publication *publication);
 
 #endif

@@ -1,5 +1,5 @@
-/* Files that nobody needs any more, removed on the pool; nobody waits for it, and what is left behind
- * when it fails is removed at the next start. Loop thread. */
+/* Files that nobody needs any more, removed on the pool; nobody waits for it, and what is left
+ * behind when it fails is removed at the next start. Loop thread. */
 #ifndef REMOVAL_H
 #define REMOVAL_H
 

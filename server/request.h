@@ -17,6 +17,7 @@
 #include "text.h"
 
 struct MHD_Connection;
+struct http;
 struct route;
 struct server;
 struct request;
@@ -43,6 +44,7 @@ struct reply {
 
 struct request {
     struct server *server;                 /* borrowed; process lifetime */
+    struct http *http;                     /* http.c's: the listener it came by */
     struct MHD_Connection *conn;           /* http.c's; nobody else touches it */
     const struct route *route;             /* NULL: none matched, err says why */
     const char *param[REQUEST_PARAMS_MAX]; /* in the arena, decoded */
@@ -74,9 +76,6 @@ struct request {
 
 /* A query parameter's decoded value, in the arena; NULL when it is not there. "?a" is "". */
 const char *request_query(struct request *req, const char *key);
-/* True if no query parameter but the ones in known (NULL-terminated) is there.
- * Errors: ERR_FIELD at the parameter's name. */
-bool request_query_only(struct request *req, const char *const *known, struct err *err);
 /* A header's value, borrowed until the reply; NULL when it is not there. */
 const char *request_header(struct request *req, const char *name);
 

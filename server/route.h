@@ -12,7 +12,8 @@ enum body_kind {
 
 struct route {
     const char *method;
-    const char *path; /* {x} matches one segment; as it stands, what metrics call the route */
+    const char *path;  /* {x} matches one segment; as it stands, what metrics call the route */
+    const char *query; /* the parameters it takes: "version format"; NULL: none */
     enum body_kind body;
     /* BODY_UPLOAD: before the first byte; sets req->sink. Errors: refused early. */
     bool (*open)(struct request *req, struct err *err);

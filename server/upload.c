@@ -113,13 +113,11 @@ static bool header_parse(const char *text, enum csv_header *ret, struct err *err
 
 static bool query_parse(struct request *req, struct upload *up, struct err *err)
 {
-    static const char *const known[] = { "header", "target", "kind", "delimiter", "shape", NULL };
     const char *kind = request_query(req, "kind");
     const char *delimiter = request_query(req, "delimiter");
     const char *shape = request_query(req, "shape");
 
-    if (!request_query_only(req, known, err) ||
-        !header_parse(request_query(req, "header"), &up->csv.header, err)) {
+    if (!header_parse(request_query(req, "header"), &up->csv.header, err)) {
         return false;
     }
     up->csv.part = up->part;

@@ -17,8 +17,13 @@ struct sum_sink {
 
 static bool sum(struct table_sink *sink, const void *bytes, size_t len, struct err *err)
 {
-    (void)bytes;
+    static char kept[1 << 20];
+
     (void)err;
+    for (size_t at = 0; at < len; at += sizeof kept) { /* what writing to a file's pages costs */
+        memcpy(kept, (const char *)bytes + at, len - at < sizeof kept ? len - at : sizeof kept);
+        __asm__ volatile("" ::"r"(kept) : "memory");
+    }
     ((struct sum_sink *)sink)->bytes += len;
     return true;
 }

@@ -2,7 +2,6 @@
  * clients send. Prints the best of several rounds each: the machine may be shared.
  *
  *   make build/tests/bench/bench_scan && build/tests/bench/bench_scan */
-#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 #include <time.h>
 
 #include "rng.h"
+#include "table.h"
 #include "text.h"
 #include "value.h"
 
@@ -99,6 +99,32 @@ static void report(const struct sample *sample, const char *who,
            (double)sample->len / best * 1e-9, best / ROWS * 1e6, COLS);
 }
 
+static bool sink_values(struct table_sink *sink, const void *bytes, size_t len, struct err *err)
+{
+    static float piece[65536];
+
+    (void)sink;
+    (void)err;
+    memcpy(piece, bytes, len < sizeof piece ? len : sizeof piece);
+    return true;
+}
+
+static size_t read_table(const struct sample *sample)
+{
+    const struct table_limits limits = { .max_features = 65536, .max_rows = 1000000 };
+    struct table_sink sink = { .features = sink_values };
+    struct table_info info;
+    struct err err = { 0 };
+    size_t rows;
+
+    if (!json_table_read(sample->bytes, sample->len, CSV_FEATURES, &limits, &sink, &info, &err)) {
+        return 0;
+    }
+    rows = info.rows;
+    table_info_done(&info);
+    return rows;
+}
+
 static struct sample sample_make(const char *name, const char *fmt, const char *between, int kind)
 {
     struct sample sample = { .name = name };
@@ -168,6 +194,7 @@ int main(void)
         report(&samples[i], "jansson", read_jansson, 3);
         report(&samples[i], "strtof", read_strtof, 5);
         report(&samples[i], "ours", read_ours, ROUNDS);
+        report(&samples[i], "table", read_table, ROUNDS);
         write_report(&samples[i]);
         free(samples[i].bytes);
         free(samples[i].values);

@@ -113,7 +113,7 @@ class Learn(Case):
         self.assertIn(reply.status, (200, 409))
         if reply.status == 409:
             self.problem(reply, 409, "busy")
-        self.ok(self.api.delete("/v1/jobs/" + job["id"]), 200)
+        self.cancel(job)
 
 
 if __name__ == "__main__":

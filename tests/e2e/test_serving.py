@@ -31,7 +31,7 @@ class WhileTraining(Case):
 
         in_threads(len(answers), client)
         self.assertEqual(self.ok(self.api.get("/v1/jobs/" + job["id"]))["state"], "running")
-        self.ok(self.api.delete("/v1/jobs/" + job["id"]), 200)
+        self.cancel(job)
         self.ended(job)
         for one in answers:  # a client never goes back to an older version
             self.assertEqual([a[0] for a in one], sorted(a[0] for a in one))
@@ -79,7 +79,7 @@ class WhileTraining(Case):
         self.assertEqual(len(total), 1000)
         for job in jobs:
             self.assertEqual(self.ok(self.api.get("/v1/jobs/" + job["id"]))["state"], "running")
-            self.ok(self.api.delete("/v1/jobs/" + job["id"]), 200)
+            self.cancel(job)
         for job in jobs:
             self.assertGreater(self.ended(job)["epoch"], 0)
 

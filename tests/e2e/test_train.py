@@ -75,13 +75,14 @@ class Train(Case):
         self.assertEqual(self.ok(self.api.get(at))["version"], job["version"])
 
     def test_prefer_wait_gives_up_in_time(self):
-        at = self.model(XOR)
+        self.digits()
+        at = self.model(DIGITS)
         began = time.monotonic()
-        reply = self.api.post(at + "/train", dict(XOR_ROWS, epochs=LONG), Prefer="wait=1")
+        reply = self.api.post(at + "/train", {"dataset": "digits-train", "epochs": LONG}, Prefer="wait=1")
         job = self.ok(reply, 202)
         self.assertGreaterEqual(time.monotonic() - began, 0.9)
         self.assertEqual(job["state"], "running")
-        self.ok(self.api.delete("/v1/jobs/" + job["id"]), 200)
+        self.cancel(job)
         self.assertEqual(self.ended(job)["state"], "cancelled")
 
     def test_cancel_keeps_what_was_published(self):
@@ -90,7 +91,7 @@ class Train(Case):
         job = self.ok(self.api.post(at + "/train", {"dataset": "digits-train", "epochs": LONG,
                                                     "publish_seconds": 0}), 202)
         self.until(lambda: self.ok(self.api.get(at))["version"], lambda version: version > 2)
-        self.ok(self.api.delete("/v1/jobs/" + job["id"]), 200)
+        self.cancel(job)
         job = self.ended(job)
         self.assertEqual(job["state"], "cancelled")
         model = self.ok(self.api.get(at))
@@ -106,9 +107,9 @@ class Train(Case):
         second = self.ok(self.api.post(at + "/train", dict(XOR_ROWS, epochs=1)), 202)
         third = self.ok(self.api.post(at + "/train", dict(XOR_ROWS, epochs=1)), 202)
         self.assertEqual(self.ok(self.api.get("/v1/jobs/" + second["id"]))["state"], "queued")
-        self.ok(self.api.delete("/v1/jobs/" + second["id"]), 200)
+        self.cancel(second)
         self.assertEqual(self.ended(second)["state"], "cancelled")
-        self.ok(self.api.delete("/v1/jobs/" + first["id"]), 200)
+        self.cancel(first)
         self.assertEqual(self.ended(third)["state"], "succeeded")
         self.assertEqual(self.ended(first)["state"], "cancelled")
 
@@ -225,8 +226,7 @@ class BadPlans(Case):
         xor = self.model(XOR)
         named = self.model(DIGITS, name="named", labels=[str(i) for i in range(10)])
         sums = self.model(DIGITS, name="sums")
-        self.ok(self.api.put("/v1/datasets/pair", {"inputs": [[1, 2]], "labels": ["x"]}), 201)
-        self.ok(self.api.put("/v1/datasets/letters", "1,x\n", "text/csv"), 201)
+        self.ok(self.api.put("/v1/datasets/pair", {"inputs": [[1, 2], [3, 4]], "labels": ["x", "y"]}), 201)
         ones = [[1] * 64]
         sgd = {"name": "sgd", "learning_rate": 0.1}
         with_sgd = lambda **more: dict(XOR_ROWS, optimizer=dict(sgd, **more))  # noqa: E731

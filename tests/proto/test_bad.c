@@ -81,16 +81,25 @@ static size_t walk(const char *kind, case_fn *each)
     return n;
 }
 
-static bool decode(const struct decoder *decoder, const char *body, size_t len, struct err *err)
+/* taken: bytes of the arena that are in use before, so that what it has left ends where we like. */
+static bool decode_in(const struct decoder *decoder, size_t taken, const char *body, size_t len,
+                      struct err *err)
 {
     struct arena arena = { 0 };
-    const bool ok = decoder->decode(body, len, &arena, err);
+    bool ok;
 
+    assert_true(taken == 0 || arena_alloc(&arena, taken, 1) != NULL);
+    ok = decoder->decode(body, len, &arena, err);
     arena_done(&arena);
     if (ok != (err->code == ERR_NONE)) {
         fail_msg("%s: result and error disagree", decoder->name);
     }
     return ok;
+}
+
+static bool decode(const struct decoder *decoder, const char *body, size_t len, struct err *err)
+{
+    return decode_in(decoder, 0, body, len, err);
 }
 
 static size_t wrong; /* errors that were not as expected; all are shown before the test fails */
@@ -216,10 +225,29 @@ static void starve(const struct decoder *decoder, const char *dir, const char *b
     assert_int_equal(err.code, ERR_NONE);
 }
 
+/* With room in the arena for less and less, and none to be had when that is used up. */
+static void squeeze(const struct decoder *decoder, const char *dir, const char *body, size_t len)
+{
+    const size_t block = 64 * 1024, step = 64; /* what arena.c makes a block of, and aligns to */
+
+    for (size_t left = 0; left < block / 3; left += step) {
+        struct err err = { 0 };
+
+        fail_malloc_start(2); /* the first is the block */
+        decode_in(decoder, block - step - left, body, len, &err);
+        fail_malloc_at = 0;
+        if (fail_malloc_live != 0 || (fail_malloc_calls >= 2) != (err.code == ERR_MEMORY)) {
+            fail_msg("%s: with room for %zu bytes: %ld leaks, %zu calls, error %d", dir, left,
+                     fail_malloc_live, fail_malloc_calls, (int)err.code);
+        }
+    }
+}
+
 static void running_out_of_memory_is_an_error_and_no_leak(void **state)
 {
     (void)state;
     walk("good", starve);
+    walk("good", squeeze);
 }
 
 int main(void)

@@ -49,7 +49,7 @@ static int digits_in(const char *text)
 
 static void check(float value, int shortness)
 {
-    char text[DECIMAL_F32_MAX], libc[32];
+    char text[DECIMAL_MAX], libc[32];
     const char *at = text;
     const size_t len = decimal_f32(value, text);
     float back = 99.0F;
@@ -109,7 +109,7 @@ static void known_numbers_look_as_they_should(void **state)
 
     (void)state;
     for (size_t i = 0; i < N(cases); i++) {
-        char text[DECIMAL_F32_MAX + 1];
+        char text[DECIMAL_MAX + 1];
 
         text[decimal_f32(cases[i].value, text)] = '\0';
         assert_string_equal(text, cases[i].text);
@@ -181,7 +181,7 @@ static void doubles_read_back(void **state)
         { -2.5e-9, "-2.5e-9" },
     };
     struct rng rng;
-    char text[DECIMAL_F64_MAX + 1];
+    char text[DECIMAL_MAX + 1];
 
     (void)state;
     for (size_t i = 0; i < N(cases); i++) {
@@ -197,7 +197,7 @@ static void doubles_read_back(void **state)
         memcpy(&value, &bits, sizeof value);
         if (isfinite(value)) {
             len = decimal_f64(value, text);
-            assert_true(len < DECIMAL_F64_MAX);
+            assert_true(len < DECIMAL_MAX);
             text[len] = '\0';
             assert_true(strtod(text, NULL) == value);
         }

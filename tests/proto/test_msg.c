@@ -163,6 +163,7 @@ static void what_train_says_arrives(void **state)
     assert_int_equal(msg.validation.rows.labels[0].index, 1);
     assert_int_equal(msg.epochs, 30);
     assert_int_equal(msg.publish, PUBLISH_BEST);
+    assert_string_equal(publish_name(msg.publish), "best");
     assert_true(msg.publish_seconds == 0.1);
     msg_plan_encode(&text, &msg.plan);
     assert_text(&text, "\"batch_size\": 10, \"optimizer\": {\"name\": \"sgd\", \"learning_rate\": "
@@ -189,6 +190,50 @@ static void learn_tells_what_was_said_from_what_was_not(void **state)
     assert_true(msg_learn_decode(more, sizeof more - 1, &limits, &arena, &msg, &err));
     assert_true(msg.has_optimizer && !msg.has_l2);
     assert_true(msg.plan.learning_rate == 0.1F);
+    arena_done(&arena);
+}
+
+static void as_many_labels_as_rows_are_kept(void **state)
+{
+    struct text text = { 0 };
+    struct msg_learn msg;
+    struct err err = { 0 };
+
+    (void)state;
+    text_str(&text, "{\"labels\": [");
+    for (int i = 0; i < 100; i++) {
+        text_printf(&text, i % 2 == 0 ? "%s%d" : "%s\"class %d\"", i == 0 ? "" : ", ", i);
+    }
+    text_str(&text, "], \"inputs\": [");
+    for (int i = 0; i < 100; i++) {
+        text_printf(&text, "%s[%d]", i == 0 ? "" : ", ", i);
+    }
+    text_str(&text, "]}");
+    assert_true(msg_learn_decode(text.data, text.len, &limits, &arena, &msg, &err));
+    assert_int_equal(msg.rows.n_labels, 100);
+    assert_int_equal(msg.rows.labels[98].index, 98);
+    assert_null(msg.rows.labels[98].name);
+    assert_string_equal(msg.rows.labels[99].name, "class 99");
+    assert_true(msg.rows.inputs.data[99] == 99.0F);
+    text_done(&text);
+    arena_done(&arena);
+}
+
+/* Where nobody says how wide rows are, the first one does. */
+static void a_first_row_must_have_a_width(void **state)
+{
+    static const char empty[] = "{\"inputs\": [[]], \"labels\": [1]}";
+    static const char ragged[] = "{\"inputs\": [[1, 2], [1]], \"labels\": [1]}";
+    struct msg_learn msg;
+    struct err err = { 0 }, err2 = { 0 };
+
+    (void)state;
+    assert_false(msg_learn_decode(empty, sizeof empty - 1, &limits, &arena, &msg, &err));
+    assert_string_equal(err.where, "inputs[0]");
+    assert_string_equal(err.text, "has no values");
+    assert_false(msg_learn_decode(ragged, sizeof ragged - 1, &limits, &arena, &msg, &err2));
+    assert_string_equal(err2.where, "inputs[1]");
+    assert_string_equal(err2.text, "has 1 values, expected 2");
     arena_done(&arena);
 }
 
@@ -293,6 +338,8 @@ int main(void)
         cmocka_unit_test(what_train_does_not_say_has_its_default),
         cmocka_unit_test(what_train_says_arrives),
         cmocka_unit_test(learn_tells_what_was_said_from_what_was_not),
+        cmocka_unit_test(as_many_labels_as_rows_are_kept),
+        cmocka_unit_test(a_first_row_must_have_a_width),
         cmocka_unit_test(promote_takes_a_version),
         cmocka_unit_test(names_are_checked_byte_by_byte),
         cmocka_unit_test(labels_become_indices),

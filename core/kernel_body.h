@@ -1,0 +1,440 @@
+/* Every loop of a struct kernel, compiled once an instruction set. The including file sets
+ * KERNEL_TABLE and KERNEL_NAME and includes its vec_*.h, which needs these two: */
+#define FLUSH_BITS 0x21800000     /* 2^-60 */
+#define SQRT_HALF_BITS 0x3f3504f3 /* sqrt(1/2) */
+
+#include <math.h>
+#include <string.h>
+
+#include "kernel.h"
+#include VEC_HEADER
+#include "kernel_math.h"
+#include "kernel_tile.h"
+
+#define K_BLOCK 512 /* times that a tile runs before the next tile: what fits into the caches */
+
+/* --- activations --- */
+
+V vf act_of(enum act act, vf z)
+{
+    switch (act) {
+    case ACT_SIGMOID:
+        return v_sigmoid(z);
+    case ACT_TANH:
+        return v_flush(v_tanh(z));
+    case ACT_RELU:
+        return v_flush(v_max(v_set(0.0f), z)); /* 0 > z ? 0 : z, so that a NaN stays */
+    default:
+        return v_flush(z);
+    }
+}
+
+/* sigma'(z) in terms of a, times dx. */
+V vf act_slope(enum act act, vf a, vf dx)
+{
+    const vf one = v_set(1.0f);
+
+    switch (act) {
+    case ACT_SIGMOID:
+        return v_mul(dx, v_mul(a, v_sub(one, a)));
+    case ACT_TANH:
+        return v_mul(dx, v_fma(v_xor(a, v_set(-0.0f)), a, one));
+    case ACT_RELU:
+        return v_select_lt(v_set(0.0f), a, dx, v_set(0.0f));
+    default:
+        return dx;
+    }
+}
+
+V void act_rows(enum act act, size_t width, size_t m, float *z, size_t ld)
+{
+    for (size_t i = 0; i < m; i++) {
+        for (size_t j = 0; j < width; j += VL) {
+            v_store(z + i * ld + j, act_of(act, v_load(z + i * ld + j)));
+        }
+    }
+}
+
+/* One loop for each, with the choice made outside it. width is a multiple of VL. */
+static void act_run(enum act act, size_t width, size_t m, float *z, size_t ld)
+{
+    switch (act) {
+    case ACT_SIGMOID:
+        act_rows(ACT_SIGMOID, width, m, z, ld);
+        break;
+    case ACT_TANH:
+        act_rows(ACT_TANH, width, m, z, ld);
+        break;
+    case ACT_RELU:
+        act_rows(ACT_RELU, width, m, z, ld);
+        break;
+    default:
+        act_rows(ACT_LINEAR, width, m, z, ld);
+        break;
+    }
+}
+
+/* --- forward --- */
+
+V void forward_tile(size_t mr, size_t np, const struct tile *tile, const float *b, float *out,
+                    size_t ldo)
+{
+    vf acc[MR_MAX][8 * PV];
+
+    if (b != NULL) {
+        tile_load(mr, np, acc, b, 0, PANEL);
+    } else {
+        tile_load(mr, np, acc, out, ldo, PANEL);
+    }
+    tile_run(tile, mr, np, acc);
+    tile_store(mr, np, acc, out, ldo, PANEL);
+}
+
+static void forward_part(const struct kernel_forward *job, size_t p, size_t k, size_t n,
+                         struct cut cut)
+{
+    struct tile tile = { .sr = job->ldx, .st = 1, .vp = job->stride, .vt = PANEL, .n = n };
+    const float *b = k == 0 ? job->b + p * PANEL : NULL;
+
+    for (size_t i = 0; i < cut.blocks; i++) {
+        const size_t r = cut_at(&cut, job->m, i);
+        const size_t rows = cut_at(&cut, job->m, i + 1) - r;
+        float *out = job->out + r * job->ldo + p * PANEL;
+
+        tile.s = job->x + r * job->ldx + k;
+        tile.v = job->w + p * job->stride + k * PANEL;
+        TILE_DISPATCH(forward_tile, rows, cut.np, &tile, b, out, job->ldo)
+        if (k + n == job->in && !job->raw) {
+            act_run(job->act, cut.np * PANEL, rows, out, job->ldo);
+        }
+    }
+}
+
+static void kernel_run_forward(const struct kernel_forward *job)
+{
+    for (size_t k = 0; k < job->in;) {
+        const size_t left = job->in - k;
+        const size_t n = left <= K_BLOCK + K_BLOCK / 2 ? left : K_BLOCK;
+
+        for (size_t p = job->p0; p < job->p1;) {
+            const struct cut cut = tile_cut(job->m, job->p1 - p);
+
+            forward_part(job, p, k, n, cut);
+            p += cut.np;
+        }
+        k += n;
+    }
+}
+
+/* --- BP2 --- */
+
+V void delta_tile(size_t mr, size_t np, struct tile tile, bool first, size_t panels, size_t stride,
+                  float *c, size_t cp)
+{
+    vf acc[MR_MAX][8 * PV];
+
+    if (first) {
+        tile_zero(mr, np, acc);
+    } else {
+        tile_load(mr, np, acc, c, PANEL, cp);
+    }
+    for (size_t p = 0; p < panels; p++) {
+        tile_run(&tile, mr, np, acc);
+        tile.s += stride;
+        tile.v += PANEL * PANEL;
+    }
+    tile_store(mr, np, acc, c, PANEL, cp);
+}
+
+/* All rows for panels p .. p + n - 1 of the layer above and units k .. k + rows - 1 below. */
+static void delta_part(const struct kernel_delta *job, size_t p, size_t n, size_t k, size_t rows,
+                       size_t np_max)
+{
+    const size_t blocks = round_up(job->m, PANEL) / PANEL;
+    struct tile tile = { .sr = PANEL, .st = 1, .vp = job->ldt, .vt = PANEL, .n = PANEL };
+
+    tile.s = job->w + p * job->stride + k * PANEL;
+    for (size_t i = 0; i < blocks;) {
+        const size_t left = blocks - i;
+        const size_t np = np_max <= left ? np_max : left >= 2 && np_max >= 2 ? 2 : 1;
+        float *c = job->dxt + i * job->ldxt + k * PANEL;
+
+        tile.v = job->dt + i * job->ldt + p * PANEL * PANEL;
+        TILE_DISPATCH(delta_tile, rows, np, tile, p == 0, n, job->stride, c, job->ldxt)
+        i += np;
+    }
+}
+
+/* 16 rows by 16 units: from the transposed sums to dx, and back to the transposed form. */
+V void delta_block(enum act act, const float *a, float *dx, size_t ld, float *dxt)
+{
+    for (size_t i = 0; i < PANEL; i += VL) {
+        for (size_t j = 0; j < PANEL; j += VL) {
+            vf sq[VL];
+
+            UNROLL
+            for (size_t t = 0; t < VL; t++) {
+                sq[t] = v_flush(v_load(dxt + (j + t) * PANEL + i));
+            }
+            v_transpose(sq);
+            UNROLL
+            for (size_t t = 0; t < VL; t++) {
+                sq[t] = v_flush(act_slope(act, v_load(a + (i + t) * ld + j), sq[t]));
+                v_store(dx + (i + t) * ld + j, sq[t]);
+            }
+            v_transpose(sq);
+            UNROLL
+            for (size_t t = 0; t < VL; t++) {
+                v_store(dxt + (j + t) * PANEL + i, sq[t]);
+            }
+        }
+    }
+}
+
+static void delta_finish(const struct kernel_delta *job)
+{
+    for (size_t m = 0; m < job->m; m += PANEL) {
+        for (size_t k = job->k0; k < job->k1; k += PANEL) {
+            const float *a = job->a + m * job->lda + k;
+            float *dx = job->dx + m * job->lda + k;
+            float *dxt = job->dxt + m / PANEL * job->ldxt + k * PANEL;
+
+            switch (job->act) {
+            case ACT_SIGMOID:
+                delta_block(ACT_SIGMOID, a, dx, job->lda, dxt);
+                break;
+            case ACT_TANH:
+                delta_block(ACT_TANH, a, dx, job->lda, dxt);
+                break;
+            case ACT_RELU:
+                delta_block(ACT_RELU, a, dx, job->lda, dxt);
+                break;
+            default:
+                delta_block(ACT_LINEAR, a, dx, job->lda, dxt);
+                break;
+            }
+        }
+    }
+}
+
+static void kernel_run_delta(const struct kernel_delta *job)
+{
+    const size_t span = job->k1 - job->k0;
+    const size_t chunk = K_BLOCK / 2 / PANEL;
+    const size_t blocks = round_up(job->m, PANEL) / PANEL;
+    /* Here units are the scalars and batch rows the vectors. */
+    const struct cut cut = tile_cut(span, blocks);
+
+    for (size_t p = 0; p < job->panels; p += chunk) {
+        const size_t n = job->panels - p < chunk ? job->panels - p : chunk;
+
+        for (size_t i = 0; i < cut.blocks; i++) {
+            const size_t k = cut_at(&cut, span, i);
+
+            delta_part(job, p, n, job->k0 + k, cut_at(&cut, span, i + 1) - k, cut.np);
+        }
+    }
+    delta_finish(job);
+}
+
+/* --- BP4 and the step --- */
+
+enum step_kind { STEP_PLAIN, STEP_DECAY, STEP_MOMENTUM };
+
+/* The new value of w with the sum g of its gradient over the batch; *v is its velocity. */
+V vf step_of(enum step_kind kind, const struct kernel_step *step, bool bias, vf g, vf w, float *v)
+{
+    vf t, vel;
+
+    switch (kind) {
+    case STEP_PLAIN:
+        return v_fma(g, v_set(step->rate), w);
+    case STEP_DECAY:
+        return v_flush(v_fma(g, v_set(step->rate), v_mul(w, v_set(step->decay))));
+    default:
+        t = v_mul(g, v_set(step->inv_m));
+        if (!bias && step->l2_n != 0.0f) {
+            t = v_fma(w, v_set(step->l2_n), t);
+        }
+        vel = v_flush(v_fma(v_set(step->mu), v_load(v), t));
+        v_store(v, vel);
+        if (step->nesterov) {
+            vel = v_fma(v_set(step->mu), vel, t);
+        }
+        w = v_fma(vel, v_set(-step->eta), w);
+        return !bias && step->l2_n != 0.0f ? v_flush(w) : w;
+    }
+}
+
+V void update_tile(size_t mr, size_t np, const struct tile *tile, enum step_kind kind,
+                   const struct kernel_step *step, float *w, float *vw, size_t stride)
+{
+    vf acc[MR_MAX][8 * PV];
+
+    tile_zero(mr, np, acc);
+    tile_run(tile, mr, np, acc);
+    UNROLL
+    for (size_t r = 0; r < mr; r++) {
+        UNROLL
+        for (size_t i = 0; i < np * PV; i++) {
+            const size_t at = i / PV * stride + r * PANEL + i % PV * VL;
+
+            v_store(w + at, step_of(kind, step, false, acc[r][i], v_load(w + at),
+                                    kind == STEP_MOMENTUM ? vw + at : NULL));
+        }
+    }
+}
+
+V void update_panels(const struct kernel_update *job, enum step_kind kind, size_t p, struct cut cut)
+{
+    struct tile tile = { .sr = 1, .st = job->ldx, .vp = PANEL, .vt = job->ldd, .n = job->m };
+
+    tile.v = job->d + p * PANEL;
+    for (size_t i = 0; i < cut.blocks; i++) {
+        const size_t k = cut_at(&cut, job->in, i);
+        const size_t rows = cut_at(&cut, job->in, i + 1) - k;
+        const size_t at = p * job->stride + k * PANEL;
+        float *vw = kind == STEP_MOMENTUM ? job->vw + at : NULL;
+
+        tile.s = job->x + k;
+        TILE_DISPATCH(update_tile, rows, cut.np, &tile, kind, job->step, job->w + at, vw,
+                      job->stride)
+    }
+}
+
+/* dC/db is the plain sum of d down the batch. */
+V void update_bias(const struct kernel_update *job, enum step_kind kind, size_t j)
+{
+    vf g = v_set(0.0f);
+
+    for (size_t i = 0; i < job->m; i++) {
+        g = v_add(g, v_load(job->d + i * job->ldd + j));
+    }
+    v_store(job->b + j, step_of(kind, job->step, true, g, v_load(job->b + j),
+                                kind == STEP_MOMENTUM ? job->vb + j : NULL));
+}
+
+V void update_as(const struct kernel_update *job, enum step_kind kind)
+{
+    for (size_t p = job->p0; p < job->p1;) {
+        const struct cut cut = tile_cut(job->in, job->p1 - p);
+
+        update_panels(job, kind, p, cut);
+        p += cut.np;
+    }
+    for (size_t j = job->p0 * PANEL; j < job->p1 * PANEL; j += VL) {
+        update_bias(job, kind == STEP_DECAY ? STEP_PLAIN : kind, j);
+    }
+}
+
+static void update_plain(const struct kernel_update *job)
+{
+    update_as(job, STEP_PLAIN);
+}
+static void update_decay(const struct kernel_update *job)
+{
+    update_as(job, STEP_DECAY);
+}
+static void update_momentum(const struct kernel_update *job)
+{
+    update_as(job, STEP_MOMENTUM);
+}
+
+static void kernel_run_update(const struct kernel_update *job)
+{
+    if (job->step->momentum) {
+        update_momentum(job);
+    } else if (job->step->decay != 1.0f) {
+        update_decay(job);
+    } else {
+        update_plain(job);
+    }
+}
+
+#include "kernel_cost.h"
+
+/* --- inputs --- */
+
+V vf gather_one(enum dtype dtype, const void *x, size_t i)
+{
+    return dtype == DTYPE_U8 ? v_load_u8((const uint8_t *)x + i) : v_load((const float *)x + i);
+}
+
+V void gather_as(enum dtype dtype, const void *x, size_t width, const struct norm_map *norm,
+                 float *out)
+{
+    const size_t whole = width / VL * VL;
+    float tail[3][VL] = { { 0 }, { 0 }, { 0 } };
+    uint8_t bytes[VL] = { 0 };
+
+    for (size_t i = 0; i < whole; i += VL) {
+        vf a = gather_one(dtype, x, i);
+
+        if (norm != NULL) {
+            a = v_mul(v_sub(a, v_load(norm->shift + i)), v_load(norm->scale + i));
+        }
+        v_store(out + i, v_flush(a));
+    }
+    if (whole < width) {
+        vf a;
+
+        for (size_t i = whole; i < width; i++) {
+            if (dtype == DTYPE_U8) {
+                bytes[i - whole] = ((const uint8_t *)x)[i];
+            } else {
+                tail[0][i - whole] = ((const float *)x)[i];
+            }
+            tail[1][i - whole] = norm != NULL ? norm->shift[i] : 0.0f;
+            tail[2][i - whole] = norm != NULL ? norm->scale[i] : 0.0f;
+        }
+        a = dtype == DTYPE_U8 ? v_load_u8(bytes) : v_load(tail[0]);
+        if (norm != NULL) {
+            a = v_mul(v_sub(a, v_load(tail[1])), v_load(tail[2]));
+        }
+        v_store(out + whole, v_flush(a));
+    }
+}
+
+static void kernel_run_gather(enum dtype dtype, const void *x, size_t width,
+                              const struct norm_map *norm, float *out)
+{
+    if (norm != NULL && norm->shift == NULL) {
+        norm = NULL;
+    }
+    if (dtype == DTYPE_U8) {
+        gather_as(DTYPE_U8, x, width, norm, out);
+    } else {
+        gather_as(DTYPE_F32, x, width, norm, out);
+    }
+}
+
+static void kernel_run_map(int what, const float *x, float *out, size_t n)
+{
+    for (size_t i = 0; i < n; i += VL) {
+        float in[VL] = { 0 }, to[VL];
+        const size_t here = n - i < VL ? n - i : VL;
+        vf a;
+
+        memcpy(in, x + i, here * sizeof *in);
+        a = v_load(in);
+        a = what == MAP_EXP       ? v_exp(a)
+            : what == MAP_LN      ? v_ln(a)
+            : what == MAP_LOG1P   ? v_log1p(a)
+            : what == MAP_SIGMOID ? v_sigmoid(a)
+                                  : v_tanh(a);
+        v_store(to, a);
+        memcpy(out + i, to, here * sizeof *out);
+    }
+}
+
+static const struct kernel table = {
+    .name = KERNEL_NAME,
+    .forward = kernel_run_forward,
+    .delta = kernel_run_delta,
+    .update = kernel_run_update,
+    .cost = kernel_run_cost,
+    .activate = kernel_run_activate,
+    .gather = kernel_run_gather,
+    .map = kernel_run_map,
+};
+const struct kernel *const KERNEL_TABLE = &table;

@@ -1,0 +1,247 @@
+/* The block holds, layer by layer, the weight panels and then the biases:
+ *
+ *   panel p of layer l    block[w_at + p * stride + k * 16 + j % 16] = W[j][k], p = j / 16
+ *   biases of layer l     block[b_at + j]
+ *
+ * stride is 16 times the fan-in made even, and biases take a multiple of 32, so that every panel
+ * and every pair of bias panels starts a pair of cache lines. Pads are +0 and stay so. */
+#include "net.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel.h"
+#include "rng.h"
+
+#define BLOCK_ALIGN 128
+
+static bool block_alloc(size_t len, float **ret, struct err *err)
+{
+    size_t size;
+    float *block;
+
+    if (__builtin_mul_overflow(len, sizeof *block, &size)) {
+        return err_set(err, ERR_MEMORY, "", "no memory for %zu parameters", len);
+    }
+    block = aligned_alloc(BLOCK_ALIGN, round_up(size, BLOCK_ALIGN));
+    if (block == NULL) {
+        return err_set(err, ERR_MEMORY, "", "no memory for %zu bytes of parameters", size);
+    }
+    *ret = block;
+    return true;
+}
+
+static void net_lay_out(struct net *net)
+{
+    size_t in = net->spec.inputs, at = 0;
+
+    for (size_t l = 0; l < net->spec.n_layers; l++) {
+        struct net_layer *layer = &net->layer[l];
+
+        layer->in = in;
+        layer->out = net->spec.layers[l].units;
+        layer->act = net->spec.layers[l].act;
+        layer->panels = round_up(layer->out, PANEL) / PANEL;
+        layer->stride = round_up(in, 2) * PANEL;
+        layer->w_at = at;
+        layer->b_at = at + layer->panels * layer->stride;
+        at = layer->b_at + round_up(layer->out, LD_UNIT);
+        in = layer->out;
+    }
+    net->block_len = at;
+    net->n_params = spec_params(&net->spec);
+}
+
+bool net_create(const struct net_spec *spec, struct net **ret, struct err *err)
+{
+    struct net *net = calloc(1, sizeof *net);
+
+    if (net == NULL) {
+        return err_set(err, ERR_MEMORY, "", "no memory for a network");
+    }
+    net->spec = *spec;
+    net->kernel = kernel_chosen();
+    net_lay_out(net);
+    if (!block_alloc(net->block_len, &net->block, err)) {
+        free(net);
+        return false;
+    }
+    memset(net->block, 0, net->block_len * sizeof *net->block);
+    *ret = net;
+    return true;
+}
+
+bool net_clone(const struct net *net, struct net **ret, struct err *err)
+{
+    struct net *clone;
+
+    if (!net_create(&net->spec, &clone, err)) {
+        return false;
+    }
+    clone->kernel = net->kernel;
+    memcpy(clone->block, net->block, net->block_len * sizeof *net->block);
+    if (net->shift != NULL && !net_set_norm(clone, net->shift, net->scale, err)) {
+        net_free(clone);
+        return false;
+    }
+    *ret = clone;
+    return true;
+}
+
+void net_free(struct net *net)
+{
+    if (net == NULL) {
+        return;
+    }
+    free(net->block);
+    free(net->shift);
+    free(net->scale);
+    free(net);
+}
+
+bool net_set_norm(struct net *net, const float *shift, const float *scale, struct err *err)
+{
+    const size_t size = net->spec.inputs * sizeof *shift;
+    float *new_shift = malloc(size), *new_scale = malloc(size);
+
+    if (new_shift == NULL || new_scale == NULL) {
+        free(new_shift);
+        free(new_scale);
+        return err_set(err, ERR_MEMORY, "", "no memory for the normalisation");
+    }
+    memcpy(new_shift, shift, size);
+    memcpy(new_scale, scale, size);
+    free(net->shift);
+    free(net->scale);
+    net->shift = new_shift;
+    net->scale = new_scale;
+    return true;
+}
+
+static float *weight_at(const struct net *net, const struct net_layer *layer, size_t j, size_t k)
+{
+    return net->block + layer->w_at + j / PANEL * layer->stride + k * PANEL + j % PANEL;
+}
+
+/* The standard deviation that spec.init draws a layer's weights with. */
+static double init_deviation(enum init init, const struct net_layer *layer)
+{
+    switch (init) {
+    case INIT_SCALED_NORMAL:
+        return sqrt(1.0 / (double)layer->in);
+    case INIT_XAVIER:
+        return sqrt(2.0 / (double)(layer->in + layer->out));
+    case INIT_HE:
+        return sqrt(2.0 / (double)layer->in);
+    default:
+        return 1.0;
+    }
+}
+
+void net_init(struct net *net)
+{
+    struct rng rng;
+
+    rng_init(&rng, net->spec.seed);
+    for (size_t l = 0; l < net->spec.n_layers; l++) {
+        const struct net_layer *layer = &net->layer[l];
+        const double deviation = init_deviation(net->spec.init, layer);
+
+        for (size_t j = 0; j < layer->out; j++) {
+            for (size_t k = 0; k < layer->in; k++) {
+                *weight_at(net, layer, j, k) = (float)(deviation * rng_normal(&rng));
+            }
+        }
+        for (size_t j = 0; j < layer->out; j++) {
+            net->block[layer->b_at + j] =
+                net->spec.bias_init == BIAS_NORMAL ? (float)rng_normal(&rng) : 0.0f;
+        }
+    }
+}
+
+void net_get_layer(const struct net *net, size_t l, float *w, float *b)
+{
+    const struct net_layer *layer = &net->layer[l];
+
+    for (size_t j = 0; j < layer->out; j++) {
+        for (size_t k = 0; k < layer->in; k++) {
+            w[j * layer->in + k] = *weight_at(net, layer, j, k);
+        }
+    }
+    memcpy(b, net->block + layer->b_at, layer->out * sizeof *b);
+}
+
+void net_set_layer(struct net *net, size_t l, const float *w, const float *b)
+{
+    const struct net_layer *layer = &net->layer[l];
+
+    for (size_t j = 0; j < layer->out; j++) {
+        for (size_t k = 0; k < layer->in; k++) {
+            *weight_at(net, layer, j, k) = w[j * layer->in + k];
+        }
+    }
+    memcpy(net->block + layer->b_at, b, layer->out * sizeof *b);
+}
+
+bool net_finite(const struct net *net)
+{
+    float sum = 0.0f; /* 0 * x is 0 for every finite x */
+
+    for (size_t i = 0; i < net->block_len; i++) {
+        sum += 0.0f * net->block[i];
+    }
+    return sum == 0.0f;
+}
+
+size_t net_ld(size_t n)
+{
+    const size_t ld = round_up(n, LD_UNIT);
+
+    return ld % 128 == 0 ? ld + LD_UNIT : ld;
+}
+
+size_t net_ld_max(const struct net *net)
+{
+    size_t most = 0;
+
+    for (size_t l = 0; l < net->spec.n_layers; l++) {
+        const size_t ld = net_ld(net->layer[l].out);
+
+        most = ld > most ? ld : most;
+    }
+    return most;
+}
+
+void net_forward(const struct net *net, size_t l, size_t p0, size_t p1, const float *x, size_t ldx,
+                 size_t m, float *out, size_t ldo)
+{
+    const struct net_layer *layer = &net->layer[l];
+    const struct kernel_forward job = {
+        .w = net->block + layer->w_at,
+        .b = net->block + layer->b_at,
+        .stride = layer->stride,
+        .in = layer->in,
+        .p0 = p0,
+        .p1 = p1,
+        .x = x,
+        .ldx = ldx,
+        .m = m,
+        .out = out,
+        .ldo = ldo,
+        .act = layer->act,
+        .raw = l + 1 == net->spec.n_layers,
+    };
+
+    net->kernel->forward(&job);
+}
+
+size_t net_flops(const struct net *net)
+{
+    size_t weights = 0;
+
+    for (size_t l = 0; l < net->spec.n_layers; l++) {
+        weights += net->layer[l].in * net->layer[l].out;
+    }
+    return 2 * weights;
+}

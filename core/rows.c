@@ -1,0 +1,160 @@
+#include "rows.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+#include "kernel.h"
+
+static const void *row_at(const struct rows *x, size_t i)
+{
+    const size_t size = x->dtype == DTYPE_U8 ? sizeof(uint8_t) : sizeof(float);
+
+    return (const unsigned char *)x->data + i * x->width * size;
+}
+
+void rows_gather(const struct rows *x, const uint32_t *index, size_t first, size_t n,
+                 const struct norm_map *norm, float *out, size_t ld)
+{
+    const struct kernel *kernel = kernel_chosen();
+    const size_t whole = round_up(x->width, PANEL);
+
+    assert(ld >= whole && ld % PANEL == 0);
+    for (size_t i = 0; i < n; i++) {
+        const size_t at = index != NULL ? index[i] : first + i;
+        float *to = out + i * ld;
+
+        kernel->gather(x->dtype, row_at(x, at), x->width, norm, to);
+        for (size_t j = x->width; j < ld; j++) {
+            to[j] = 0.0f;
+        }
+    }
+}
+
+static double value_at(const struct rows *x, size_t i, size_t j)
+{
+    return x->dtype == DTYPE_U8 ? (double)((const uint8_t *)row_at(x, i))[j]
+                                : (double)((const float *)row_at(x, i))[j];
+}
+
+static void fit_standard(const struct rows *x, size_t j, double *shift, double *scale)
+{
+    double sum = 0.0, squares = 0.0, mean;
+
+    for (size_t i = 0; i < x->n; i++) {
+        sum += value_at(x, i, j);
+    }
+    mean = sum / (double)x->n;
+    for (size_t i = 0; i < x->n; i++) {
+        const double d = value_at(x, i, j) - mean;
+
+        squares += d * d;
+    }
+    *shift = mean;
+    *scale = squares > 0.0 ? 1.0 / sqrt(squares / (double)x->n) : 1.0;
+}
+
+static void fit_minmax(const struct rows *x, size_t j, double *shift, double *scale)
+{
+    double least = value_at(x, 0, j), most = least;
+
+    for (size_t i = 1; i < x->n; i++) {
+        const double v = value_at(x, i, j);
+
+        least = v < least ? v : least;
+        most = v > most ? v : most;
+    }
+    *shift = least;
+    *scale = most > least ? 1.0 / (most - least) : 1.0;
+}
+
+void norm_fit(enum norm norm, const struct rows *x, float *shift, float *scale)
+{
+    assert(norm == NORM_UNIT || x->n >= 1);
+    for (size_t j = 0; j < x->width; j++) {
+        double from = 0.0, by = norm == NORM_UNIT ? 1.0 / 255.0 : 1.0;
+
+        if (norm == NORM_STANDARD) {
+            fit_standard(x, j, &from, &by);
+        } else if (norm == NORM_MINMAX) {
+            fit_minmax(x, j, &from, &by);
+        }
+        shift[j] = (float)from;
+        scale[j] = isfinite((float)by) ? (float)by : 1.0f;
+    }
+}
+
+static bool classes_check(const struct data *data, size_t outputs, struct err *err)
+{
+    for (size_t i = 0; i < data->x.n; i++) {
+        const uint32_t c = data->map != NULL ? data->map[data->classes[i]] : data->classes[i];
+
+        if (c >= outputs) {
+            err_set(err, ERR_RANGE, "", "must be below %zu, the number of outputs, is %u", outputs,
+                    c);
+            return err_in(err, "labels[%zu]", i);
+        }
+    }
+    return true;
+}
+
+static bool row_check(const float *y, size_t n, enum cost cost, struct err *err)
+{
+    double sum = 0.0;
+
+    for (size_t j = 0; j < n; j++) {
+        const double v = y[j];
+
+        if (!isfinite(v)) {
+            err_set(err, ERR_RANGE, "", "must be finite, is %g", v);
+            return err_in(err, "[%zu]", j);
+        }
+        if (cost == COST_CROSS_ENTROPY && (v < 0.0 || v > 1.0)) {
+            err_set(err, ERR_RANGE, "", "must be 0 to 1 for cross_entropy, is %g", v);
+            return err_in(err, "[%zu]", j);
+        }
+        if (cost == COST_LOG_LIKELIHOOD && v < 0.0) {
+            err_set(err, ERR_RANGE, "", "must be 0 or more for log_likelihood, is %g", v);
+            return err_in(err, "[%zu]", j);
+        }
+        sum += v;
+    }
+    if (cost == COST_LOG_LIKELIHOOD && !(fabs(sum - 1.0) <= 1e-5)) {
+        return err_set(err, ERR_RANGE, "", "must sum to 1 for log_likelihood, sums to %.9g", sum);
+    }
+    return true;
+}
+
+bool data_check(const struct data *data, const struct net_spec *spec, struct err *err)
+{
+    const size_t outputs = spec_outputs(spec);
+
+    if (data->classes != NULL) {
+        return classes_check(data, outputs, err);
+    }
+    for (size_t i = 0; i < data->x.n; i++) {
+        if (!row_check(data->values + i * outputs, outputs, spec->cost, err)) {
+            return err_in(err, "targets[%zu]", i);
+        }
+    }
+    return true;
+}
+
+void data_gather(const struct data *data, const uint32_t *index, size_t first, size_t n,
+                 size_t outputs, float *y, size_t ld)
+{
+    for (size_t i = 0; i < n; i++) {
+        const size_t at = index != NULL ? index[i] : first + i;
+        float *to = y + i * ld;
+
+        if (data->classes != NULL) {
+            const uint32_t c = data->classes[at];
+
+            memset(to, 0, ld * sizeof *to);
+            to[data->map != NULL ? data->map[c] : c] = 1.0f;
+        } else {
+            memcpy(to, data->values + at * outputs, outputs * sizeof *to);
+            memset(to + outputs, 0, (ld - outputs) * sizeof *to);
+        }
+    }
+}

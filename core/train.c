@@ -1,0 +1,400 @@
+/* A step is cut by outputs, so that nothing is summed across workers and a panel of weights stays
+ * with one of them:
+ *
+ *   gather    rows of the batch            by rows
+ *   forward   each layer                   by outputs, two panels at a time
+ *   cost      outputs, costs, delta^L      by rows, 16 at a time
+ *   delta     each layer but the first     by the units of the layer below, 32 at a time
+ *   update    all layers at once           by outputs, two panels at a time
+ *
+ * The units are such that no two workers write to one pair of cache lines. */
+#include "train.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel.h"
+#include "rng.h"
+
+/* What trainer_ways reckons with: measured by tests/bench, on the safe side. */
+#define FLOPS_PER_US 100000.0
+#define WAYS_MAX 256
+#define RUN_US 1.0 /* one hand-over to the other workers and back */
+
+/* A layer's rows on the way: a[m][ld] and, backward, d[m][ld] with its transposed form. */
+struct train_layer {
+    size_t ld, ldt;
+    float *a, *d, *dt;
+};
+
+/* Object lifetime: trainer_create to trainer_free. Thread: one step at a time; pieces of a step
+ * write disjoint parts of the buffers and of the net. */
+struct trainer {
+    struct net *net;  /* borrowed; written at each step */
+    struct data data; /* what it points to is borrowed */
+    struct train_plan plan;
+    struct kernel_step step;
+    size_t batch; /* the plan's, or all rows when those are fewer */
+    size_t ways;  /* what trainer_ways gives */
+
+    /* All that an interrupted training needs to go on, besides the net and the velocities: the
+     * order is the identity shuffled by epoch_rng. */
+    struct rng rng, epoch_rng;
+    size_t index; /* steps done in the epoch */
+    size_t rows, correct;
+    double loss; /* summed over rows */
+
+    uint32_t *order;
+    float *velocity; /* as the net's block; NULL without momentum */
+    float *memory;   /* the layers' buffers */
+    float *x, *y;
+    size_t ld0;
+    struct train_layer layer[SPEC_LAYERS_MAX];
+    struct kernel_row *row;
+
+    /* The step under way. */
+    size_t m, pieces, at; /* rows, pieces, layer */
+};
+
+/* The number of workers that a step is reckoned to end soonest with. */
+static size_t ways_reckon(const struct trainer *t)
+{
+    const struct net *net = t->net;
+    const double runs = 2.0 * (double)net->spec.n_layers + 2.0;
+    size_t best = 1, most = 1;
+    double alone = 0.0, least;
+
+    for (size_t l = 0; l < net->spec.n_layers; l++) {
+        const struct net_layer *layer = &net->layer[l];
+        const size_t units = (layer->panels + 1) / 2;
+
+        alone += 6.0 * (double)layer->in * (double)layer->out * (double)t->batch / FLOPS_PER_US;
+        most = units > most ? units : most;
+    }
+    least = alone * 0.9; /* a second worker has to be worth its while */
+    for (size_t w = 2; w <= most && w <= WAYS_MAX; w++) {
+        double us = runs * RUN_US;
+
+        for (size_t l = 0; l < net->spec.n_layers; l++) {
+            const struct net_layer *layer = &net->layer[l];
+            const size_t units = (layer->panels + 1) / 2;
+
+            us += 6.0 * (double)layer->in * (double)layer->out * (double)t->batch / FLOPS_PER_US *
+                  (double)((units + w - 1) / w) / (double)units;
+        }
+        if (us < least) {
+            least = us;
+            best = w;
+        }
+    }
+    return best;
+}
+
+/* --- memory --- */
+
+/* n floats of *at, which moves on; with base NULL it only counts. */
+static float *carve(float *base, size_t *at, size_t n)
+{
+    float *ret = base != NULL ? base + *at : NULL;
+
+    *at += round_up(n, LD_UNIT);
+    return ret;
+}
+
+/* Lays the buffers out from base and gives their length in floats. */
+static size_t trainer_lay_out(struct trainer *t, float *base)
+{
+    const struct net *net = t->net;
+    const size_t rows = round_up(t->batch, LD_UNIT); /* whole blocks are read and written */
+    const size_t last = net->spec.n_layers - 1;
+    size_t at = 0;
+
+    t->ld0 = net_ld(net->spec.inputs);
+    t->x = carve(base, &at, rows * t->ld0);
+    for (size_t l = 0; l <= last; l++) {
+        struct train_layer *layer = &t->layer[l];
+
+        layer->ld = net_ld(net->layer[l].out);
+        layer->ldt = round_up(net->layer[l].out, LD_UNIT) * PANEL;
+        layer->a = carve(base, &at, rows * layer->ld);
+        layer->d = carve(base, &at, rows * layer->ld);
+        layer->dt = carve(base, &at, rows / PANEL * layer->ldt);
+    }
+    t->y = carve(base, &at, rows * t->layer[last].ld);
+    t->row = (struct kernel_row *)(void *)carve(base, &at, rows * sizeof *t->row / sizeof(float));
+    return at;
+}
+
+/* Whether the buffers' length fits into size_t, with room to spare. */
+static bool trainer_fits(const struct trainer *t)
+{
+    double floats = (double)net_ld(t->net->spec.inputs);
+
+    for (size_t l = 0; l < t->net->spec.n_layers; l++) {
+        floats += 4.0 * (double)net_ld(t->net->layer[l].out);
+    }
+    return (floats + 64.0) * ((double)t->batch + LD_UNIT) < (double)(SIZE_MAX / 8);
+}
+
+static bool zeros(size_t floats, float **ret)
+{
+    const size_t size = round_up(floats * sizeof **ret, 128);
+
+    *ret = aligned_alloc(128, size);
+    if (*ret != NULL) {
+        memset(*ret, 0, size);
+    }
+    return *ret != NULL;
+}
+
+bool trainer_create(struct net *net, const struct data *data, const struct train_plan *plan,
+                    struct trainer **ret, struct err *err)
+{
+    struct trainer *t = calloc(1, sizeof *t);
+
+    if (t == NULL) {
+        goto memory;
+    }
+    t->net = net;
+    t->data = *data;
+    t->plan = *plan;
+    t->batch = plan->batch_size < data->x.n ? plan->batch_size : data->x.n;
+    t->step.decay = (float)(1.0 - (double)plan->learning_rate * plan->l2 / (double)data->x.n);
+    t->step.l2_n = (float)((double)plan->l2 / (double)data->x.n);
+    t->step.eta = plan->learning_rate;
+    t->step.mu = plan->momentum;
+    t->step.momentum = plan->momentum != 0.0f;
+    t->step.nesterov = plan->nesterov;
+    t->ways = ways_reckon(t);
+    rng_init(&t->rng, plan->seed);
+    t->epoch_rng = t->rng;
+    if (!trainer_fits(t) || !zeros(trainer_lay_out(t, NULL), &t->memory)) {
+        goto memory;
+    }
+    trainer_lay_out(t, t->memory);
+    t->order = malloc(data->x.n * sizeof *t->order);
+    if (t->order == NULL || (t->step.momentum && !zeros(net->block_len, &t->velocity))) {
+        goto memory;
+    }
+    *ret = t;
+    return true;
+memory:
+    trainer_free(t);
+    return err_set(err, ERR_MEMORY, "", "no memory for batches of %zu rows", plan->batch_size);
+}
+
+void trainer_free(struct trainer *trainer)
+{
+    if (trainer == NULL) {
+        return;
+    }
+    free(trainer->order);
+    free(trainer->velocity);
+    free(trainer->memory);
+    free(trainer);
+}
+
+/* --- the pieces of a step --- */
+
+static void piece_gather(void *arg, size_t i)
+{
+    struct trainer *t = arg;
+    const struct net *net = t->net;
+    const struct norm_map norm = { net->shift, net->scale };
+    const size_t r0 = share_cut(t->m, 1, t->pieces, i), r1 = share_cut(t->m, 1, t->pieces, i + 1);
+    const size_t ld = t->layer[net->spec.n_layers - 1].ld;
+    const uint32_t *order = t->order + t->index * t->batch + r0;
+
+    rows_gather(&t->data.x, order, 0, r1 - r0, &norm, t->x + r0 * t->ld0, t->ld0);
+    data_gather(&t->data, order, 0, r1 - r0, spec_outputs(&net->spec), t->y + r0 * ld, ld);
+}
+
+static void piece_forward(void *arg, size_t i)
+{
+    struct trainer *t = arg;
+    const size_t l = t->at, panels = t->net->layer[l].panels;
+
+    net_forward(t->net, l, share_cut(panels, 2, t->pieces, i),
+                share_cut(panels, 2, t->pieces, i + 1), l == 0 ? t->x : t->layer[l - 1].a,
+                l == 0 ? t->ld0 : t->layer[l - 1].ld, t->m, t->layer[l].a, t->layer[l].ld);
+}
+
+static void piece_cost(void *arg, size_t i)
+{
+    struct trainer *t = arg;
+    const size_t last = t->net->spec.n_layers - 1;
+    const struct train_layer *layer = &t->layer[last];
+    const struct kernel_cost job = {
+        .act = t->net->layer[last].act,
+        .cost = t->net->spec.cost,
+        .out = t->net->layer[last].out,
+        .r0 = share_cut(t->m, PANEL, t->pieces, i),
+        .r1 = share_cut(t->m, PANEL, t->pieces, i + 1),
+        .z = layer->a,
+        .y = t->y,
+        .ld = layer->ld,
+        .d = layer->d,
+        .dt = last > 0 ? layer->dt : NULL,
+        .ldt = layer->ldt,
+        .row = t->row,
+    };
+
+    t->net->kernel->cost(&job);
+}
+
+/* delta of layer `at - 1` from that of layer `at`. */
+static void piece_delta(void *arg, size_t i)
+{
+    struct trainer *t = arg;
+    const struct net_layer *above = &t->net->layer[t->at], *below = above - 1;
+    const struct train_layer *from = &t->layer[t->at], *to = from - 1;
+    const struct kernel_delta job = {
+        .w = t->net->block + above->w_at,
+        .stride = above->stride,
+        .panels = above->panels,
+        .k0 = share_cut(above->in, LD_UNIT, t->pieces, i),
+        .k1 = share_cut(above->in, LD_UNIT, t->pieces, i + 1),
+        .m = t->m,
+        .dt = from->dt,
+        .ldt = from->ldt,
+        .a = to->a,
+        .lda = to->ld,
+        .act = below->act,
+        .dx = to->d,
+        .dxt = to->dt,
+        .ldxt = to->ldt,
+    };
+
+    if (job.k0 < job.k1) {
+        t->net->kernel->delta(&job);
+    }
+}
+
+static void piece_update(void *arg, size_t i)
+{
+    struct trainer *t = arg;
+
+    for (size_t l = 0; l < t->net->spec.n_layers; l++) {
+        const struct net_layer *layer = &t->net->layer[l];
+        const struct kernel_update job = {
+            .step = &t->step,
+            .w = t->net->block + layer->w_at,
+            .b = t->net->block + layer->b_at,
+            .vw = t->velocity != NULL ? t->velocity + layer->w_at : NULL,
+            .vb = t->velocity != NULL ? t->velocity + layer->b_at : NULL,
+            .stride = layer->stride,
+            .in = layer->in,
+            .p0 = share_cut(layer->panels, 2, t->pieces, i),
+            .p1 = share_cut(layer->panels, 2, t->pieces, i + 1),
+            .x = l == 0 ? t->x : t->layer[l - 1].a,
+            .ldx = l == 0 ? t->ld0 : t->layer[l - 1].ld,
+            .d = t->layer[l].d,
+            .ldd = t->layer[l].ld,
+            .m = t->m,
+        };
+
+        t->net->kernel->update(&job);
+    }
+}
+
+/* --- steps --- */
+
+/* Fisher-Yates from the identity, so that the order follows from epoch_rng alone. */
+static void trainer_shuffle(struct trainer *t)
+{
+    const size_t n = t->data.x.n;
+
+    t->epoch_rng = t->rng;
+    for (size_t i = 0; i < n; i++) {
+        t->order[i] = (uint32_t)i;
+    }
+    for (size_t i = n; i > 1; i--) {
+        const size_t j = rng_below(&t->rng, i);
+        const uint32_t spare = t->order[i - 1];
+
+        t->order[i - 1] = t->order[j];
+        t->order[j] = spare;
+    }
+    t->rows = 0;
+    t->correct = 0;
+    t->loss = 0.0;
+}
+
+/* Adds the rows to the epoch's sums, unless the batch's cost is not finite. */
+static bool trainer_count(struct trainer *t, struct err *err)
+{
+    double loss = 0.0;
+    size_t correct = 0;
+
+    for (size_t i = 0; i < t->m; i++) {
+        loss += (double)t->row[i].loss;
+        correct += t->row[i].right;
+    }
+    if (!isfinite(loss)) {
+        return err_set(err, ERR_NUMBER, "loss",
+                       "is not finite at batch %zu: training has diverged; a smaller learning rate "
+                       "may help",
+                       t->index + 1);
+    }
+    t->rows += t->m;
+    t->correct += correct;
+    t->loss += loss;
+    return true;
+}
+
+bool trainer_step(struct trainer *t, struct share *share, struct err *err)
+{
+    const size_t n = t->data.x.n, layers = t->net->spec.n_layers;
+
+    if (t->index == trainer_steps(t)) {
+        t->index = 0;
+    }
+    if (t->index == 0) {
+        trainer_shuffle(t);
+    }
+    t->m = n - t->index * t->batch < t->batch ? n - t->index * t->batch : t->batch;
+    t->pieces = share->ways < t->ways ? share->ways : t->ways;
+    t->step.rate = -t->plan.learning_rate / (float)t->m;
+    t->step.inv_m = 1.0f / (float)t->m;
+    share->run(share, piece_gather, t, t->pieces);
+    for (t->at = 0; t->at < layers; t->at++) {
+        share->run(share, piece_forward, t, t->pieces);
+    }
+    share->run(share, piece_cost, t, t->pieces);
+    if (!trainer_count(t, err)) {
+        return false;
+    }
+    for (t->at = layers - 1; t->at > 0; t->at--) {
+        share->run(share, piece_delta, t, t->pieces);
+    }
+    share->run(share, piece_update, t, t->pieces);
+    t->index++;
+    return true;
+}
+
+size_t trainer_ways(const struct trainer *t)
+{
+    return t->ways;
+}
+
+size_t trainer_steps(const struct trainer *t)
+{
+    return (t->data.x.n + t->batch - 1) / t->batch;
+}
+
+size_t trainer_step_index(const struct trainer *t)
+{
+    return t->index == trainer_steps(t) ? 0 : t->index;
+}
+
+struct train_sum trainer_sum(const struct trainer *t)
+{
+    const struct train_sum sum = {
+        .rows = t->rows,
+        .loss = t->rows > 0 ? t->loss / (double)t->rows : 0.0,
+        .correct = t->correct,
+    };
+
+    return sum;
+}
