@@ -29,7 +29,7 @@ SAN    ?=
 # -ffp-contract=off: results are defined operation by operation; fused ones are written as such.
 CFLAGS  = -std=gnu11 $(OPT) -g $(WARN) -ffp-contract=off -fno-math-errno -pthread $(HARDEN) $(SAN)
 LDFLAGS ?= -Wl,-z,relro,-z,now
-PKGS    = libmicrohttpd jansson libuv gnutls
+PKGS    = libmicrohttpd jansson libuv gnutls zlib
 PKG_LIBS = $(shell pkg-config --libs $(PKGS))
 
 CORE   = $(patsubst %.c,$(BUILD)/%.o,$(wildcard core/*.c))

@@ -205,12 +205,23 @@ static void request_resume(struct request *req)
 
 void request_finish(struct request *req)
 {
+    if (req->ready) {
+        return;
+    }
     if (req->err.code != ERR_NONE) {
         route_problem(req);
     }
     req->ready = true;
     if (req->suspended) {
         request_resume(req);
+    }
+}
+
+void request_again(struct request *req)
+{
+    req->again = false;
+    if (req->err.code != ERR_NONE || (!req->route->handle(req, &req->err) && !req->again)) {
+        request_finish(req);
     }
 }
 
@@ -466,7 +477,7 @@ static enum MHD_Result request_end(struct request *req)
 {
     if (!req->called) {
         req->called = true;
-        if (req->err.code != ERR_NONE || !req->route->handle(req, &req->err)) {
+        if (req->err.code != ERR_NONE || (!req->route->handle(req, &req->err) && !req->again)) {
             request_finish(req);
         }
     }

@@ -3,10 +3,12 @@
 #include <inttypes.h>
 #include <math.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "learn_line.h"
 #include "log.h"
 #include "metrics.h"
 #include "request.h"
@@ -26,6 +28,7 @@ struct jobs {
 };
 
 static void dispatch(struct jobs *jobs);
+static void reports_take(struct job *job, struct job_report *report);
 
 /* A worker may be waiting for either. */
 static void served_tell(struct jobs *jobs, atomic_bool *flag, bool value)
@@ -92,6 +95,8 @@ bool job_create(struct jobs *jobs, struct model *model, const struct msg_train *
     }
     if (jobs->server->draining) {
         err_set(err, ERR_DRAINING, "", "the server is going down and takes no new job");
+    } else if (model->deleting) {
+        err_set(err, ERR_BUSY, "name", "'%s' is being deleted", model->name);
     } else if (jobs->queued + jobs->running >= max) {
         err_set(err, ERR_LIMIT, "jobs", "are %zu, as many as --max-jobs allows", max);
     } else if (job == NULL || jobs->n == jobs->cap ||
@@ -295,27 +300,6 @@ static void labels_settle(struct job *job)
     }
 }
 
-static void report_publish(struct job *job, struct job_report *report)
-{
-    struct err err = { 0 };
-    char text[512];
-
-    if (job->model->deleted) {
-        net_free(report->net);
-    } else if (model_publish(job->model, report->net, &report->origin,
-                             job->jobs->server->options.keep_versions, &err)) {
-        labels_settle(job);
-        job->version = job->model->last;
-        report->epoch.version = job->version;
-    } else {
-        err_detail(&err, text, sizeof text);
-        log_line("job %" PRIu64 " could not publish: %s", job->id, text);
-        job->err = err;
-        atomic_store(&job->stop, true);
-    }
-    report->net = NULL;
-}
-
 static void report_epoch(struct job *job, const struct job_report *report)
 {
     if (job->n_history == job->cap_history) {
@@ -333,17 +317,12 @@ static void report_epoch(struct job *job, const struct job_report *report)
     job->history[job->n_history++] = report->epoch;
 }
 
-static void report_take(struct job_report *report)
+/* What a report says, but for the net in it. */
+static void report_record(struct job *job, struct job_report *report)
 {
-    struct job *job = report->job;
-
     job->train_seconds += report->seconds;
     job->train_rows += report->rows;
     metrics_trained(job->jobs->server->metrics, report->rows);
-    if (report->net != NULL) {
-        report_publish(job, report);
-        served_tell(job->jobs, &job->net_posted, false);
-    }
     if (report->has_epoch) {
         report_epoch(job, report);
     }
@@ -358,6 +337,93 @@ static void report_take(struct job_report *report)
                             : JOB_SUCCEEDED);
     }
     free(report);
+}
+
+static void report_published(struct publication *publication)
+{
+    struct job *job = (struct job *)((char *)publication - offsetof(struct job, publication));
+    struct job_report *report = job->publishing;
+    struct version *version = publication->version;
+    char text[512];
+
+    job->publishing = NULL;
+    if (job->model->deleted || job->model->deleting) {
+        publication->err =
+            (struct err){ 0 }; /* its folder has gone, which is no failure of the job */
+    } else if (publication->err.code != ERR_NONE) {
+        err_detail(&publication->err, text, sizeof text);
+        log_line("job %" PRIu64 " could not publish: %s", job->id, text);
+        job->err = publication->err;
+        served_tell(job->jobs, &job->stop, true);
+    } else {
+        labels_settle(job);
+        job->version = version->number;
+        report->epoch.version = version->number;
+    }
+    version_unref(version);
+    served_tell(job->jobs, &job->net_posted, false);
+    reports_take(job, report);
+}
+
+/* False: the report has nothing to publish, or cannot. */
+static bool report_publish(struct job *job, struct job_report *report)
+{
+    struct model *model = job->model;
+    struct net *net = report->net;
+    struct version *version;
+
+    report->net = NULL;
+    if (net == NULL || model->deleted || model->deleting) {
+        net_free(net);
+        served_tell(job->jobs, &job->net_posted, false);
+        return false;
+    }
+    if (!version_create(model, net, ++model->last, server_now(), &report->origin, &version,
+                        &job->err)) {
+        served_tell(job->jobs, &job->stop, true);
+        return false;
+    }
+    job->publishing = report;
+    job->publication = (struct publication){ .version = version,
+                                             .labels = job->net_labels,
+                                             .done = report_published };
+    publish_begin(&job->publication);
+    return true;
+}
+
+/* The first report, whose net has been seen to, and then those that were held back behind it. */
+static void reports_take(struct job *job, struct job_report *report)
+{
+    struct jobs *jobs = job->jobs;
+    bool ended = report->ended;
+
+    report_record(job, report);
+    while (!ended && (report = job->held) != NULL) {
+        job->held = report->next;
+        if (report_publish(job, report)) {
+            return; /* to be gone on with when it is on disk */
+        }
+        ended = report->ended; /* the last there is, and the job may be gone with it */
+        report_record(job, report);
+    }
+    dispatch(jobs);
+}
+
+static void report_take(struct job_report *report)
+{
+    struct job *job = report->job;
+
+    if (job->publishing != NULL) {
+        report->next = NULL;
+        if (job->held != NULL) {
+            job->held_tail->next = report;
+        } else {
+            job->held = report;
+        }
+        job->held_tail = report;
+    } else if (!report_publish(job, report)) {
+        report_record(job, report);
+    }
 }
 
 static void on_async(uv_async_t *async)
@@ -396,6 +462,19 @@ void job_post(struct job_report *report)
 
 /* ---- the queue ---- */
 
+/* The version it starts from is in memory, or cannot be had. */
+static void base_loaded(struct load_waiter *waiter, const struct err *err)
+{
+    struct job *job = (struct job *)((char *)waiter - offsetof(struct job, load));
+
+    if (err->code == ERR_NONE) {
+        workers_submit(job->jobs->server->workers, &job->task);
+        return;
+    }
+    job->err = *err;
+    job_finish(job, JOB_FAILED);
+}
+
 /* Hands a job to the workers. A job that was made before its model got its labels, by another job,
  * has to agree with them; one that does not fails here, and the list may have become shorter. */
 static bool job_start(struct jobs *jobs, struct job *job)
@@ -415,7 +494,12 @@ static bool job_start(struct jobs *jobs, struct job *job)
     job->started = server_now();
     job->base = version_ref(model->served);
     job->model->job = job;
-    workers_submit(jobs->server->workers, &job->task);
+    if (job->base->net == NULL) {
+        job->load.done = base_loaded;
+        version_load(job->base, &job->load);
+    } else {
+        workers_submit(jobs->server->workers, &job->task);
+    }
     return true;
 }
 
@@ -428,8 +512,8 @@ static void dispatch(struct jobs *jobs)
         if (jobs->running >= workers_count(jobs->server->workers)) {
             return;
         }
-        if (job->state == JOB_QUEUED && job->model->job == NULL && job->model->learn_head == NULL &&
-            !job_start(jobs, job)) {
+        if (job->state == JOB_QUEUED && job->model->job == NULL &&
+            learn_line_idle(job->model->learn) && !job_start(jobs, job)) {
             i = (size_t)-1; /* from the start */
         }
     }

@@ -15,8 +15,10 @@
 #include <uv.h>
 
 #include "feed.h"
+#include "loader.h"
 #include "model.h"
 #include "msg_job.h"
+#include "publish.h"
 #include "workers.h"
 
 struct jobs;
@@ -60,10 +62,14 @@ struct job {
     struct labels *labels; /* owned; the model's from the first publication on; NULL: it had some */
     struct waiter *waiters;
     struct err err;
+    struct job_report *held, *held_tail; /* owned; come while the one before is being published */
+    struct job_report *publishing;       /* owned */
+    struct publication publication;
 
     /* Lent to the worker while it runs, the loop's else. */
     struct feed train, validation;
-    struct version *base;            /* pinned while running */
+    struct version *base; /* pinned while running, or while its net is being read */
+    struct load_waiter load;
     const struct labels *net_labels; /* borrowed; what the outputs will be called; NULL: nothing */
     struct task task;
     struct job_report

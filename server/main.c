@@ -20,6 +20,7 @@
 #include "kernel.h"
 #include "log.h"
 #include "metrics.h"
+#include "recovery.h"
 #include "registry.h"
 #include "server.h"
 #include "version.h"
@@ -159,11 +160,12 @@ static bool server_create(struct process *process, struct err *err)
 
     server->started = server_now();
     server->loop = uv_default_loop();
+    disk_durability_set(strcmp(opts->durability, "power") == 0 ? DISK_POWER : DISK_PROCESS);
     return isa_choose(opts->isa, err) && state_lock(process, err) &&
            metrics_create(&server->metrics, err) &&
            registry_create(opts->max_models, &server->registry, err) &&
            datasets_create(opts->state, opts->max_datasets, &server->datasets, err) &&
-           datasets_load(server->datasets, err) &&
+           datasets_load(server->datasets, err) && recovery_models(server, err) &&
            workers_create(opts->workers, &server->workers, err) &&
            jobs_create(server, &server->jobs, err);
 }
@@ -201,6 +203,10 @@ static void server_free(struct process *process)
     registry_free(server->registry);
     datasets_free(server->datasets);
     metrics_free(server->metrics);
+    for (size_t i = 0; i < server->n_corrupt; i++) {
+        free(server->corrupt[i]);
+    }
+    free(server->corrupt);
     uv_loop_close(server->loop);
     if (process->lock >= 0) {
         close(process->lock);
@@ -239,8 +245,9 @@ int main(int argc, char **argv)
         return refuse(&err);
     }
     signals_start(&process);
-    log_line("version %s, %s kernels, %zu workers, state in %s, %zu data sets", SIGMAD_VERSION,
-             kernel_name(kernel_best()), server->options.workers, server->options.state,
+    log_line("version %s, %s kernels, %zu workers, state in %s: %zu models, %zu data sets",
+             SIGMAD_VERSION, kernel_name(kernel_best()), server->options.workers,
+             server->options.state, registry_count(server->registry),
              datasets_count(server->datasets));
     for (size_t i = 0; i < server->options.n_listen; i++) {
         log_line("listening on %s", http_url(server->http[i]));

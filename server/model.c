@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "learn_line.h"
+#include "removal.h"
 #include "server.h"
 
 const char *source_name(enum source source)
@@ -27,9 +29,11 @@ void model_unref(struct model *model)
     if (--model->refs > 0) {
         return;
     }
-    assert(model->n_versions == 0 && model->learn_head == NULL);
+    assert(model->n_versions == 0);
     labels_free(model->labels);
+    learn_line_free(model->learn);
     free(model->versions);
+    free(model->folder);
     free(model);
 }
 
@@ -52,60 +56,48 @@ void version_unref(struct version *version)
     model_unref(model);
 }
 
-/* Appends a version of net, which is the version's from then on. */
-static bool version_append(struct model *model, struct net *net, const struct origin *origin,
-                           struct err *err)
-{
-    struct version *version = calloc(1, sizeof *version);
-
-    if (model->n_versions == model->cap_versions) {
-        size_t cap = model->cap_versions == 0 ? 4 : 2 * model->cap_versions;
-        struct version **grown = realloc(model->versions, cap * sizeof(struct version *));
-
-        if (grown != NULL) {
-            model->versions = grown;
-            model->cap_versions = cap;
-        }
-    }
-    if (version == NULL || model->n_versions == model->cap_versions) {
-        free(version);
-        return err_set(err, ERR_MEMORY, "version", "there is no memory for another");
-    }
-    version->refs = 1;
-    version->model = model_ref(model);
-    version->number = ++model->last;
-    version->created = server_now();
-    version->net = net;
-    version->origin = *origin;
-    model->versions[model->n_versions++] = version;
-    model->served = version;
-    model->updated = version->created;
-    return true;
-}
-
-bool model_create(const char *name, struct net *net, struct labels *labels,
-                  const struct origin *origin, struct model **ret, struct err *err)
+bool model_create(struct server *server, const char *name, const struct net_spec *spec,
+                  struct labels *labels, char *folder, struct model **ret, struct err *err)
 {
     struct model *model = calloc(1, sizeof *model);
 
-    if (model == NULL || !version_append(model, net, origin, err)) {
-        if (model != NULL) {
-            free(model->versions);
-        }
-        free(model);
-        net_free(net);
+    if (model == NULL) {
         labels_free(labels);
+        free(folder);
         return err_set(err, ERR_MEMORY, "name", "there is no memory for another model");
     }
-    model->refs++; /* the caller's; the version has one too */
+    model->refs = 1;
+    model->server = server;
     snprintf(model->name, sizeof model->name, "%s", name);
+    model->spec = *spec;
     model->labels = labels;
-    model->created = model->updated;
+    model->folder = folder;
+    model->created = model->updated = server_now();
     model->plan = (struct train_plan){ .batch_size = 1, .learning_rate = 0.1f };
     *ret = model;
     return true;
 }
 
+bool version_create(struct model *model, struct net *net, uint64_t number, double created,
+                    const struct origin *origin, struct version **ret, struct err *err)
+{
+    struct version *version = calloc(1, sizeof *version);
+
+    if (version == NULL) {
+        net_free(net);
+        return err_set(err, ERR_MEMORY, "version", "there is no memory for another");
+    }
+    version->refs = 1;
+    version->model = model_ref(model);
+    version->number = number;
+    version->created = created;
+    version->net = net;
+    version->origin = *origin;
+    *ret = version;
+    return true;
+}
+
+/* Off the list, at place i. */
 static void version_remove(struct model *model, size_t i)
 {
     struct version *version = model->versions[i];
@@ -124,16 +116,61 @@ void model_drop_versions(struct model *model)
     }
 }
 
-bool model_publish(struct model *model, struct net *net, const struct origin *origin, size_t keep,
-                   struct err *err)
+void model_unlist(struct model *model, struct version *version)
 {
-    if (!version_append(model, net, origin, err)) {
-        net_free(net);
-        return false;
+    for (size_t i = 0; i < model->n_versions; i++) {
+        if (model->versions[i] == version) {
+            /* A learn log that goes on from it needs the file, and removes it with itself. */
+            if (version->on_disk && version->number != learn_line_base(model->learn)) {
+                removal_version(model->server, model->folder, version->number);
+            }
+            version_remove(model, i);
+            return;
+        }
     }
-    while (model->n_versions > keep) {
-        version_remove(model, 0); /* the new one is served, so no older one is */
+}
+
+/* Takes the oldest beyond keep off the list. */
+static void versions_prune(struct model *model)
+{
+    const size_t keep = model->server->options.keep_versions;
+
+    for (size_t i = 0; i < model->n_versions && model->n_versions > keep && !model->restoring;) {
+        struct version *version = model->versions[i];
+
+        if (version == model->served) {
+            i++;
+        } else {
+            model_unlist(model, version);
+        }
     }
+}
+
+bool model_list(struct model *model, struct version *version, struct err *err)
+{
+    size_t at = model->n_versions;
+
+    if (model->n_versions == model->cap_versions) {
+        size_t cap = model->cap_versions == 0 ? 4 : 2 * model->cap_versions;
+        struct version **grown = realloc(model->versions, cap * sizeof(struct version *));
+
+        if (grown == NULL) {
+            return err_set(err, ERR_MEMORY, "version", "there is no memory for another");
+        }
+        model->versions = grown;
+        model->cap_versions = cap;
+    }
+    while (at > 0 && model->versions[at - 1]->number > version->number) {
+        at--;
+    }
+    memmove(&model->versions[at + 1], &model->versions[at],
+            (model->n_versions - at) * sizeof(struct version *));
+    model->versions[at] = version_ref(version);
+    model->n_versions++;
+    model->served = version;
+    model->updated = version->created;
+    model->last = version->number > model->last ? version->number : model->last;
+    versions_prune(model);
     return true;
 }
 
@@ -151,29 +188,20 @@ struct version *model_version(struct model *model, uint64_t number, struct err *
     return NULL;
 }
 
-bool model_promote(struct model *model, uint64_t number, struct err *err)
+struct msg_version origin_info(const struct origin *origin, uint64_t number, double created)
 {
-    struct version *version = model_version(model, number, err);
-
-    if (version == NULL) {
-        return false;
-    }
-    model->served = version;
-    model->updated = server_now();
-    return true;
+    return (struct msg_version){ .version = number,
+                                 .created = created,
+                                 .source = source_name(origin->source),
+                                 .job = origin->job,
+                                 .epoch = origin->epoch,
+                                 .loss = origin->loss,
+                                 .accuracy = origin->accuracy,
+                                 .digest = origin->digest };
 }
 
 void version_info(const struct version *version, struct msg_version *ret)
 {
-    *ret = (struct msg_version){
-        .version = version->number,
-        .created = version->created,
-        .source = source_name(version->origin.source),
-        .job = version->origin.job,
-        .epoch = version->origin.epoch,
-        .loss = version->origin.loss,
-        .accuracy = version->origin.accuracy,
-        .digest = version->origin.digest,
-        .served = version == version->model->served,
-    };
+    *ret = origin_info(&version->origin, version->number, version->created);
+    ret->served = version == version->model->served;
 }

@@ -1,10 +1,12 @@
 /* Named models and their versions.
  *
  * A version is a whole, immutable, numbered network. Predictions pin one and run on it wherever
- * they run; training changes a clone, which becomes the next version by model_publish: one pointer
- * swap on the loop thread. A pinned version keeps its model alive, a model keeps the versions it
- * lists. Thread: the loop's; reference counts are plain integers because only it touches them. What
- * hangs off a pinned version (net, digest, the model's name) may be read anywhere. */
+ * they run; training changes a clone, which becomes the next version: written to disk first
+ * (publish.h), then listed and served, by one pointer swap on the loop thread. A pinned version
+ * keeps its model alive, a model keeps the versions it lists. After a start a version is known by
+ * its facts alone; its net is read when somebody first pins it (loader.h). Thread: the loop's;
+ * reference counts are plain integers because only it touches them. What hangs off a pinned version
+ * (net, digest, the model's name) may be read anywhere. */
 #ifndef MODEL_H
 #define MODEL_H
 
@@ -19,7 +21,9 @@
 
 struct job;
 struct model;
-struct learn;
+struct learn_line;
+struct load;
+struct server;
 
 enum source { SOURCE_CREATE, SOURCE_IMPORT, SOURCE_TRAIN, SOURCE_LEARN, SOURCE_COUNT };
 const char *source_name(enum source source);
@@ -38,13 +42,21 @@ struct version {
     struct model *model; /* a reference is held */
     uint64_t number;
     double created;
-    struct net *net; /* owned; never written to */
+    struct net *net;   /* owned; never written to; NULL: on disk only */
+    bool on_disk;      /* has a file of its own */
+    uint64_t log_base; /* else, after a start: replay the learn log from that version; 0: none */
+    struct load *load; /* that reads the net now; NULL: none does */
     struct origin origin;
 };
 
 struct model {
     char name[NAME_MAX_LEN + 1];
-    unsigned refs;             /* one for the registry, one each version and job */
+    unsigned refs;         /* one for the registry, one each version and job */
+    struct server *server; /* borrowed */
+    char *folder;          /* owned; NULL: nothing of it is on disk */
+    struct net_spec spec;
+    bool restoring;            /* being brought back at start: nothing is pruned yet */
+    bool deleting;             /* its folder is being removed: nothing new begins */
     bool deleted;              /* not in the registry any more */
     struct labels *labels;     /* owned; set once, then never changed; NULL: none yet */
     struct version **versions; /* owned; rising numbers; the served one among them */
@@ -52,29 +64,34 @@ struct model {
     struct version *served; /* borrowed from versions */
     uint64_t last;          /* the highest number given */
     double created, updated;
-    struct job *job;                       /* borrowed; running; NULL when none is */
-    size_t jobs;                           /* queued and running */
-    struct train_plan plan;                /* last used by train or learn */
-    struct learn *learn_head, *learn_tail; /* calls to learn, in order (on_learn.c) */
-    bool learn_pumping;
+    struct job *job;        /* borrowed; running; NULL when none is */
+    size_t jobs;            /* queued and running */
+    struct train_plan plan; /* last used by train or learn */
+    struct learn_line
+        *learn; /* owned; calls to learn that have not ended (on_learn.c); NULL: none yet */
     uint64_t predictions; /* rows answered; for metrics */
 };
 
-/* A model around its first version; net is taken over, also on failure; labels, if any, likewise.
- * The caller holds the one reference. Errors: ERR_MEMORY. */
-bool model_create(const char *name, struct net *net, struct labels *labels,
-                  const struct origin *origin, struct model **ret, struct err *err);
+/* A model without a version yet; labels, if any, and folder, if any, are taken over, also on
+ * failure. The caller holds the one reference. Errors: ERR_MEMORY. */
+bool model_create(struct server *server, const char *name, const struct net_spec *spec,
+                  struct labels *labels, char *folder, struct model **ret, struct err *err);
 struct model *model_ref(struct model *model);
 void model_unref(struct model *model);
 /* Gives up the versions; for a model that has left the registry. */
 void model_drop_versions(struct model *model);
 
-/* Makes net (taken over, also on failure) the next version and serves it; the oldest versions
- * beyond keep go. Errors: ERR_MEMORY, and nothing has changed. */
-bool model_publish(struct model *model, struct net *net, const struct origin *origin, size_t keep,
-                   struct err *err);
-/* Serves a version that is kept. Errors: ERR_NOT_FOUND at "version". */
-bool model_promote(struct model *model, uint64_t number, struct err *err);
+/* A version of net (taken over, also on failure; NULL: on disk only), not listed yet; the caller
+ * holds the one reference. Errors: ERR_MEMORY. */
+bool version_create(struct model *model, struct net *net, uint64_t number, double created,
+                    const struct origin *origin, struct version **ret, struct err *err);
+/* Lists a version, in the order of numbers, and serves it; a reference is taken, and the oldest
+ * beyond
+ * --keep-versions go, their files too, but not the served one.
+ * Errors: ERR_MEMORY. */
+bool model_list(struct model *model, struct version *version, struct err *err);
+/* Takes a version that is not served off the list, and its file off the disk. */
+void model_unlist(struct model *model, struct version *version);
 
 /* The version with that number, borrowed; 0 is the served one. Errors: ERR_NOT_FOUND at "version".
  */
@@ -82,6 +99,8 @@ struct version *model_version(struct model *model, uint64_t number, struct err *
 struct version *version_ref(struct version *version);
 void version_unref(struct version *version);
 
+/* The facts of a version of that origin, for its file. */
+struct msg_version origin_info(const struct origin *origin, uint64_t number, double created);
 void version_info(const struct version *version, struct msg_version *ret);
 
 #endif

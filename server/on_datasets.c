@@ -3,11 +3,11 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "dataset.h"
 #include "disk.h"
+#include "removal.h"
 #include "route.h"
 #include "server.h"
 #include "upload.h"
@@ -39,43 +39,6 @@ static void put_work(struct request *req)
     upload_build(req, &put->dataset, &req->err);
 }
 
-/* The folder of a generation that was replaced, removed on the pool; nobody waits for it. */
-struct removal {
-    uv_work_t uv;
-    char *path; /* owned */
-};
-
-static void removal_run(uv_work_t *uv)
-{
-    const struct removal *removal = uv->data;
-
-    disk_remove(removal->path);
-}
-
-static void removal_after(uv_work_t *uv, int status)
-{
-    struct removal *removal = uv->data;
-
-    (void)status;
-    free(removal->path);
-    free(removal);
-}
-
-/* Without memory the folder stays until the next start, which removes it. */
-static void folder_remove(struct server *server, const char *path)
-{
-    struct removal *removal = calloc(1, sizeof *removal);
-
-    if (removal == NULL || (removal->path = strdup(path)) == NULL) {
-        free(removal);
-        return;
-    }
-    removal->uv.data = removal;
-    if (uv_queue_work(server->loop, &removal->uv, removal_run, removal_after) != 0) {
-        removal_after(&removal->uv, 0);
-    }
-}
-
 static void dataset_reply(struct request *req, int status, const struct dataset *dataset)
 {
     struct msg_dataset info;
@@ -103,16 +66,16 @@ static void put_done(struct request *req)
     if (old != NULL && old->generation > put->dataset->generation) {
         /* A PUT that began later has ended sooner: it is as if this one had come first. */
         dataset_reply(req, 200, put->dataset);
-        folder_remove(req->server, put->dataset->path);
+        removal_path(req->server, put->dataset->path);
         dataset_unref(put->dataset);
     } else if ((old != NULL || datasets_vacant(datasets, put->dataset->name, &req->err))) {
         if (old != NULL) {
-            folder_remove(req->server, old->path);
+            removal_path(req->server, old->path);
         }
         dataset_reply(req, old == NULL ? 201 : 200, put->dataset);
         datasets_put(datasets, put->dataset, &fresh, &req->err);
     } else {
-        folder_remove(req->server, put->dataset->path);
+        removal_path(req->server, put->dataset->path);
         dataset_unref(put->dataset);
     }
     request_finish(req);
@@ -170,48 +133,47 @@ bool on_dataset_get(struct request *req, struct err *err)
 
 /* ---- DELETE ---- */
 
-struct delete
-{
+struct deletion {
     struct dataset *dataset; /* a reference */
     const char *root;
 };
 
 static void delete_work(struct request *req)
 {
-    const struct delete *delete = req->task;
+    const struct deletion *deletion = req->task;
 
-    disk_discard(delete->root, "datasets", delete->dataset->path, &req->err);
+    disk_discard(deletion->root, "datasets", deletion->dataset->path, &req->err);
 }
 
 static void delete_done(struct request *req)
 {
-    const struct delete *delete = req->task;
+    const struct deletion *deletion = req->task;
 
     if (req->err.code == ERR_NONE) {
-        datasets_remove(req->server->datasets, delete->dataset);
+        datasets_remove(req->server->datasets, deletion->dataset);
         request_reply_empty(req, 204);
     }
-    dataset_unref(delete->dataset);
+    dataset_unref(deletion->dataset);
     request_finish(req);
 }
 
 bool on_dataset_delete(struct request *req, struct err *err)
 {
     struct dataset *dataset = datasets_find(req->server->datasets, req->param[0], "name", err);
-    struct delete *delete = arena_alloc(&req->arena, 1, sizeof *delete);
+    struct deletion *deletion = arena_alloc(&req->arena, 1, sizeof *deletion);
 
     if (dataset == NULL) {
         return false;
     }
-    if (delete == NULL) {
+    if (deletion == NULL) {
         return err_set(err, ERR_MEMORY, "name", "has no memory to be deleted");
     }
     if (dataset->jobs > 0) {
         return err_set(err, ERR_BUSY, "name", "'%s' is read by job %" PRIu64, dataset->name,
                        dataset->job);
     }
-    *delete = (struct delete){ dataset_ref(dataset), datasets_root(req->server->datasets) };
-    req->task = delete;
+    *deletion = (struct deletion){ dataset_ref(dataset), datasets_root(req->server->datasets) };
+    req->task = deletion;
     request_work(req, INFINITY, delete_work, delete_done);
     return true;
 }

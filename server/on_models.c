@@ -3,17 +3,21 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "disk.h"
 #include "job.h"
 #include "pin.h"
 #include "registry.h"
 #include "server.h"
+#include "store.h"
 
 static void model_info(const struct model *model, struct msg_version *served, struct text *text)
 {
     struct msg_model_info info = { .name = model->name,
-                                   .spec = &model->served->net->spec,
+                                   .spec = &model->spec,
                                    .labels = model->labels,
                                    .versions = model->n_versions,
                                    .created = model->created,
@@ -30,6 +34,8 @@ static void model_info(const struct model *model, struct msg_version *served, st
 struct create {
     struct msg_model msg;
     struct net *net; /* owned */
+    char *folder;    /* owned; NULL: in memory only */
+    double created;
     struct origin origin;
 };
 
@@ -54,9 +60,9 @@ static bool net_norm(struct net *net, const struct msg_model *msg, struct arena 
     return net_set_norm(net, flat, flat + msg->spec.inputs, err);
 }
 
-static void create_work(struct request *req)
+/* Drawn from the seed, or with the weights that came. */
+static bool net_make(struct request *req, struct create *create)
 {
-    struct create *create = req->task;
     const struct model_limits limits = server_model_limits(req->server);
     struct msg_model *msg = &create->msg;
 
@@ -64,7 +70,7 @@ static void create_work(struct request *req)
                           msg, &req->err) ||
         !net_create(&msg->spec, &create->net, &req->err) ||
         !net_norm(create->net, msg, &req->arena, &req->err)) {
-        return;
+        return false;
     }
     for (size_t l = 0; msg->has_weights && l < msg->spec.n_layers; l++) {
         net_set_layer(create->net, l, msg->weights[l], msg->biases[l]);
@@ -75,50 +81,101 @@ static void create_work(struct request *req)
     create->origin = (struct origin){ .source = msg->has_weights ? SOURCE_IMPORT : SOURCE_CREATE,
                                       .loss = NAN,
                                       .accuracy = NAN };
-    digest_net(create->net, msg->labels, create->origin.digest, &req->err);
+    return digest_net(create->net, msg->labels, create->origin.digest, &req->err);
+}
+
+static void create_work(struct request *req)
+{
+    struct create *create = req->task;
+    struct msg_version facts;
+
+    create->created = server_now();
+    if (net_make(req, create) && create->folder != NULL) {
+        facts = origin_info(&create->origin, 1, create->created);
+        store_create(req->server->options.state, create->folder, create->net, create->msg.labels,
+                     &facts, &req->err);
+    }
+}
+
+/* The model is on disk: it exists from here on. */
+static bool create_add(struct request *req, struct create *create, struct model **ret)
+{
+    struct model *model;
+    struct version *version;
+    struct net *net = create->net;
+    bool ok;
+
+    create->net = NULL; /* the version's */
+    ok = model_create(req->server, req->param[0], &create->msg.spec, create->msg.labels,
+                      create->folder, &model, &req->err);
+    create->msg.labels = NULL;
+    create->folder = NULL;
+    if (!ok) {
+        net_free(net);
+        return false;
+    }
+    ok = version_create(model, net, 1, create->created, &create->origin, &version, &req->err);
+    if (ok) {
+        version->on_disk = model->folder != NULL;
+        ok = model_list(model, version, &req->err);
+        version_unref(version);
+    }
+    if (!ok) {
+        model_unref(model);
+        return false;
+    }
+    *ret = model;
+    return registry_add(req->server->registry, model, &req->err);
+}
+
+static void create_reply(struct request *req, const struct model *model)
+{
+    struct msg_version served;
+    struct text text = { 0 };
+    char location[sizeof "/v1/models/" + NAME_MAX_LEN];
+
+    model_info(model, &served, &text);
+    text_str(&text, "\n");
+    snprintf(location, sizeof location, "/v1/models/%s", model->name);
+    req->reply.location = arena_copy(&req->arena, location, strlen(location));
+    request_reply(req, 201, &text);
 }
 
 static void create_done(struct request *req)
 {
     struct create *create = req->task;
     struct model *model = NULL;
-    struct text text = { 0 };
-    struct msg_version served;
-    char *location;
 
-    if (req->err.code != ERR_NONE) {
-        net_free(create->net);
-        labels_free(create->msg.labels);
-        request_finish(req);
-        return;
+    if (req->err.code == ERR_NONE && create_add(req, create, &model)) {
+        create_reply(req, model);
+    } else {
+        registry_release(req->server->registry, req->param[0]);
     }
-    if (model_create(req->param[0], create->net, create->msg.labels, &create->origin, &model,
-                     &req->err) &&
-        registry_add(req->server->registry, model, &req->err)) {
-        model_info(model, &served, &text);
-        text_str(&text, "\n");
-        location = arena_alloc(&req->arena, sizeof "/v1/models/" + NAME_MAX_LEN, 1);
-        if (location != NULL) {
-            strcpy(location, "/v1/models/");
-            strcat(location, model->name);
-            req->reply.location = location;
-        }
-        request_reply(req, 201, &text);
-    }
+    net_free(create->net);
+    labels_free(create->msg.labels);
+    free(create->folder);
     request_finish(req);
 }
 
 bool on_model_put(struct request *req, struct err *err)
 {
+    struct registry *registry = req->server->registry;
     struct create *create = arena_alloc(&req->arena, 1, sizeof *create);
+    char name[NAME_MAX_LEN + 48];
 
-    if (!registry_vacant(req->server->registry, req->param[0], err)) {
-        return false;
-    }
     if (create == NULL) {
         return err_set(err, ERR_MEMORY, "", "there is no memory for another model");
     }
     memset(create, 0, sizeof *create);
+    if (!registry_reserve(registry, req->param[0], err)) {
+        return false;
+    }
+    snprintf(name, sizeof name, "models/%s@%" PRIu64, req->param[0], registry_id(registry));
+    if (req->server->options.state != NULL &&
+        !disk_path(req->server->options.state, name, &create->folder, err)) {
+        registry_release(registry, req->param[0]);
+        return false;
+    }
     req->task = create;
     /* How large the net will be is not known before decoding: never on the loop. */
     request_work(req, INFINITY, create_work, create_done);
@@ -176,6 +233,31 @@ static uint64_t job_of(const struct jobs *jobs, const struct model *model)
     return 0;
 }
 
+/* The folder goes first: a model that is not answered for any more must not be back after a
+ * restart. */
+static void delete_work(struct request *req)
+{
+    const struct model *model = req->task;
+
+    if (model->folder != NULL) {
+        store_discard(req->server->options.state, model->folder, &req->err);
+    }
+}
+
+static void delete_done(struct request *req)
+{
+    struct model *model = req->task;
+
+    if (req->err.code == ERR_NONE) {
+        registry_remove(req->server->registry, model);
+        request_reply_empty(req, 204);
+    } else {
+        model->deleting = false;
+    }
+    model_unref(model);
+    request_finish(req);
+}
+
 bool on_model_delete(struct request *req, struct err *err)
 {
     struct jobs *jobs = req->server->jobs;
@@ -194,11 +276,12 @@ bool on_model_delete(struct request *req, struct err *err)
                        "'%s' is trained by job %" PRIu64 ": cancel it, or delete with ?force=true",
                        model->name, job_of(jobs, model));
     }
-    model_ref(model);
-    registry_remove(req->server->registry, model);
+    if (model->deleting) {
+        return err_set(err, ERR_BUSY, "name", "'%s' is being deleted", model->name);
+    }
+    model->deleting = true;
     jobs_cancel_model(jobs, model);
-    model_unref(model);
-    request_reply_empty(req, 204);
-    request_finish(req);
+    req->task = model_ref(model);
+    request_work(req, model->folder != NULL ? INFINITY : 0.0, delete_work, delete_done);
     return true;
 }

@@ -43,6 +43,12 @@ bool on_server(struct request *req, struct err *err)
     text_printf(&text, ", \"models\": %zu, \"datasets\": %zu, \"jobs\": %zu, ",
                 registry_count(server->registry), datasets_count(server->datasets),
                 jobs_count(server->jobs));
+    text_printf(&text, "\"durability\": \"%s\", \"corrupt\": [", server->options.durability);
+    for (size_t i = 0; i < server->n_corrupt; i++) {
+        text_str(&text, i > 0 ? ", " : "");
+        text_json(&text, server->corrupt[i]);
+    }
+    text_str(&text, "], ");
     limits_encode(&server->options, &text);
     text_str(&text, "}\n");
     request_reply(req, 200, &text);

@@ -62,7 +62,7 @@ static void train_end(struct request *req)
 static void decode_work(struct request *req)
 {
     struct train *train = req->task;
-    const struct net_spec *spec = &train->version->net->spec;
+    const struct net_spec *spec = &train->version->model->spec;
     const struct rows_limits limits =
         server_rows_limits(req->server, spec->inputs, spec_outputs(spec));
 
@@ -73,7 +73,7 @@ static void decode_work(struct request *req)
 static void check_work(struct request *req)
 {
     struct train *train = req->task;
-    const struct net_spec *spec = &train->version->net->spec;
+    const struct net_spec *spec = &train->version->model->spec;
 
     if (feed_check(&train->train, spec, &req->err) && train->msg.has_validation &&
         !feed_check(&train->validation, spec, &req->err)) {
@@ -128,7 +128,7 @@ static void decode_done(struct request *req)
     struct train *train = req->task;
     struct server *server = req->server;
     const struct model *model = train->version->model;
-    const struct net_spec *spec = &train->version->net->spec;
+    const struct net_spec *spec = &train->version->model->spec;
     struct err *err = &req->err;
     double values;
 

@@ -2,11 +2,15 @@
 #include "handlers.h"
 
 #include <inttypes.h>
+#include <math.h>
+#include <stddef.h>
 #include <string.h>
 
+#include "loader.h"
 #include "msg_model.h"
 #include "pin.h"
 #include "server.h"
+#include "store.h"
 
 bool on_version_list(struct request *req, struct err *err)
 {
@@ -30,66 +34,146 @@ bool on_version_list(struct request *req, struct err *err)
     return true;
 }
 
+/* ---- promote ---- */
+
+struct promote {
+    struct version *version; /* a reference */
+    struct load_waiter waiter;
+    struct request *req;
+    uint64_t last; /* the model's highest number, when this began */
+};
+
+/* A version that learn made has no file of its own until somebody promotes it. */
+static void promote_work(struct request *req)
+{
+    struct promote *promote = req->task;
+    struct version *version = promote->version;
+    const struct model *model = version->model;
+    struct msg_version facts;
+
+    version_info(version, &facts);
+    if (model->folder != NULL &&
+        (version->on_disk ||
+         store_save(model->folder, version->net, model->labels, &facts, &req->err))) {
+        store_serve(model->folder, version->number, promote->last, &req->err);
+    }
+}
+
+static void promote_done(struct request *req)
+{
+    struct promote *promote = req->task;
+    struct version *version = promote->version;
+    struct model *model = version->model;
+    struct msg_version facts;
+    struct text text = { 0 };
+
+    if (req->err.code == ERR_NONE && model->deleted) {
+        err_set(&req->err, ERR_NOT_FOUND, "name", "'%s' has been deleted meanwhile", model->name);
+    }
+    if (req->err.code == ERR_NONE) {
+        version->on_disk = model->folder != NULL;
+        if (model->last == promote->last) { /* else a newer version is there, and serves already */
+            model->served = version;
+            model->updated = server_now();
+        }
+        version_info(version, &facts);
+        msg_version_encode(&text, &facts);
+        text_str(&text, "\n");
+        request_reply(req, 200, &text);
+    }
+    version_unref(version);
+    request_finish(req);
+}
+
+static void promote_begin(struct request *req)
+{
+    struct promote *promote = req->task;
+
+    promote->last = promote->version->model->last;
+    request_work(req, promote->version->model->folder != NULL ? INFINITY : 0.0, promote_work,
+                 promote_done);
+}
+
+static void promote_loaded(struct load_waiter *waiter, const struct err *err)
+{
+    struct promote *promote = (struct promote *)((char *)waiter - offsetof(struct promote, waiter));
+
+    if (err->code == ERR_NONE) {
+        promote_begin(promote->req);
+        return;
+    }
+    promote->req->err = *err;
+    version_unref(promote->version);
+    request_finish(promote->req);
+}
+
 bool on_promote(struct request *req, struct err *err)
 {
     struct model *model = pin_model(req, err);
-    struct msg_version version;
-    struct text text = { 0 };
+    struct promote *promote = arena_alloc(&req->arena, 1, sizeof *promote);
+    struct version *version;
     uint64_t number;
 
     if (model == NULL ||
         !msg_promote_decode(req->body != NULL ? req->body : "", req->body_len, &number, err) ||
-        !model_promote(model, number, err)) {
+        (version = model_version(model, number, err)) == NULL) {
         return false;
     }
-    version_info(model->served, &version);
-    msg_version_encode(&text, &version);
-    text_str(&text, "\n");
-    request_reply(req, 200, &text);
-    request_finish(req);
+    if (promote == NULL) {
+        return err_set(err, ERR_MEMORY, "", "there is no memory to promote");
+    }
+    *promote = (struct promote){ .version = version_ref(version), .req = req };
+    promote->waiter.done = promote_loaded;
+    req->task = promote;
+    if (version->net == NULL) {
+        version_load(version, &promote->waiter);
+    } else {
+        promote_begin(req);
+    }
     return true;
 }
 
-struct export
-{
+/* ---- export ---- */
+
+struct exporting {
     struct version *version; /* pinned */
     const struct labels *labels;
 };
 
 static void export_work(struct request *req)
 {
-    const struct export *export = req->task;
+    const struct exporting *exporting = req->task;
     struct text text = { 0 };
 
-    msg_model_encode(&text, export->version->net, export->labels);
+    msg_model_encode(&text, exporting->version->net, exporting->labels);
     request_reply(req, 200, &text);
 }
 
 static void export_done(struct request *req)
 {
-    const struct export *export = req->task;
+    const struct exporting *exporting = req->task;
 
-    version_unref(export->version);
+    version_unref(exporting->version);
     request_finish(req);
 }
 
 bool on_export(struct request *req, struct err *err)
 {
-    struct export *export = arena_alloc(&req->arena, 1, sizeof *export);
+    struct exporting *exporting = arena_alloc(&req->arena, 1, sizeof *exporting);
     const char *format = request_query(req, "format");
 
-    if (export == NULL) {
+    if (exporting == NULL) {
         return err_set(err, ERR_MEMORY, "", "there is no memory for the export");
     }
     if (format != NULL && strcmp(format, "json") != 0) {
         return err_set(err, ERR_FIELD, "format", "must be json, is '%.64s'", format);
     }
-    export->version = pin_version(req, err);
-    if (export->version == NULL) {
+    exporting->version = pin_version(req, err);
+    if (exporting->version == NULL) {
         return false;
     }
-    export->labels = export->version->model->labels;
-    req->task = export;
-    request_work(req, (double)export->version->net->n_params / 50.0, export_work, export_done);
+    exporting->labels = exporting->version->model->labels;
+    req->task = exporting;
+    request_work(req, (double)exporting->version->net->n_params / 50.0, export_work, export_done);
     return true;
 }

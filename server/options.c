@@ -29,6 +29,8 @@ static const struct option table[] = {
       "where to answer; may be given up to 8 times; port 0 picks one", 0, 0 },
     { "--state", "SIGMAD_STATE", KIND_STRING, AT(state), NULL, "DIR",
       "where data is kept: $STATE_DIRECTORY, else $XDG_STATE_HOME/sigmad, else ~/.local/state/sigmad", 0, 0 },
+    { "--durability", "SIGMAD_DURABILITY", KIND_STRING, AT(durability), "power", "power|process",
+      "what an acknowledged write survives: a power cut (fsync), or only the end of this process", 0, 0 },
     { "--workers", "SIGMAD_WORKERS", KIND_COUNT, AT(workers), NULL, "N",
       "training threads; as many as cores", 1, 256 },
     { "--isa", "SIGMAD_ISA", KIND_STRING, AT(isa), NULL, "NAME",
@@ -234,6 +236,10 @@ bool options_parse(int argc, char **argv, struct options *ret, enum options_act 
     }
     if (opts.workers == 0) {
         opts.workers = cores > 0 ? (size_t)cores : 1;
+    }
+    if (strcmp(opts.durability, "power") != 0 && strcmp(opts.durability, "process") != 0) {
+        return err_set(err, ERR_FIELD, "--durability", "must be power or process, is '%s'",
+                       opts.durability);
     }
     opts.state = opts.state != NULL ? strdup(opts.state) : state_usual();
     if (opts.state == NULL) {

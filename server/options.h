@@ -14,8 +14,9 @@
 struct options {
     const char *listen[LISTEN_MAX]; /* borrowed from argv or the environment */
     size_t n_listen;
-    char *state;     /* owned */
-    const char *isa; /* NULL: the best the processor has */
+    char *state;            /* owned */
+    const char *isa;        /* NULL: the best the processor has */
+    const char *durability; /* power or process */
     bool insecure;
     size_t workers;
     size_t timeout;       /* seconds a connection may be idle */

@@ -4,12 +4,41 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "loader.h"
 #include "registry.h"
 #include "server.h"
 
 struct model *pin_model(struct request *req, struct err *err)
 {
     return registry_find(req->server->registry, req->param[0], err);
+}
+
+struct pin {
+    struct load_waiter waiter; /* first, so that one is the other */
+    struct request *req;
+};
+
+/* The net is there, or cannot be had: the handler starts again, or the request ends. */
+static void loaded(struct load_waiter *waiter, const struct err *err)
+{
+    const struct pin *pin = (const struct pin *)waiter;
+
+    pin->req->err = *err;
+    request_again(pin->req);
+}
+
+static void pin_load(struct request *req, struct version *version, struct err *err)
+{
+    struct pin *pin = arena_alloc(&req->arena, 1, sizeof *pin);
+
+    if (pin == NULL) {
+        err_set(err, ERR_MEMORY, "version", "does not fit into memory");
+        return;
+    }
+    pin->waiter.done = loaded;
+    pin->req = req;
+    req->again = true;
+    version_load(version, &pin->waiter);
 }
 
 struct version *pin_version(struct request *req, struct err *err)
@@ -33,5 +62,9 @@ struct version *pin_version(struct request *req, struct err *err)
         }
     }
     version = model_version(model, number, err);
+    if (version != NULL && version->net == NULL) {
+        pin_load(req, version, err);
+        return NULL;
+    }
     return version != NULL ? version_ref(version) : NULL;
 }

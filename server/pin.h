@@ -7,8 +7,9 @@
 
 /* The model of the path's {name}, borrowed. Errors: as registry_find. */
 struct model *pin_model(struct request *req, struct err *err);
-/* A reference to its served version, or the one of ?version=N. Errors: ERR_FIELD at "version",
- * ERR_NOT_FOUND. */
+/* A reference to its served version, or the one of ?version=N, with its net in memory. NULL without
+ * an error: it is being read, and the handler, which returns false then, will be called again; so
+ * pin before anything else is held. Errors: ERR_FIELD at "version", ERR_NOT_FOUND. */
 struct version *pin_version(struct request *req, struct err *err);
 
 #endif

@@ -3,9 +3,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A name that is kept for a model to come. */
+struct reserved {
+    struct reserved *next;
+    char name[NAME_MAX_LEN + 1];
+};
+
 struct registry {
     struct model **models; /* sorted by name; a reference each */
     size_t n, cap, max;
+    struct reserved *reserved; /* owned; few */
+    size_t n_reserved;
+    uint64_t id;
 };
 
 bool registry_create(size_t max, struct registry **ret, struct err *err)
@@ -27,6 +36,9 @@ void registry_free(struct registry *registry)
     }
     while (registry->n > 0) {
         registry_remove(registry, registry->models[registry->n - 1]);
+    }
+    while (registry->reserved != NULL) {
+        registry_release(registry, registry->reserved->name);
     }
     free(registry->models);
     free(registry);
@@ -79,14 +91,61 @@ bool registry_vacant(const struct registry *registry, const char *name, struct e
         return false;
     }
     place(registry, name, &found);
+    for (const struct reserved *r = registry->reserved; r != NULL && !found; r = r->next) {
+        found = strcmp(r->name, name) == 0;
+    }
     if (found) {
         return err_set(err, ERR_EXISTS, "name", "'%s' is a model already: delete it first", name);
     }
-    if (registry->n >= registry->max) {
+    if (registry->n + registry->n_reserved >= registry->max) {
         return err_set(err, ERR_LIMIT, "models", "are %zu, as many as --max-models allows",
-                       registry->n);
+                       registry->n + registry->n_reserved);
     }
     return true;
+}
+
+bool registry_reserve(struct registry *registry, const char *name, struct err *err)
+{
+    struct reserved *reserved;
+
+    if (!registry_vacant(registry, name, err)) {
+        return false;
+    }
+    reserved = calloc(1, sizeof *reserved);
+    if (reserved == NULL) {
+        return err_set(err, ERR_MEMORY, "name", "there is no memory for another model");
+    }
+    strcpy(reserved->name, name); /* name_check saw to its length */
+    reserved->next = registry->reserved;
+    registry->reserved = reserved;
+    registry->n_reserved++;
+    return true;
+}
+
+void registry_release(struct registry *registry, const char *name)
+{
+    struct reserved **at = &registry->reserved;
+
+    while (*at != NULL && strcmp((*at)->name, name) != 0) {
+        at = &(*at)->next;
+    }
+    if (*at != NULL) {
+        struct reserved *gone = *at;
+
+        *at = gone->next;
+        registry->n_reserved--;
+        free(gone);
+    }
+}
+
+uint64_t registry_id(struct registry *registry)
+{
+    return ++registry->id;
+}
+
+void registry_id_seen(struct registry *registry, uint64_t id)
+{
+    registry->id = id > registry->id ? id : registry->id;
 }
 
 bool registry_add(struct registry *registry, struct model *model, struct err *err)
@@ -94,16 +153,15 @@ bool registry_add(struct registry *registry, struct model *model, struct err *er
     bool found;
     size_t at;
 
-    if (!registry_vacant(registry, model->name, err)) {
-        goto refused;
-    }
+    registry_release(registry, model->name);
     if (registry->n == registry->cap) {
         size_t cap = registry->cap == 0 ? 16 : 2 * registry->cap;
         struct model **grown = realloc(registry->models, cap * sizeof(struct model *));
 
         if (grown == NULL) {
-            err_set(err, ERR_MEMORY, "models", "there is no memory for another");
-            goto refused;
+            model_drop_versions(model);
+            model_unref(model);
+            return err_set(err, ERR_MEMORY, "models", "there is no memory for another");
         }
         registry->models = grown;
         registry->cap = cap;
@@ -114,10 +172,6 @@ bool registry_add(struct registry *registry, struct model *model, struct err *er
     registry->models[at] = model;
     registry->n++;
     return true;
-refused:
-    model_drop_versions(model);
-    model_unref(model);
-    return false;
 }
 
 void registry_remove(struct registry *registry, struct model *model)

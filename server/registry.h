@@ -13,9 +13,16 @@ struct model *registry_find(const struct registry *registry, const char *name, s
 /* Whether a model of that name could be added now. Errors: ERR_FIELD, ERR_EXISTS at "name";
  * ERR_LIMIT at "models". */
 bool registry_vacant(const struct registry *registry, const char *name, struct err *err);
-/* Takes the caller's reference over, also on failure. Errors: as registry_vacant, and ERR_MEMORY.
- */
+/* Keeps a vacant name for a model that is being written to disk, so that of two who create it at
+ * once the second is refused at once. Errors: as registry_vacant, and ERR_MEMORY. */
+bool registry_reserve(struct registry *registry, const char *name, struct err *err);
+void registry_release(struct registry *registry, const char *name);
+/* Takes the caller's reference over, also on failure. The name was vacant, or reserved, and is
+ * released. Errors: ERR_MEMORY. */
 bool registry_add(struct registry *registry, struct model *model, struct err *err);
+/* A number that no folder has had: NAME@ID. */
+uint64_t registry_id(struct registry *registry);
+void registry_id_seen(struct registry *registry, uint64_t id);
 /* Takes it out and gives up its versions; who pins one still has it. */
 void registry_remove(struct registry *registry, struct model *model);
 size_t registry_count(const struct registry *registry);

@@ -68,6 +68,7 @@ struct request {
     struct err err;
     struct reply reply;
     bool called;    /* the handler has run */
+    bool again;     /* it is to be called again: request_again will be */
     bool ready;     /* reply is complete */
     bool suspended; /* MHD waits for us */
     bool answered;  /* the reply was handed to MHD */
@@ -85,6 +86,9 @@ void request_work(struct request *req, double est_us, void (*work)(struct reques
 
 /* The reply is complete, or err is set; on the loop thread. The request may be gone after it. */
 void request_finish(struct request *req);
+
+/* On the loop thread: what req->again waited for is there, or err is set. */
+void request_again(struct request *req);
 
 /* Completes the reply with text (taken over), as JSON unless the type says otherwise. */
 void request_reply(struct request *req, int status, struct text *text);

@@ -26,6 +26,8 @@ struct server {
     struct workers *workers;
     struct jobs *jobs;
     struct metrics *metrics;
+    char **corrupt; /* owned; paths that were set aside at start */
+    size_t n_corrupt;
     double started;  /* seconds since the epoch */
     size_t requests; /* under way */
     bool draining;   /* SIGTERM came: finish what is there, take nothing new */

@@ -140,17 +140,6 @@ bool store_discard(const char *root, const char *folder, struct err *err)
     return disk_discard(root, "models", folder, err);
 }
 
-void store_forget(const char *folder, uint64_t version)
-{
-    struct err none = { 0 };
-    char *path = NULL;
-
-    if (version_path(folder, version, "", &path, &none)) {
-        unlink(path);
-    }
-    free(path);
-}
-
 /* ---- reading ---- */
 
 static bool checksum_verify(const char *bytes, size_t len, const char *path, struct err *err)

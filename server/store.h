@@ -28,9 +28,6 @@ bool store_save(const char *folder, const struct net *net, const struct labels *
 bool store_serve(const char *folder, uint64_t served, uint64_t last, struct err *err);
 /* Makes a model's folder vanish for good. */
 bool store_discard(const char *root, const char *folder, struct err *err);
-/* Removes a version's file; what it frees need not be safe. */
-void store_forget(const char *folder, uint64_t version);
-
 struct stored {
     struct net_spec spec;
     struct labels *labels; /* owned; NULL: none */

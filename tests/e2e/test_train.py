@@ -75,9 +75,10 @@ class Train(Case):
         self.assertEqual(self.ok(self.api.get(at))["version"], job["version"])
 
     def test_prefer_wait_gives_up_in_time(self):
-        at = self.model(XOR)
+        self.digits()
+        at = self.model(DIGITS)
         began = time.monotonic()
-        reply = self.api.post(at + "/train", dict(XOR_ROWS, epochs=LONG), Prefer="wait=1")
+        reply = self.api.post(at + "/train", {"dataset": "digits-train", "epochs": LONG}, Prefer="wait=1")
         job = self.ok(reply, 202)
         self.assertGreaterEqual(time.monotonic() - began, 0.9)
         self.assertEqual(job["state"], "running")

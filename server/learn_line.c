@@ -1,0 +1,507 @@
+#include "learn_line.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "job.h"
+#include "learn_log.h"
+#include "metrics.h"
+#include "removal.h"
+#include "server.h"
+#include "train.h"
+
+/* A log is given up for a whole version after so much of it, which bounds the time a replay takes.
+ */
+#define LOG_ENTRIES 1000
+#define LOG_BYTES ((size_t)64 << 20)
+
+struct learn_line {
+    struct model *model; /* borrowed: it owns the line */
+    struct learn *head, *tail;
+    bool pumping; /* line_pump is on the stack */
+    bool writing;
+    /* The log: of version base, first .. tip; computed entries count, though not written yet. */
+    uint64_t base, first, tip; /* base 0: there is none */
+    size_t count, bytes;
+    bool made; /* its file is there */
+    /* One batch on its way to the disk. */
+    uv_work_t uv;
+    struct text batch;
+    char *path; /* owned */
+    bool fresh;
+    struct err err;
+};
+
+static void line_pump(struct learn_line *line);
+
+uint64_t learn_line_base(const struct learn_line *line)
+{
+    return line != NULL ? line->base : 0;
+}
+
+bool learn_line_idle(const struct learn_line *line)
+{
+    return line == NULL || line->head == NULL;
+}
+
+void learn_line_free(struct learn_line *line)
+{
+    assert(learn_line_idle(line));
+    free(line);
+}
+
+static bool line_create(struct model *model, struct err *err)
+{
+    if (model->learn == NULL && (model->learn = calloc(1, sizeof *model->learn)) == NULL) {
+        return err_set(err, ERR_MEMORY, "inputs", "do not fit into memory");
+    }
+    model->learn->model = model;
+    return true;
+}
+
+bool learn_line_restore(struct model *model, uint64_t base, uint64_t first, uint64_t tip,
+                        size_t count, size_t bytes, struct err *err)
+{
+    struct learn_line *line;
+
+    if (!line_create(model, err)) {
+        return false;
+    }
+    line = model->learn;
+    line->base = base;
+    line->first = first;
+    line->tip = tip;
+    line->count = count;
+    line->bytes = bytes;
+    line->made = true;
+    return true;
+}
+
+/* ---- ends ---- */
+
+/* Takes the head off and answers its client. */
+static void learn_end(struct learn_line *line)
+{
+    struct learn *learn = line->head;
+    struct model *model = learn->model;
+    struct request *req = learn->req;
+
+    line->head = learn->next;
+    if (line->head == NULL) {
+        line->tail = NULL;
+    }
+    net_free(learn->net);
+    feed_done(&learn->feed);
+    labels_free(learn->labels);
+    text_done(&learn->entry);
+    if (learn->base != NULL) {
+        version_unref(learn->base);
+    }
+    if (learn->version != NULL) {
+        version_unref(learn->version);
+    }
+    request_finish(req);
+    model_unref(model);
+}
+
+/* The head's version is served: says so. */
+static void learn_answer(struct learn *learn)
+{
+    struct model *model = learn->model;
+    struct text text = { 0 };
+
+    if (model->labels == NULL && learn->labels != NULL) {
+        model->labels = learn->labels;
+        learn->labels = NULL;
+    }
+    metrics_learned(model->server->metrics, learn->msg.rows.inputs.rows);
+    text_str(&text, "{\"loss\": ");
+    text_double(&text, learn->origin.loss);
+    text_printf(&text, ", \"version\": %" PRIu64 "}\n", learn->version->number);
+    request_reply(learn->req, 200, &text);
+}
+
+/* Everything computed, and what is being computed, fails: it stands on what did not get to disk. */
+static void line_fail(struct learn_line *line, const struct err *err)
+{
+    struct err gone = { 0 };
+
+    if (line->model->deleting || line->model->deleted) { /* which is why its folder was not there */
+        err_set(&gone, ERR_NOT_FOUND, "name", "'%s' has been deleted meanwhile", line->model->name);
+        err = &gone;
+    }
+    for (struct learn *learn = line->head; learn != NULL; learn = learn->next) {
+        if (learn->state == LEARN_COMPUTING) {
+            learn->doom = *err; /* its request is a pool thread's at the moment */
+        } else if (learn->state != LEARN_QUEUED && learn->req->err.code == ERR_NONE) {
+            learn->req->err = *err;
+        }
+    }
+    while (line->head != NULL &&
+           (line->head->state == LEARN_READY || line->head->state == LEARN_WRITING)) {
+        learn_end(line);
+    }
+    line->tip = 0; /* the next one writes its version whole, or begins another log */
+}
+
+/* ---- the disk ---- */
+
+static void batch_run(uv_work_t *uv)
+{
+    struct learn_line *line = uv->data;
+
+    learn_log_append(line->path, line->fresh, line->batch.data, line->batch.len, &line->err);
+}
+
+/* All that are WRITING have got to disk. */
+static void written(struct learn_line *line)
+{
+    while (line->head != NULL && line->head->state == LEARN_WRITING) {
+        struct learn *learn = line->head;
+
+        if (learn->model->deleted) {
+            err_set(&learn->req->err, ERR_NOT_FOUND, "name", "'%s' has been deleted meanwhile",
+                    learn->model->name);
+        } else if (learn->version != learn->model->served &&
+                   !model_list(learn->model, learn->version, &learn->req->err)) {
+            line->tip = 0;
+        } else {
+            learn_answer(learn);
+        }
+        learn_end(line);
+    }
+}
+
+static void batch_after(uv_work_t *uv, int status)
+{
+    struct learn_line *line = uv->data;
+    struct model *model = model_ref(line->model);
+
+    (void)status;
+    line->writing = false;
+    line->made = true;
+    free(line->path);
+    line->path = NULL;
+    text_done(&line->batch);
+    if (line->err.code != ERR_NONE) {
+        line_fail(line, &line->err);
+    } else {
+        written(line);
+    }
+    line_pump(line);
+    model_unref(model);
+}
+
+/* The log, if there is one, has nothing more to say. */
+static void log_give_up(struct learn_line *line)
+{
+    struct model *model = line->model;
+    struct err none = { 0 };
+    char *path = NULL;
+
+    if (line->base != 0 && model->folder != NULL && !model->deleted &&
+        model_version(model, line->base, &none) == NULL) {
+        removal_version(model->server, model->folder,
+                        line->base); /* it was kept for the log only */
+    }
+    none = (struct err){ 0 };
+    if (line->made && line->first > 0 && line->model->folder != NULL &&
+        learn_log_path(line->model->folder, line->base, line->first, &path, &none)) {
+        removal_path(model->server, path);
+    }
+    free(path);
+    line->made = false;
+    line->base = line->tip = 0;
+}
+
+/* A version was written whole. */
+static void whole_after(struct publication *publication)
+{
+    struct learn *learn =
+        (struct learn *)((char *)publication - offsetof(struct learn, publication));
+    struct learn_line *line = learn->model->learn;
+    struct model *model = model_ref(learn->model);
+
+    line->writing = false;
+    if (publication->err.code != ERR_NONE) {
+        line_fail(line, &publication->err);
+    } else {
+        log_give_up(line);
+        written(line);
+    }
+    line_pump(line);
+    model_unref(model);
+}
+
+static void whole_begin(struct learn_line *line)
+{
+    struct learn *learn = line->head;
+
+    learn->state = LEARN_WRITING;
+    line->writing = true;
+    learn->publication =
+        (struct publication){ .version = learn->version,
+                              .labels = learn->labels != NULL ? learn->labels : line->model->labels,
+                              .done = whole_after };
+    publish_begin(&learn->publication);
+}
+
+/* All entries that are ready, up to the next that begins a log of its own. */
+static void batch_begin(struct learn_line *line)
+{
+    const struct learn *head = line->head;
+    struct learn *learn = line->head;
+
+    line->err = (struct err){ 0 };
+    line->fresh = head->begins_log;
+    if (!learn_log_path(line->model->folder, head->log_base, head->log_first, &line->path,
+                        &line->err)) {
+        line_fail(line, &line->err);
+        return;
+    }
+    do {
+        learn->state = LEARN_WRITING;
+        text_add(&line->batch, learn->entry.data, learn->entry.len);
+        text_done(&learn->entry);
+        learn = learn->next;
+    } while (learn != NULL && learn->state == LEARN_READY && learn->entry.len > 0 &&
+             !learn->begins_log);
+    line->writing = true;
+    line->uv.data = line;
+    if (line->batch.failed) {
+        err_set(&line->err, ERR_MEMORY, "inputs", "do not fit into memory");
+        batch_after(&line->uv, 0);
+    } else if (uv_queue_work(line->model->server->loop, &line->uv, batch_run, batch_after) != 0) {
+        batch_run(&line->uv);
+        batch_after(&line->uv, 0);
+    }
+}
+
+/* ---- the step ---- */
+
+static bool learn_step(struct learn *learn, struct err *err)
+{
+    const struct net_spec *spec = &learn->model->spec;
+    const struct labels *labels = learn->labels != NULL ? learn->labels : learn->model->labels;
+    const struct data data = feed_data(&learn->feed);
+    struct share alone = SHARE_ALONE;
+    struct trainer *trainer = NULL;
+    struct train_sum sum;
+    bool ok;
+
+    ok = feed_check(&learn->feed, spec, err) && net_clone(learn->base->net, &learn->net, err) &&
+         trainer_create(learn->net, &data, &learn->plan, &trainer, err) &&
+         trainer_step(trainer, &alone, err);
+    if (ok) {
+        sum = trainer_sum(trainer);
+        learn->origin = (struct origin){
+            .source = SOURCE_LEARN,
+            .loss = sum.loss,
+            .accuracy = learn->feed.has_accuracy ? (double)sum.correct / (double)sum.rows : NAN,
+        };
+    }
+    trainer_free(trainer);
+    return ok && digest_net(learn->net, labels, learn->origin.digest, err);
+}
+
+static void step_work(struct request *req)
+{
+    learn_step(req->task, &req->err);
+}
+
+/* Whether the call's rows can go to a log, and to which. The first of a model's labels, the first
+ * after a long log, and one that goes on from what has no file are written whole. */
+static void entry_make(struct learn_line *line, struct learn *learn)
+{
+    const struct data data = feed_data(&learn->feed);
+    const struct version *base = learn->base;
+    const bool goes_on = line->tip == base->number && line->base != 0;
+    const bool full = line->count >= LOG_ENTRIES || line->bytes >= LOG_BYTES;
+
+    if (line->model->folder == NULL) {
+        return;
+    }
+    if (learn->labels != NULL || (goes_on && full) || (!goes_on && !base->on_disk)) {
+        line->tip = 0; /* the log stays until the version is on disk: see whole_after */
+        return;
+    }
+    if (!goes_on) {
+        log_give_up(line);
+        line->base = base->number;
+        line->first = learn->version->number;
+        line->count = line->bytes = 0;
+        learn->begins_log = true;
+    }
+    learn->log_base = line->base;
+    learn->log_first = line->first;
+    learn_entry_encode(&learn->entry, learn->version, &learn->plan, &data,
+                       spec_outputs(&line->model->spec));
+    line->tip = learn->version->number;
+    line->count++;
+    line->bytes += learn->entry.len;
+}
+
+static void step_done(struct request *req)
+{
+    struct learn *learn = req->task;
+    struct learn_line *line = learn->model->learn;
+    struct model *model = model_ref(learn->model);
+    struct net *net = learn->net;
+
+    learn->state = LEARN_READY;
+    if (req->err.code == ERR_NONE) {
+        req->err = learn->doom;
+    }
+    if (req->err.code == ERR_NONE) {
+        learn->net = NULL; /* the version's */
+        if (version_create(model, net, ++model->last, server_now(), &learn->origin, &learn->version,
+                           &req->err)) {
+            entry_make(line, learn);
+        }
+    }
+    version_unref(learn->base);
+    learn->base = NULL;
+    line_pump(line);
+    model_unref(model);
+}
+
+/* The plan last used, with what the message says otherwise. */
+static struct train_plan plan_of(const struct learn *learn)
+{
+    struct train_plan plan = learn->model->plan;
+
+    if (learn->msg.has_optimizer) {
+        plan.optimizer = learn->msg.plan.optimizer;
+        plan.learning_rate = learn->msg.plan.learning_rate;
+        plan.momentum = learn->msg.plan.momentum;
+        plan.nesterov = learn->msg.plan.nesterov;
+    }
+    if (learn->msg.has_l2) {
+        plan.l2 = learn->msg.plan.l2;
+    }
+    plan.batch_size = learn->msg.rows.inputs.rows;
+    return plan;
+}
+
+/* base: what it goes on from, borrowed. */
+static bool learn_begin(struct learn *learn, struct version *base, struct err *err)
+{
+    struct model *model = learn->model;
+    const struct msg_source source = { .rows = learn->msg.rows };
+
+    if (model->deleted || model->deleting) {
+        return err_set(err, ERR_NOT_FOUND, "name", "'%s' has been deleted meanwhile", model->name);
+    }
+    if (model->job != NULL) {
+        return err_set(err, ERR_BUSY, "name", "'%s' is being trained by job %" PRIu64, model->name,
+                       model->job->id);
+    }
+    if (base->net->shift == NULL &&
+        (model->spec.norm == NORM_STANDARD || model->spec.norm == NORM_MINMAX)) {
+        return err_set(err, ERR_BUSY, "normalize",
+                       "is %s, which train has to work out from a whole data set first",
+                       norm_name(model->spec.norm));
+    }
+    if (!feed_open(model->server, &source, &model->spec, model->labels, &learn->labels,
+                   &learn->feed, err)) {
+        return false;
+    }
+    learn->plan = plan_of(learn);
+    model->plan = learn->plan;
+    learn->base = version_ref(base);
+    return true;
+}
+
+/* ---- the line ---- */
+
+/* Begins the first that is queued, if the one before it has been computed. False: nothing to do. */
+static bool compute_next(struct learn_line *line)
+{
+    struct version *base = line->model->served;
+    struct learn *learn = line->head;
+    double us;
+
+    for (; learn != NULL && learn->state != LEARN_QUEUED; learn = learn->next) {
+        if (learn->state == LEARN_COMPUTING) {
+            return false;
+        }
+        base = learn->version != NULL ? learn->version : base;
+    }
+    if (learn == NULL ||
+        (learn != line->head && line->model->labels == NULL && learn->msg.rows.has_labels)) {
+        return false; /* of two that bring labels, the second has to know the first's */
+    }
+    learn->state = LEARN_COMPUTING;
+    if (!learn_begin(learn, base, &learn->req->err)) {
+        learn->state = LEARN_READY;
+        return true;
+    }
+    /* Forward, backward, update, clone and digest: about 10 flops a weight and row. */
+    us = (double)net_flops(learn->base->net) * (3.0 * (double)learn->msg.rows.inputs.rows + 4.0) /
+         20000.0;
+    request_work(learn->req, us, step_work, step_done);
+    return true;
+}
+
+/* Has the head written, or answered when it has failed. False: nothing to do. */
+static bool write_next(struct learn_line *line)
+{
+    struct learn *learn = line->head;
+
+    if (learn == NULL || learn->state != LEARN_READY || line->writing) {
+        return false;
+    }
+    if (learn->req->err.code != ERR_NONE) {
+        learn_end(line);
+    } else if (learn->entry.len > 0) {
+        batch_begin(line);
+    } else if (learn->entry.failed) {
+        err_set(&learn->req->err, ERR_MEMORY, "inputs", "do not fit into memory");
+        learn_end(line);
+    } else {
+        whole_begin(line);
+    }
+    return true;
+}
+
+static void line_pump(struct learn_line *line)
+{
+    struct model *model;
+
+    if (line->pumping) {
+        return; /* the loop below sees what there is */
+    }
+    model = model_ref(line->model);
+    line->pumping = true;
+    while (compute_next(line) || write_next(line)) {
+    }
+    line->pumping = false;
+    if (line->head == NULL && model->jobs > 0) {
+        jobs_dispatch(model->server->jobs);
+    }
+    model_unref(model);
+}
+
+void learn_line_add(struct learn *learn)
+{
+    struct learn_line *line;
+
+    if (!line_create(learn->model, &learn->req->err)) {
+        struct model *model = learn->model;
+
+        request_finish(learn->req);
+        model_unref(model);
+        return;
+    }
+    line = learn->model->learn;
+    learn->state = LEARN_QUEUED;
+    if (line->tail != NULL) {
+        line->tail->next = learn;
+    } else {
+        line->head = learn;
+    }
+    line->tail = learn;
+    line_pump(line);
+}

@@ -1,0 +1,58 @@
+/* What learn was told, on disk: since training repeats to the bit, the rows of a call are as good
+ * as the weights they led to, and a hundred times smaller.
+ *
+ *   FOLDER/learn-BASE-FIRST   entries that lead from version BASE, which has a file, to FIRST and
+ * on
+ *
+ * An entry, little-endian:
+ *   u32 magic "SGL1"   u32 bytes of payload   u32 CRC-32 of the payload   u32 0
+ *   payload: struct learn_entry, then rows x inputs float32, then rows uint32 class indices
+ * (outputs of the model) or rows x y_width float32
+ *
+ * Entries are appended and synced before the calls are answered. An entry that is cut or does not
+ * match its CRC ends the log: what is behind it was never acknowledged. Thread: pool, and start-up.
+ */
+#ifndef LEARN_LOG_H
+#define LEARN_LOG_H
+
+#include "model.h"
+#include "rows.h"
+#include "text.h"
+
+struct learn_entry {
+    uint64_t version;
+    double created, loss, accuracy;
+    uint64_t rows, inputs, y_width;
+    uint32_t labels; /* 1: class indices, 0: numbers */
+    uint32_t optimizer;
+    float learning_rate, momentum, l2;
+    uint32_t nesterov;
+    char digest[64]; /* of the version, hexadecimal */
+};
+
+void learn_entry_encode(struct text *text, const struct version *version,
+                        const struct train_plan *plan, const struct data *data, size_t outputs);
+
+/* "FOLDER/learn-BASE-FIRST", malloc'd. */
+bool learn_log_path(const char *folder, uint64_t base, uint64_t first, char **ret, struct err *err);
+/* Appends bytes and syncs; fresh: the file is made, in place of one that a failure may have left.
+ * On failure it is cut back to what it was. */
+bool learn_log_append(const char *path, bool fresh, const void *bytes, size_t len, struct err *err);
+
+struct learn_log {
+    uint64_t base, first;
+    size_t count, bytes; /* whole entries, up to the first that is not */
+    bool broken; /* behind that one there are whole ones again: bytes have changed on disk */
+    struct learn_entry last;
+};
+/* Walks through the entries. Errors: ERR_IO; ERR_SYNTAX when there is no whole entry. */
+bool learn_log_scan(const char *path, struct learn_log *ret, struct err *err);
+/* Cuts off what is behind the whole entries. The file as it was stays as path.corrupt if it is
+ * broken. */
+bool learn_log_cut(const char *path, const struct learn_log *log, struct err *err);
+/* Takes net, which is version base, to the version upto. Errors: ERR_SYNTAX when the log does not
+ * lead there or to another digest. */
+bool learn_log_replay(const char *folder, uint64_t base, uint64_t upto, struct net *net,
+                      const struct labels *labels, struct err *err);
+
+#endif

@@ -1,0 +1,22 @@
+/* What an earlier process left in the state folder, brought back at start, before anything is
+ * served.
+ *
+ * The served version's file is verified byte by byte; of the others the header is read, and the
+ * rest when they are first asked for. A file or folder that cannot be read is set aside as
+ * *.corrupt, logged, and listed in /v1/server; everything else is served. Thread: main, before the
+ * loop runs. */
+#ifndef RECOVERY_H
+#define RECOVERY_H
+
+#include "err.h"
+
+struct server;
+
+bool recovery_models(struct server *server, struct err *err);
+
+/* Logs and remembers that path.corrupt has been set aside. */
+void recovery_note(struct server *server, const char *path, const struct err *why);
+/* Sets a path aside as path.corrupt, and notes it. */
+void recovery_set_aside(struct server *server, const char *path, const struct err *why);
+
+#endif
