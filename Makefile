@@ -78,9 +78,9 @@ ifneq ($(findstring x86_64,$(shell $(CC) -dumpmachine)),)
 $(BUILD)/core/kernel_avx2.o:   ISA = -mavx2 -mfma
 $(BUILD)/core/kernel_avx512.o: ISA = -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mavx2 -mprefer-vector-width=512
 endif
-$(BUILD)/core/kernel_%.o: core/kernel_%.c
+$(BUILD)/core/kernel_%.o: core/kernel_%.c $(BUILD)/flags Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -O3 $(ISA) -MMD -MP -c -o $@ $<
+	$(call say,cc)$(CC) $(CPPFLAGS) $(CFLAGS) -O3 $(ISA) -MMD -MP -c -o $@ $<
 
 # So is the link line: a core test gets core's objects and libm, and nothing else.
 $(T_CORE): $(BUILD)/tests/core/%: $(BUILD)/tests/core/%.o $(CORE) $(BUILD)/files

@@ -291,7 +291,7 @@ bool value_body(const char *body, size_t len, const char *what, const struct val
     } else {
         ok = value_object(&scan, what, fields, n, into, &why) && scan_end(&scan, &why);
     }
-    if (!ok && why.code != ERR_MEMORY && body_is_json(body, len, err)) {
+    if (!ok && (why.code == ERR_MEMORY || body_is_json(body, len, err))) {
         *err = why;
     }
     return ok;
