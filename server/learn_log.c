@@ -209,7 +209,7 @@ static bool entry_replay(const struct learn_entry *entry, const char *data, stru
                                      .momentum = entry->momentum,
                                      .nesterov = entry->nesterov != 0,
                                      .l2 = entry->l2 };
-    float *copy = malloc(x_len + y_len);
+    char *copy = malloc(x_len + y_len);
     struct data rows = { .x = { DTYPE_F32, entry->rows, entry->inputs, copy } };
     struct share alone = SHARE_ALONE;
     struct trainer *trainer = NULL;
@@ -219,8 +219,11 @@ static bool entry_replay(const struct learn_entry *entry, const char *data, stru
         return err_set(err, ERR_MEMORY, "version", "does not fit into memory");
     }
     memcpy(copy, data, x_len + y_len);
-    rows.classes = entry->labels != 0 ? (uint32_t *)(copy + entry->rows * entry->inputs) : NULL;
-    rows.values = entry->labels != 0 ? NULL : copy + entry->rows * entry->inputs;
+    if (entry->labels != 0) {
+        rows.classes = (const void *)(copy + x_len);
+    } else {
+        rows.values = (const void *)(copy + x_len);
+    }
     ok = entry->inputs == net->spec.inputs && entry->y_width == spec_outputs(&net->spec) &&
          plan.optimizer < OPT_COUNT && data_check(&rows, &net->spec, err);
     ok = ok || err_set(err, ERR_SYNTAX, "version", "has rows in its learn log that do not fit it");
