@@ -403,3 +403,29 @@ struct train_sum trainer_sum(const struct trainer *t)
 
     return sum;
 }
+
+struct trainer_state trainer_save(const struct trainer *t)
+{
+    return (struct trainer_state){ .rng = t->epoch_rng,
+                                   .index = t->index,
+                                   .rows = t->rows,
+                                   .correct = t->correct,
+                                   .loss = t->loss };
+}
+
+void trainer_restore(struct trainer *t, const struct trainer_state *state)
+{
+    t->rng = state->rng;
+    if (state->index > 0) {
+        trainer_shuffle(t); /* the same order again */
+    }
+    t->index = (size_t)state->index;
+    t->rows = (size_t)state->rows;
+    t->correct = (size_t)state->correct;
+    t->loss = state->loss;
+}
+
+float *trainer_velocity(struct trainer *t)
+{
+    return t->velocity;
+}

@@ -11,6 +11,7 @@
 #define TRAIN_H
 
 #include "net.h"
+#include "rng.h"
 
 enum optimizer { OPT_SGD, OPT_COUNT };
 
@@ -61,5 +62,19 @@ bool trainer_step(struct trainer *trainer, struct share *share, struct err *err)
 
 /* The sums of the epoch that is under way or, right after its last step, of the one just ended. */
 struct train_sum trainer_sum(const struct trainer *trainer);
+
+/* All that an interrupted training needs to go on to the same bits, besides the net's block and the
+ * velocities. Plain data, of no pointers. */
+struct trainer_state {
+    struct rng rng; /* at the start of the epoch under way */
+    uint64_t index; /* steps done in it */
+    uint64_t rows, correct;
+    double loss; /* summed over rows */
+};
+struct trainer_state trainer_save(const struct trainer *trainer);
+/* Into a new trainer of the same net, data and plan, whose net and velocities are those of then. */
+void trainer_restore(struct trainer *trainer, const struct trainer_state *state);
+/* block_len floats, as the net's block has them; NULL without momentum. */
+float *trainer_velocity(struct trainer *trainer);
 
 #endif

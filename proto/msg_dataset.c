@@ -120,7 +120,7 @@ static bool targets_load(const json_t *part, const json_t *classes, struct table
     }
     info->kind = strcmp(kind, "labels") == 0 ? TARGET_LABELS : TARGET_NUMBERS;
     info->y_width = info->kind == TARGET_LABELS ? 1 : (size_t)width;
-    if (info->kind == TARGET_NUMBERS) {
+    if (info->kind == TARGET_NUMBERS || json_is_null(classes)) {
         return true;
     }
     names = calloc(n + 1, sizeof *names);

@@ -223,7 +223,7 @@ static bool field_unknown(const char *key, const char *what, const struct value_
 }
 
 static bool members_read(struct scan *scan, const char *what, const struct value_field *fields,
-                         size_t n, void *into, uint32_t *seen, struct err *err)
+                         size_t n, void *into, uint64_t *seen, struct err *err)
 {
     char key[100]; /* longer than any field's name, short enough for an error */
     size_t len, i;
@@ -244,7 +244,7 @@ static bool members_read(struct scan *scan, const char *what, const struct value
         if ((*seen >> i & 1) != 0) {
             return err_set(err, ERR_FIELD, key, "is there twice");
         }
-        *seen |= (uint32_t)1 << i;
+        *seen |= (uint64_t)1 << i;
         if (!fields[i].read(scan, into, err)) {
             return value_in(err, "%s", fields[i].name);
         }
@@ -254,7 +254,7 @@ static bool members_read(struct scan *scan, const char *what, const struct value
 bool value_object(struct scan *scan, const char *what, const struct value_field *fields, size_t n,
                   void *into, struct err *err)
 {
-    uint32_t seen = 0;
+    uint64_t seen = 0;
 
     assert(n <= VALUE_FIELDS_MAX);
     if (!scan_expect(scan, SCAN_OBJECT, "an object", err) || !scan_enter(scan, err) ||

@@ -27,6 +27,7 @@ struct datasets;
 struct dataset {
     unsigned refs; /* one for the table, one each job that reads it */
     unsigned jobs; /* of these, jobs */
+    bool replaced; /* its folder goes when no job reads it any more */
     uint64_t job;  /* one of these jobs, to be named when deleting is refused */
     char name[NAME_MAX_LEN + 1];
     uint64_t generation;
@@ -42,6 +43,8 @@ bool datasets_create(const char *state, size_t max, struct datasets **ret, struc
 /* Opens what an earlier process left, removes what it did not finish. What cannot be read is set
  * aside as *.corrupt and logged. */
 bool datasets_load(struct datasets *datasets, struct err *err);
+/* Removes generations that were replaced, but those n paths that jobs still read. */
+bool datasets_tidy(struct datasets *datasets, const char *const *read, size_t n, struct err *err);
 void datasets_free(struct datasets *datasets);
 size_t datasets_count(const struct datasets *datasets);
 struct dataset *datasets_at(const struct datasets *datasets, size_t i);

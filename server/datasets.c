@@ -14,7 +14,9 @@ struct datasets {
     char *root;            /* owned; the state folder */
     struct dataset **list; /* owned; sorted by name; a reference each */
     size_t n, cap, max;
-    uint64_t generation; /* the highest given */
+    uint64_t generation;     /* the highest given */
+    const char *const *read; /* during datasets_tidy: what jobs read besides; n_read of them */
+    size_t n_read;
 };
 
 bool datasets_create(const char *state, size_t max, struct datasets **ret, struct err *err)
@@ -176,12 +178,8 @@ static bool folder_load(struct datasets *datasets, const char *path, struct err 
     at = place(datasets, dataset->name, &found);
     other = found ? datasets->list[at] : NULL;
     if (other != NULL && other->generation > dataset->generation) {
-        disk_remove(path);
-        dataset_unref(dataset);
+        dataset_unref(dataset); /* a job may still read it: see datasets_tidy */
         return true;
-    }
-    if (other != NULL) {
-        disk_remove(other->path);
     }
     return datasets_put(datasets, dataset, &fresh, err);
 }
@@ -210,6 +208,39 @@ static bool folder_walk(struct datasets *datasets, const char *dir,
         free(path);
     }
     closedir(handle);
+    return ok;
+}
+
+/* Removes a folder that is no data set's present generation, nor in the list. */
+static bool stale_remove(struct datasets *datasets, const char *path, struct err *err)
+{
+    (void)err;
+    for (size_t i = 0; i < datasets->n; i++) {
+        if (strcmp(datasets->list[i]->path, path) == 0) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < datasets->n_read; i++) {
+        if (strcmp(datasets->read[i], path) == 0) {
+            return true;
+        }
+    }
+    disk_remove(path);
+    return true;
+}
+
+bool datasets_tidy(struct datasets *datasets, const char *const *read, size_t n, struct err *err)
+{
+    char *all = NULL;
+    bool ok;
+
+    datasets->read = read;
+    datasets->n_read = n;
+    ok = disk_path(datasets->root, "datasets", &all, err) &&
+         folder_walk(datasets, all, stale_remove, err);
+    datasets->read = NULL;
+    datasets->n_read = 0;
+    free(all);
     return ok;
 }
 

@@ -193,19 +193,23 @@ void disk_remove(const char *path)
 {
     DIR *dir;
     const struct dirent *entry;
+    struct err none = { 0 };
 
     if (unlink(path) == 0 || (errno != EISDIR && errno != EPERM)) {
         return;
     }
     dir = opendir(path);
-    if (dir == NULL) {
-        return;
-    }
-    while ((entry = readdir(dir)) != NULL) {
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
-            unlinkat(dirfd(dir), entry->d_name, 0);
+    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+        char *inner = NULL;
+
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+            disk_path(path, entry->d_name, &inner, &none)) {
+            disk_remove(inner); /* our own folders are two deep at most */
         }
+        free(inner);
     }
-    closedir(dir);
+    if (dir != NULL) {
+        closedir(dir);
+    }
     rmdir(path);
 }

@@ -39,7 +39,7 @@ bool disk_tmp(const char *root, const char *name, char **ret, struct err *err);
 /* Makes ROOT/KIND/.. path vanish for good: renames it into ROOT/tmp, syncs ROOT/KIND, then removes
  * it. */
 bool disk_discard(const char *root, const char *kind, const char *path, struct err *err);
-/* Removes a file, or a folder with the files in it; what is not there is no error. Best effort. */
+/* Removes a file, or a folder with all in it; what is not there is no error. Best effort. */
 void disk_remove(const char *path);
 
 #endif

@@ -189,6 +189,22 @@ static bool named_open(struct server *server, const char *name, const struct net
     return true;
 }
 
+bool feed_again(struct dataset *dataset, const struct net_spec *spec, const struct labels *labels,
+                struct feed *ret, struct err *err)
+{
+    struct feed feed = { .dataset = dataset };
+    const bool named = dataset->info.kind == TARGET_LABELS && dataset->info.classes != NULL;
+
+    if (!dataset_fit(dataset, spec, err) ||
+        (named && labels != NULL && !classes_map(dataset, labels, &feed.map, err))) {
+        feed_done(&feed);
+        return false;
+    }
+    feed.has_accuracy = dataset->info.kind == TARGET_LABELS || spec->cost != COST_MSE;
+    *ret = feed;
+    return true;
+}
+
 bool feed_open(struct server *server, const struct msg_source *source, const struct net_spec *spec,
                const struct labels *labels, struct labels **fresh, struct feed *ret,
                struct err *err)

@@ -21,6 +21,10 @@ struct feed {
 bool feed_open(struct server *server, const struct msg_source *source, const struct net_spec *spec,
                const struct labels *labels, struct labels **fresh, struct feed *ret,
                struct err *err);
+/* A feed that was open before a restart: the dataset's reference is taken over, also on failure;
+ * rows that came with the request have no class names any more, only outputs. */
+bool feed_again(struct dataset *dataset, const struct net_spec *spec, const struct labels *labels,
+                struct feed *ret, struct err *err);
 /* The values, against the cost: see data_check. Walks through all targets. */
 bool feed_check(const struct feed *feed, const struct net_spec *spec, struct err *err);
 struct data feed_data(const struct feed *feed);

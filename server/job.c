@@ -1,37 +1,20 @@
-#include "job.h"
+#include "jobs.h"
 
 #include <inttypes.h>
 #include <math.h>
-#include <pthread.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "disk.h"
 #include "learn_line.h"
 #include "log.h"
-#include "metrics.h"
+#include "removal.h"
 #include "request.h"
 #include "route.h"
 #include "server.h"
 
-struct jobs {
-    struct server *server;
-    struct job **list; /* owned; oldest first, ended ones included */
-    size_t n, cap;
-    size_t running, queued;
-    uint64_t last; /* id */
-    uv_async_t async;
-    pthread_mutex_t lock;
-    pthread_cond_t served;          /* a posted net is served, or a job is to stop */
-    struct job_report *head, *tail; /* under the lock */
-};
-
-static void dispatch(struct jobs *jobs);
-static void reports_take(struct job *job, struct job_report *report);
-
-/* A worker may be waiting for either. */
-static void served_tell(struct jobs *jobs, atomic_bool *flag, bool value)
+void jobs_tell(struct jobs *jobs, atomic_bool *flag, bool value)
 {
     pthread_mutex_lock(&jobs->lock);
     atomic_store(flag, value);
@@ -44,23 +27,60 @@ void job_await_served(struct job *job)
     struct jobs *jobs = job->jobs;
 
     pthread_mutex_lock(&jobs->lock);
-    while (atomic_load(&job->net_posted) && !atomic_load(&job->stop)) {
+    while (atomic_load(&job->net_posted) && !atomic_load(&job->stop) &&
+           !atomic_load(&job->suspend)) {
         pthread_cond_wait(&jobs->served, &jobs->lock);
     }
     pthread_mutex_unlock(&jobs->lock);
 }
 
-/* ---- one job ---- */
+/* ---- the list ---- */
 
 static void job_free(struct job *job)
 {
     feed_done(&job->train);
     feed_done(&job->validation);
     labels_free(job->labels);
+    checkpoint_done(&job->resume);
     free(job->history);
     free(job->end);
-    model_unref(job->model);
+    if (job->base != NULL) {
+        version_unref(job->base);
+    }
+    if (job->model != NULL) {
+        model_unref(job->model);
+    }
     free(job);
+}
+
+bool job_add(struct jobs *jobs, struct job *job, struct err *err)
+{
+    if (jobs->n == jobs->cap) {
+        size_t cap = jobs->cap == 0 ? 64 : 2 * jobs->cap;
+        struct job **grown = realloc(jobs->list, cap * sizeof(struct job *));
+
+        if (grown == NULL) {
+            return err_set(err, ERR_MEMORY, "job", "has no memory");
+        }
+        jobs->list = grown;
+        jobs->cap = cap;
+    }
+    jobs->list[jobs->n++] = job;
+    return true;
+}
+
+void job_drop(struct job *job)
+{
+    struct jobs *jobs = job->jobs;
+    size_t to = 0;
+
+    for (size_t i = 0; i < jobs->n; i++) {
+        if (jobs->list[i] != job) {
+            jobs->list[to++] = jobs->list[i];
+        }
+    }
+    jobs->n = to;
+    job_free(job);
 }
 
 bool job_ended(const struct job *job)
@@ -68,51 +88,131 @@ bool job_ended(const struct job *job)
     return job->state != JOB_QUEUED && job->state != JOB_RUNNING;
 }
 
-/* A job reads its data sets from the moment it is queued. */
-static void feed_count(struct feed *feed, const struct job *job, bool add)
+void job_count(struct job *job, bool add)
 {
-    if (feed->dataset != NULL) {
-        feed->dataset->jobs += add ? 1u : -1u;
-        feed->dataset->job = job->id;
+    struct jobs *jobs = job->jobs;
+
+    if (add) {
+        jobs->queued++;
+        job->model->jobs++;
+    } else if (job->counted) {
+        if (job->state == JOB_QUEUED) {
+            jobs->queued--;
+        } else {
+            jobs->running--;
+            job->model->job = NULL;
+        }
+        job->model->jobs--;
+    }
+    job->counted = add;
+}
+
+/* A job reads its data sets from the moment it is made; what was replaced meanwhile goes with the
+ * last job that reads it. */
+void job_feed_count(struct job *job, bool add)
+{
+    struct feed *feeds[] = { &job->train, &job->validation };
+
+    for (size_t i = 0; i < 2; i++) {
+        struct dataset *dataset = feeds[i]->dataset;
+
+        if (dataset == NULL) {
+            continue;
+        }
+        dataset->jobs += add ? 1u : -1u;
+        dataset->job = job->id;
+        if (dataset->jobs == 0 && dataset->replaced) {
+            removal_path(job->jobs->server, dataset->path);
+        }
     }
 }
 
-bool job_create(struct jobs *jobs, struct model *model, const struct msg_train *msg,
-                struct feed *train, struct feed *validation, struct labels *labels,
-                struct job **ret, struct err *err)
+void jobs_prune(struct jobs *jobs)
+{
+    const size_t keep = jobs->server->options.keep_jobs;
+    size_t ended = jobs->n - jobs->queued - jobs->running;
+    size_t to = 0;
+
+    for (size_t i = 0; i < jobs->n; i++) {
+        struct job *job = jobs->list[i];
+        struct err none = { 0 };
+        char *path = NULL;
+
+        if (!job_ended(job) || ended <= keep) {
+            jobs->list[to++] = job;
+            continue;
+        }
+        ended--;
+        if (job->model_folder[0] != '\0' &&
+            job_store_path(jobs->server->options.state, job->id, NULL, &path, &none)) {
+            removal_path(jobs->server, path);
+        }
+        free(path);
+        job_free(job);
+    }
+    jobs->n = to;
+}
+
+/* ---- making one ---- */
+
+static void created(struct job *job, const struct err *err)
+{
+    void (*done)(struct job *, const struct err *, void *) = job->created_done;
+    struct jobs *jobs = job->jobs;
+    struct err copy = *err;
+
+    job->creating = false;
+    job->created_done = NULL;
+    if (copy.code != ERR_NONE) {
+        job_count(job, false);
+        job_feed_count(job, false);
+        done(job, &copy, job->created_arg);
+        job_drop(job);
+        return;
+    }
+    done(job, &copy, job->created_arg);
+    if (atomic_load(&job->stop)) { /* cancelled meanwhile */
+        job_finish(job, JOB_CANCELLED);
+    }
+    jobs_dispatch(jobs);
+}
+
+static bool order_check(const struct jobs *jobs, const struct job_order *order, struct err *err)
 {
     const size_t max = jobs->server->options.max_jobs;
-    struct job *job = calloc(1, sizeof *job);
 
-    if (jobs->n == jobs->cap) {
-        size_t cap = jobs->cap == 0 ? 64 : 2 * jobs->cap;
-        struct job **grown = realloc(jobs->list, cap * sizeof(struct job *));
-
-        if (grown != NULL) {
-            jobs->list = grown;
-            jobs->cap = cap;
-        }
-    }
     if (jobs->server->draining) {
-        err_set(err, ERR_DRAINING, "", "the server is going down and takes no new job");
-    } else if (model->deleting) {
-        err_set(err, ERR_BUSY, "name", "'%s' is being deleted", model->name);
-    } else if (jobs->queued + jobs->running >= max) {
-        err_set(err, ERR_LIMIT, "jobs", "are %zu, as many as --max-jobs allows", max);
-    } else if (job == NULL || jobs->n == jobs->cap ||
-               (job->end = calloc(1, sizeof *job->end)) == NULL) {
-        err_set(err, ERR_MEMORY, "job", "has no memory");
+        return err_set(err, ERR_DRAINING, "", "the server is going down and takes no new job");
     }
-    if (err->code != ERR_NONE) {
-        feed_done(train);
-        feed_done(validation);
-        labels_free(labels);
-        free(job);
-        return false;
+    if (order->model->deleting || order->model->deleted) {
+        return err_set(err, ERR_BUSY, "name", "'%s' is being deleted", order->model->name);
     }
-    job->id = ++jobs->last;
-    job->jobs = jobs;
+    if (jobs->queued + jobs->running >= max) {
+        return err_set(err, ERR_LIMIT, "jobs", "are %zu, as many as --max-jobs allows", max);
+    }
+    return true;
+}
+
+static void order_done(struct job_order *order)
+{
+    feed_done(&order->train);
+    feed_done(&order->validation);
+    labels_free(order->labels);
+    order->labels = NULL;
+}
+
+/* Everything an order says, into a job of zeros. */
+static void order_take(struct job *job, struct job_order *order)
+{
+    const struct msg_train *msg = order->msg;
+    struct model *model = order->model;
+
     job->model = model_ref(model);
+    memcpy(job->model_name, model->name, sizeof job->model_name);
+    if (model->folder != NULL) {
+        snprintf(job->model_folder, sizeof job->model_folder, "%s",
+                 strrchr(model->folder, '/') + 1);
+    }
     job->epochs = msg->epochs;
     job->plan = msg->plan;
     job->publish = msg->publish;
@@ -120,20 +220,70 @@ bool job_create(struct jobs *jobs, struct model *model, const struct msg_train *
     job->has_validation = msg->has_validation;
     memcpy(job->dataset, msg->source.dataset, sizeof job->dataset);
     memcpy(job->validation_name, msg->validation.dataset, sizeof job->validation_name);
-    job->created = server_now();
-    job->train = *train;
-    job->validation = *validation;
-    job->labels = labels;
-    job->task.run = job_run;
-    feed_count(&job->train, job, true);
-    feed_count(&job->validation, job, true);
-    model->jobs++;
+    snprintf(job->key, sizeof job->key, "%s", order->key);
+    snprintf(job->request, sizeof job->request, "%s", order->request);
+    job->train = order->train;
+    job->validation = order->validation;
+    job->labels = order->labels;
     model->plan = msg->plan;
-    jobs->queued++;
-    jobs->list[jobs->n++] = job;
-    *ret = job;
-    dispatch(jobs);
+}
+
+bool job_create(struct jobs *jobs, struct job_order *order,
+                void (*done)(struct job *job, const struct err *err, void *arg), void *arg,
+                struct err *err)
+{
+    struct job *job = NULL;
+
+    if (order_check(jobs, order, err) && ((job = calloc(1, sizeof *job)) == NULL ||
+                                          (job->end = calloc(1, sizeof *job->end)) == NULL)) {
+        err_set(err, ERR_MEMORY, "job", "has no memory");
+    }
+    if (err->code != ERR_NONE || !job_add(jobs, job, err)) {
+        order_done(order);
+        if (job != NULL) {
+            free(job->end);
+            free(job);
+        }
+        return false;
+    }
+    job->id = ++jobs->last;
+    job->jobs = jobs;
+    order_take(job, order);
+    job->checkpoint_seconds =
+        job->model_folder[0] != '\0' ? jobs->server->options.checkpoint_seconds : 0;
+    job->created = server_now();
+    job->state = job->outcome = JOB_QUEUED;
+    job->task.run = job_run;
+    job->creating = true;
+    job->created_done = done;
+    job->created_arg = arg;
+    job_count(job, true);
+    job_feed_count(job, true);
+    job_save(job, SAVE_CREATE, NULL, created);
     return true;
+}
+
+struct job *jobs_find_key(const struct jobs *jobs, const char *model, const char *key,
+                          const char *request, struct err *err)
+{
+    for (size_t i = jobs->n; i-- > 0 && key[0] != '\0';) {
+        struct job *job = jobs->list[i];
+
+        if (strcmp(job->key, key) != 0 || strcmp(job->model_name, model) != 0) {
+            continue;
+        }
+        if (strcmp(job->request, request) != 0) {
+            err_set(err, ERR_FIELD, "Idempotency-Key",
+                    "was used for another request: see job %" PRIu64, job->id);
+            return NULL;
+        }
+        if (job->creating) {
+            err_set(err, ERR_BUSY, "Idempotency-Key", "belongs to a request that is under way");
+            return NULL;
+        }
+        return job;
+    }
+    return NULL;
 }
 
 /* ---- clients that wait ---- */
@@ -157,6 +307,19 @@ static void waiter_answer(struct waiter *waiter)
     waiter->req = NULL;
     uv_close((uv_handle_t *)&waiter->timer, waiter_closed);
     request_finish(req);
+}
+
+void job_waiters_answer(struct job *job)
+{
+    struct waiter *waiter = job->waiters;
+
+    job->waiters = NULL;
+    while (waiter != NULL) {
+        struct waiter *next = waiter->next;
+
+        waiter_answer(waiter);
+        waiter = next;
+    }
 }
 
 static void waiter_expired(uv_timer_t *timer)
@@ -194,62 +357,7 @@ bool job_wait(struct job *job, struct request *req, double seconds, struct err *
     return true;
 }
 
-/* ---- ends ---- */
-
-static void records_prune(struct jobs *jobs)
-{
-    const size_t keep = jobs->server->options.keep_jobs;
-    size_t ended = jobs->n - jobs->queued - jobs->running;
-    size_t to = 0;
-
-    for (size_t i = 0; i < jobs->n; i++) {
-        struct job *job = jobs->list[i];
-
-        if (job_ended(job) && ended > keep) {
-            ended--;
-            job_free(job);
-        } else {
-            jobs->list[to++] = job;
-        }
-    }
-    jobs->n = to;
-}
-
-/* The record stays; what the job held is given up. The job may be gone after it. */
-static void job_finish(struct job *job, enum job_state state)
-{
-    struct waiter *waiter = job->waiters;
-    struct jobs *jobs = job->jobs;
-
-    if (job->state == JOB_QUEUED) {
-        jobs->queued--;
-    } else {
-        jobs->running--;
-        job->model->job = NULL;
-    }
-    job->model->jobs--;
-    job->state = state;
-    job->finished = server_now();
-    feed_count(&job->train, job, false);
-    feed_count(&job->validation, job, false);
-    feed_done(&job->train);
-    feed_done(&job->validation);
-    if (job->base != NULL) {
-        version_unref(job->base);
-        job->base = NULL;
-    }
-    job->waiters = NULL;
-    while (waiter != NULL) {
-        struct waiter *next = waiter->next;
-
-        waiter_answer(waiter);
-        waiter = next;
-    }
-    log_line("job %" PRIu64 " on %s has %s", job->id, job->model->name,
-             state == JOB_CANCELLED ? "been cancelled" : job_state_name(state));
-    records_prune(jobs);
-    server_request_ended(jobs->server); /* a draining server may be waiting for this */
-}
+/* ---- cancelling ---- */
 
 bool job_cancel(struct job *job, struct err *err)
 {
@@ -257,210 +365,66 @@ bool job_cancel(struct job *job, struct err *err)
         return err_set(err, ERR_BUSY, "id", "%" PRIu64 " has ended: it is %s", job->id,
                        job_state_name(job->state));
     }
-    if (job->state == JOB_QUEUED) {
+    jobs_tell(job->jobs, &job->stop, true);
+    if (job->state == JOB_QUEUED && !job->creating && job->outcome == JOB_QUEUED) {
         job_finish(job, JOB_CANCELLED);
-    } else {
-        served_tell(job->jobs, &job->stop, true);
     }
     return true;
 }
 
-/* Cancels the queued and stops the running jobs of a model, or of all when model is NULL. Jobs
- * leave the list only when records are pruned, so it is walked from the end. */
-static void cancel_all(struct jobs *jobs, const struct model *model)
+/* Jobs leave the list while it is walked, but only at and before the place that is looked at when
+ * it is walked from the end. */
+void jobs_cancel_model(struct jobs *jobs, const struct model *model)
 {
     for (size_t i = jobs->n; i-- > 0;) {
         struct err none = { 0 };
 
-        if (i < jobs->n && !job_ended(jobs->list[i]) &&
-            (model == NULL || jobs->list[i]->model == model)) {
+        if (i < jobs->n && !job_ended(jobs->list[i]) && jobs->list[i]->model == model) {
             job_cancel(jobs->list[i], &none);
         }
     }
 }
 
-void jobs_cancel_model(struct jobs *jobs, const struct model *model)
-{
-    cancel_all(jobs, model);
-}
-
 void jobs_stop(struct jobs *jobs)
 {
-    cancel_all(jobs, NULL);
-}
+    for (size_t i = jobs->n; i-- > 0;) {
+        struct job *job = i < jobs->n ? jobs->list[i] : NULL;
+        struct err none = { 0 };
 
-/* ---- reports ---- */
-
-/* The first version that has learned from named classes gives the model its labels. */
-static void labels_settle(struct job *job)
-{
-    if (job->labels != NULL && job->model->labels == NULL) {
-        job->model->labels = job->labels;
-        job->labels = NULL;
-    }
-}
-
-static void report_epoch(struct job *job, const struct job_report *report)
-{
-    if (job->n_history == job->cap_history) {
-        size_t cap = job->cap_history == 0 ? 16 : 2 * job->cap_history;
-        struct msg_epoch *grown = realloc(job->history, cap * sizeof *grown);
-
-        if (grown == NULL) {
-            err_set(&job->err, ERR_MEMORY, "history", "has no memory");
-            atomic_store(&job->stop, true);
-            return;
+        if (job == NULL || job_ended(job)) {
+            continue;
         }
-        job->history = grown;
-        job->cap_history = cap;
-    }
-    job->history[job->n_history++] = report->epoch;
-}
-
-/* What a report says, but for the net in it. */
-static void report_record(struct job *job, struct job_report *report)
-{
-    job->train_seconds += report->seconds;
-    job->train_rows += report->rows;
-    metrics_trained(job->jobs->server->metrics, report->rows);
-    if (report->has_epoch) {
-        report_epoch(job, report);
-    }
-    if (report->ended) {
-        if (job->err.code == ERR_NONE) {
-            job->err = report->err;
-        }
-        job->end = NULL;
-        job_finish(job, job->err.code != ERR_NONE ? JOB_FAILED
-                        : atomic_load(&job->stop) && atomic_load(&job->epochs_done) < job->epochs
-                            ? JOB_CANCELLED
-                            : JOB_SUCCEEDED);
-    }
-    free(report);
-}
-
-static void report_published(struct publication *publication)
-{
-    struct job *job = (struct job *)((char *)publication - offsetof(struct job, publication));
-    struct job_report *report = job->publishing;
-    struct version *version = publication->version;
-    char text[512];
-
-    job->publishing = NULL;
-    if (job->model->deleted || job->model->deleting) {
-        publication->err =
-            (struct err){ 0 }; /* its folder has gone, which is no failure of the job */
-    } else if (publication->err.code != ERR_NONE) {
-        err_detail(&publication->err, text, sizeof text);
-        log_line("job %" PRIu64 " could not publish: %s", job->id, text);
-        job->err = publication->err;
-        served_tell(job->jobs, &job->stop, true);
-    } else {
-        labels_settle(job);
-        job->version = version->number;
-        report->epoch.version = version->number;
-    }
-    version_unref(version);
-    served_tell(job->jobs, &job->net_posted, false);
-    reports_take(job, report);
-}
-
-/* False: the report has nothing to publish, or cannot. */
-static bool report_publish(struct job *job, struct job_report *report)
-{
-    struct model *model = job->model;
-    struct net *net = report->net;
-    struct version *version;
-
-    report->net = NULL;
-    if (net == NULL || model->deleted || model->deleting) {
-        net_free(net);
-        served_tell(job->jobs, &job->net_posted, false);
-        return false;
-    }
-    if (!version_create(model, net, ++model->last, server_now(), &report->origin, &version,
-                        &job->err)) {
-        served_tell(job->jobs, &job->stop, true);
-        return false;
-    }
-    job->publishing = report;
-    job->publication = (struct publication){ .version = version,
-                                             .labels = job->net_labels,
-                                             .done = report_published };
-    publish_begin(&job->publication);
-    return true;
-}
-
-/* The first report, whose net has been seen to, and then those that were held back behind it. */
-static void reports_take(struct job *job, struct job_report *report)
-{
-    struct jobs *jobs = job->jobs;
-    bool ended = report->ended;
-
-    report_record(job, report);
-    while (!ended && (report = job->held) != NULL) {
-        job->held = report->next;
-        if (report_publish(job, report)) {
-            return; /* to be gone on with when it is on disk */
-        }
-        ended = report->ended; /* the last there is, and the job may be gone with it */
-        report_record(job, report);
-    }
-    dispatch(jobs);
-}
-
-static void report_take(struct job_report *report)
-{
-    struct job *job = report->job;
-
-    if (job->publishing != NULL) {
-        report->next = NULL;
-        if (job->held != NULL) {
-            job->held_tail->next = report;
+        if (job->model_folder[0] == '\0') {
+            job_cancel(job, &none); /* nothing would be left of it */
         } else {
-            job->held = report;
+            jobs_tell(jobs, &job->suspend, true);
+            job_waiters_answer(job);
         }
-        job->held_tail = report;
-    } else if (!report_publish(job, report)) {
-        report_record(job, report);
     }
 }
 
-static void on_async(uv_async_t *async)
+bool jobs_idle(const struct jobs *jobs)
 {
-    struct jobs *jobs = async->data;
-    struct job_report *report;
-
-    pthread_mutex_lock(&jobs->lock);
-    report = jobs->head;
-    jobs->head = jobs->tail = NULL;
-    pthread_mutex_unlock(&jobs->lock);
-    while (report != NULL) {
-        struct job_report *next = report->next;
-
-        report_take(report);
-        report = next;
+    for (size_t i = 0; i < jobs->n; i++) {
+        if (jobs->list[i]->saving != NULL || jobs->list[i]->publishing != NULL) {
+            return false;
+        }
     }
-    dispatch(jobs);
-}
-
-void job_post(struct job_report *report)
-{
-    struct jobs *jobs = report->job->jobs;
-
-    report->next = NULL;
-    pthread_mutex_lock(&jobs->lock);
-    if (jobs->tail != NULL) {
-        jobs->tail->next = report;
-    } else {
-        jobs->head = report;
-    }
-    jobs->tail = report;
-    pthread_mutex_unlock(&jobs->lock);
-    uv_async_send(&jobs->async);
+    return jobs->running == 0;
 }
 
 /* ---- the queue ---- */
+
+static void begun(struct job *job, const struct err *err)
+{
+    job->beginning = false;
+    if (err->code != ERR_NONE) {
+        job->err = *err;
+        job_finish(job, JOB_FAILED);
+    } else {
+        workers_submit(job->jobs->server->workers, &job->task);
+    }
+}
 
 /* The version it starts from is in memory, or cannot be had. */
 static void base_loaded(struct load_waiter *waiter, const struct err *err)
@@ -468,18 +432,26 @@ static void base_loaded(struct load_waiter *waiter, const struct err *err)
     struct job *job = (struct job *)((char *)waiter - offsetof(struct job, load));
 
     if (err->code == ERR_NONE) {
-        workers_submit(job->jobs->server->workers, &job->task);
-        return;
+        job_save(job, SAVE_BEGIN, NULL, begun);
+    } else {
+        begun(job, err);
     }
-    job->err = *err;
-    job_finish(job, JOB_FAILED);
+}
+
+/* The version to start from: the served one, or for a job that goes on, the one it had. */
+static struct version *base_of(const struct job *job)
+{
+    struct err none = { 0 };
+    struct version *base = model_version(job->model, job->base_number, &none);
+
+    return base != NULL ? base : job->model->served;
 }
 
 /* Hands a job to the workers. A job that was made before its model got its labels, by another job,
  * has to agree with them; one that does not fails here, and the list may have become shorter. */
 static bool job_start(struct jobs *jobs, struct job *job)
 {
-    const struct model *model = job->model;
+    struct model *model = job->model;
 
     if (job->labels != NULL && model->labels != NULL && !labels_equal(job->labels, model->labels)) {
         err_set(&job->err, ERR_FIELD, "labels", "of its data are not those that '%s' has got since",
@@ -490,38 +462,36 @@ static bool job_start(struct jobs *jobs, struct job *job)
     job->net_labels = model->labels != NULL ? model->labels : job->labels;
     jobs->queued--;
     jobs->running++;
-    job->state = JOB_RUNNING;
-    job->started = server_now();
-    job->base = version_ref(model->served);
-    job->model->job = job;
+    job->state = job->outcome = JOB_RUNNING;
+    job->started = job->started > 0.0 ? job->started : server_now();
+    job->base = version_ref(base_of(job));
+    job->base_number = job->base->number;
+    job->beginning = true;
+    model->job = job;
     if (job->base->net == NULL) {
         job->load.done = base_loaded;
         version_load(job->base, &job->load);
     } else {
-        workers_submit(jobs->server->workers, &job->task);
+        job_save(job, SAVE_BEGIN, NULL, begun);
     }
     return true;
 }
 
-/* Starts what can start: oldest first, one a model, as many as there are workers. */
-static void dispatch(struct jobs *jobs)
+/* Oldest first, one a model, as many as there are workers. */
+void jobs_dispatch(struct jobs *jobs)
 {
-    for (size_t i = 0; i < jobs->n && jobs->queued > 0; i++) {
+    for (size_t i = 0; i < jobs->n && jobs->queued > 0 && !jobs->server->draining; i++) {
         struct job *job = jobs->list[i];
 
         if (jobs->running >= workers_count(jobs->server->workers)) {
             return;
         }
-        if (job->state == JOB_QUEUED && job->model->job == NULL &&
+        if (job->state == JOB_QUEUED && job->outcome == JOB_QUEUED && !job->creating &&
+            job->model->job == NULL && !job->model->deleting &&
             learn_line_idle(job->model->learn) && !job_start(jobs, job)) {
             i = (size_t)-1; /* from the start */
         }
     }
-}
-
-void jobs_dispatch(struct jobs *jobs)
-{
-    dispatch(jobs);
 }
 
 bool jobs_create(struct server *server, struct jobs **ret, struct err *err)
@@ -534,7 +504,7 @@ bool jobs_create(struct server *server, struct jobs **ret, struct err *err)
     jobs->server = server;
     pthread_mutex_init(&jobs->lock, NULL);
     pthread_cond_init(&jobs->served, NULL);
-    uv_async_init(server->loop, &jobs->async, on_async);
+    uv_async_init(server->loop, &jobs->async, jobs_take_reports);
     jobs->async.data = jobs;
     *ret = jobs;
     return true;
@@ -558,13 +528,15 @@ void jobs_free(struct jobs *jobs)
     uv_close((uv_handle_t *)&jobs->async, jobs_closed);
 }
 
+/* ---- asking ---- */
+
 struct job *jobs_find(const struct jobs *jobs, const char *id, struct err *err)
 {
     char text[24];
 
     for (size_t i = jobs->n; i-- > 0;) {
         snprintf(text, sizeof text, "%" PRIu64, jobs->list[i]->id);
-        if (strcmp(text, id) == 0) {
+        if (strcmp(text, id) == 0 && !jobs->list[i]->creating) {
             return jobs->list[i];
         }
     }
@@ -592,11 +564,6 @@ size_t jobs_in_state(const struct jobs *jobs, enum job_state state)
     return n;
 }
 
-bool jobs_idle(const struct jobs *jobs)
-{
-    return jobs->queued + jobs->running == 0;
-}
-
 /* Queued jobs before this one, and itself. */
 static size_t position(const struct job *job)
 {
@@ -621,7 +588,7 @@ void job_info(const struct job *job, struct msg_job *ret)
 
     *ret = (struct msg_job){
         .id = job->id,
-        .model = job->model->name,
+        .model = job->model_name,
         .state = job->state,
         .epochs = job->epochs,
         .epoch = done,
@@ -638,7 +605,7 @@ void job_info(const struct job *job, struct msg_job *ret)
         .workers = atomic_load(&job->ways),
         .created = job->created,
         .started = job->started,
-        .finished = job->finished,
+        .finished = job_ended(job) ? job->finished : 0.0,
         .history = job->history,
         .n_history = job->n_history,
         .version = job->version,

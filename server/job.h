@@ -1,9 +1,13 @@
 /* Training jobs: the queue, and the record of each.
  *
- * A job is queued by train, starts when its model trains no other and a worker is free, runs on a
- * worker thread (job_run.c), and reports to the loop thread, which keeps the record and publishes.
- * The ways it can end: all its epochs, divergence or want of memory, a cancel while queued or while
- * running, its model deleted by force, the daemon going down.
+ *   queued    its record is on disk (job_store.h), and its client has been told
+ *   running   its model trains no other and a worker is free: job_run.c runs it on a worker thread,
+ *             which reports to the loop thread (job_report.c); that keeps the record and publishes
+ *   ended     all its epochs, divergence or want of memory, a cancel, its model deleted by force;
+ * the record says so on disk before anybody is told
+ *
+ * Going down is no end: a running job leaves a checkpoint, and the next process goes on with it, as
+ * it does after kill -9, from the last one there is (job_restore.c).
  *
  * Thread: the loop's, but for what struct job marks as the worker's. */
 #ifndef JOB_H
@@ -15,6 +19,7 @@
 #include <uv.h>
 
 #include "feed.h"
+#include "job_store.h"
 #include "loader.h"
 #include "model.h"
 #include "msg_job.h"
@@ -37,22 +42,45 @@ struct waiter {
 
 struct job_report;
 
+/* What is on its way to disk for a job; one at a time. */
+struct job_save {
+    uv_work_t uv;
+    struct job_file file;         /* a copy; owned */
+    struct checkpoint checkpoint; /* owned; nothing: the record only */
+    struct err err;
+    void (*done)(struct job *job, const struct err *err);
+};
+
 /* Object lifetime: from job_create until its record is pruned; never while it runs. */
 struct job {
     /* Set at creation, read anywhere. */
     uint64_t id;
     struct jobs *jobs;
-    struct model *model; /* a reference */
+    struct model *model; /* a reference; NULL: it has ended before this process started */
+    char model_name[NAME_MAX_LEN + 1];
+    char model_folder[JOB_FOLDER_MAX + 1]; /* NAME@ID; "": not on disk */
     size_t epochs;
     struct train_plan plan;
     enum publish publish;
     double publish_seconds;
+    size_t checkpoint_seconds;      /* 0: never */
     char dataset[NAME_MAX_LEN + 1]; /* "": inline */
     char validation_name[NAME_MAX_LEN + 1];
     bool has_validation;
+    char key[JOB_KEY_MAX + 1]; /* Idempotency-Key; "": none */
+    char request[DIGEST_HEX];  /* of the request that had it */
 
     /* The loop's. */
     enum job_state state;
+    enum job_state outcome;  /* what state becomes when that is on disk */
+    bool counted;            /* among those that have not ended */
+    bool creating;           /* not on disk yet: it does not begin */
+    bool beginning;          /* its start is being written */
+    struct job_save *saving; /* owned; NULL: nothing is on its way to disk */
+    bool end_waits;          /* for saving, to be written */
+    void (*created_done)(struct job *job, const struct err *err, void *arg);
+    void *created_arg;
+    uint64_t base_number; /* the version it started from; 0: it has not started */
     double created, started, finished;
     struct msg_epoch *history; /* owned; cap_history entries, n_history filled */
     size_t n_history, cap_history;
@@ -71,12 +99,14 @@ struct job {
     struct version *base; /* pinned while running, or while its net is being read */
     struct load_waiter load;
     const struct labels *net_labels; /* borrowed; what the outputs will be called; NULL: nothing */
+    struct checkpoint resume;        /* owned; where it stood; nothing: from the beginning */
     struct task task;
-    struct job_report
-        *end; /* owned until posted; made beforehand, so that ending needs no memory */
+    struct job_report *end; /* owned until posted; made beforehand: ending needs no memory */
 
     /* Written by one side, read by the other. */
     atomic_bool stop;
+    atomic_bool suspend;           /* stop, with a checkpoint */
+    atomic_bool checkpoint_posted; /* as net_posted, for checkpoints */
     atomic_bool net_posted; /* by the worker, when it posts a net; taken back when that is served */
     atomic_size_t epochs_done;
     atomic_size_t steps_done, steps; /* in the epoch under way; in each epoch */
@@ -86,11 +116,27 @@ struct job {
 bool jobs_create(struct server *server, struct jobs **ret, struct err *err);
 void jobs_free(struct jobs *jobs);
 
-/* Queues a job; the feeds and labels are taken over, also on failure. Errors: ERR_LIMIT,
- * ERR_MEMORY, ERR_DRAINING. */
-bool job_create(struct jobs *jobs, struct model *model, const struct msg_train *msg,
-                struct feed *train, struct feed *validation, struct labels *labels,
-                struct job **ret, struct err *err);
+/* What a client asks for. Feeds and labels are taken over by job_create, also on failure. */
+struct job_order {
+    struct model *model;
+    const struct msg_train *msg;
+    struct feed train, validation;
+    struct labels *labels;
+    const char *key, *request; /* "": no Idempotency-Key */
+};
+
+/* Makes a job and writes it down; done is called when that is done, with an error when it could not
+ * be (the job is gone then), maybe before this returns. Errors: ERR_LIMIT, ERR_MEMORY,
+ * ERR_DRAINING, ERR_BUSY, and done is not called. */
+bool job_create(struct jobs *jobs, struct job_order *order,
+                void (*done)(struct job *job, const struct err *err, void *arg), void *arg,
+                struct err *err);
+/* The job that a request with this key has made for the model; NULL: none. Errors: ERR_FIELD at
+ * "Idempotency-Key" when that request was another. */
+struct job *jobs_find_key(const struct jobs *jobs, const char *model, const char *key,
+                          const char *request, struct err *err);
+/* What an earlier process left: see job_restore.c. */
+bool jobs_restore(struct jobs *jobs, struct err *err);
 /* Borrowed. Errors: ERR_NOT_FOUND at "id". */
 struct job *jobs_find(const struct jobs *jobs, const char *id, struct err *err);
 size_t jobs_count(const struct jobs *jobs);
@@ -120,10 +166,12 @@ struct job_report {
     struct job *job;
     struct job_report *next;
     bool has_epoch, ended;
-    struct msg_epoch epoch; /* of has_epoch */
-    size_t rows;            /* trained on since the last report, */
-    double seconds;         /* in this time */
-    struct net *net;        /* owned; to be published with this origin; NULL: nothing to publish */
+    bool suspended;               /* of ended: it is to be gone on with */
+    struct checkpoint checkpoint; /* owned; nothing: none */
+    struct msg_epoch epoch;       /* of has_epoch */
+    size_t rows;                  /* trained on since the last report, */
+    double seconds;               /* in this time */
+    struct net *net; /* owned; to be published with this origin; NULL: nothing to publish */
     struct origin origin;
     struct err err; /* of ended */
 };

@@ -8,6 +8,9 @@
 
 #include "train.h"
 
+#define CHECK_STEPS 256 /* steps between two looks at the clock, */
+#define SLOW_STEP 1e7   /* or one, where a step takes about so many multiply-adds or more */
+
 /* The worker's own. */
 struct run {
     struct job *job;
@@ -18,9 +21,15 @@ struct run {
     struct net *best; /* owned; PUBLISH_BEST's candidate; NULL: none yet */
     struct origin best_origin;
     double best_score;
+    bool slow;        /* steps take long enough to look at the clock after each */
     double published; /* when, in seconds of a monotonic clock */
     size_t rows;      /* trained on since the last report, */
     double seconds;   /* in this time */
+    double begun;     /* when the part of the epoch under way began */
+    double before;    /* what its parts before that took, in an earlier process */
+    double kept;      /* when the last checkpoint was taken */
+    size_t epoch;     /* under way, from 1 */
+    size_t step;      /* steps done in it */
 };
 
 static double clock_seconds(void)
@@ -28,34 +37,113 @@ static double clock_seconds(void)
     return (double)uv_hrtime() * 1e-9;
 }
 
+/* shift and scale of the training data, for a net that has none yet. */
+static bool norm_learn(struct run *run, const struct data *data, struct err *err)
+{
+    const struct net_spec *spec = &run->net->spec;
+    float *shift;
+    bool ok;
+
+    if ((spec->norm != NORM_STANDARD && spec->norm != NORM_MINMAX) || run->net->shift != NULL) {
+        return true;
+    }
+    shift = malloc(2 * spec->inputs * sizeof *shift);
+    if (shift == NULL) {
+        return err_set(err, ERR_MEMORY, "normalize", "has no memory");
+    }
+    norm_fit(spec->norm, &data->x, shift, shift + spec->inputs);
+    ok = net_set_norm(run->net, shift, shift + spec->inputs, err);
+    free(shift);
+    return ok;
+}
+
+/* Goes back to where a checkpoint was taken. One that does not fit the net is a defect of the disk
+ * that its digest did not show, or of ours. */
+static bool run_resume(struct run *run, struct err *err)
+{
+    const struct checkpoint *checkpoint = &run->job->resume;
+    const struct checkpoint_head *head = checkpoint->head;
+    float *velocity = trainer_velocity(run->trainer);
+
+    if (head == NULL) {
+        return true;
+    }
+    if (head->job != run->job->id || head->block_len != run->net->block_len ||
+        head->inputs != run->net->spec.inputs || head->has_velocity != (velocity != NULL) ||
+        head->has_norm != (run->net->shift != NULL)) {
+        return err_set(err, ERR_INTERNAL, "checkpoint", "does not fit the job");
+    }
+    if (head->has_best && !net_clone(run->net, &run->best, err)) {
+        return false;
+    }
+    checkpoint_apply(checkpoint, run->net, velocity, run->best);
+    if (head->has_best && run->net->shift != NULL &&
+        !net_set_norm(run->best, run->net->shift, run->net->scale, err)) {
+        return false;
+    }
+    trainer_restore(run->trainer, &head->trainer);
+    run->best_score = head->best_score;
+    run->best_origin = head->best;
+    run->step = (size_t)head->step;
+    run->before = head->seconds;
+    run->epoch = (size_t)head->epochs_done + 1;
+    atomic_store(&run->job->epochs_done, (size_t)head->epochs_done);
+    return true;
+}
+
 static bool run_begin(struct run *run, struct err *err)
 {
     const struct job *job = run->job;
     const struct data data = feed_data(&job->train);
-    const struct net_spec *spec = &job->base->net->spec;
 
-    if (!net_clone(job->base->net, &run->net, err)) {
+    if (!net_clone(job->base->net, &run->net, err) || !norm_learn(run, &data, err)) {
         return false;
-    }
-    if ((spec->norm == NORM_STANDARD || spec->norm == NORM_MINMAX) && run->net->shift == NULL) {
-        float *shift = malloc(2 * spec->inputs * sizeof *shift);
-        bool ok;
-
-        if (shift == NULL) {
-            return err_set(err, ERR_MEMORY, "normalize", "has no memory");
-        }
-        norm_fit(spec->norm, &data.x, shift, shift + spec->inputs);
-        ok = net_set_norm(run->net, shift, shift + spec->inputs, err);
-        free(shift);
-        if (!ok) {
-            return false;
-        }
     }
     if (job->has_validation &&
         (run->scratch = aligned_alloc(64, (net_scratch(run->net) + 63) / 64 * 64)) == NULL) {
         return err_set(err, ERR_MEMORY, "validation", "has no memory");
     }
-    return trainer_create(run->net, &data, &job->plan, &run->trainer, err);
+    return trainer_create(run->net, &data, &job->plan, &run->trainer, err) && run_resume(run, err);
+}
+
+/* A copy of all that the job's bits depend on. */
+static bool run_checkpoint(struct run *run, struct checkpoint *ret, struct err *err)
+{
+    const struct checkpoint_head head = {
+        .job = run->job->id,
+        .epochs_done = run->epoch - 1,
+        .trainer = trainer_save(run->trainer),
+        .best_score = run->best_score,
+        .best = run->best_origin,
+        .step = run->step,
+        .seconds = run->before + clock_seconds() - run->begun,
+    };
+
+    run->kept = clock_seconds();
+    return checkpoint_make(&head, run->net, trainer_velocity(run->trainer), run->best, ret, err);
+}
+
+/* Takes one when it is time, and when the one before has got through; without memory for it, or for
+ * its report, training just goes on. */
+static void checkpoint_maybe(struct run *run)
+{
+    struct job *job = run->job;
+    const double every = (double)job->checkpoint_seconds;
+    struct job_report *report;
+    struct err none = { 0 };
+
+    if (every <= 0.0 || clock_seconds() - run->kept < every ||
+        atomic_load(&job->checkpoint_posted)) {
+        return;
+    }
+    report = calloc(1, sizeof *report);
+    if (report == NULL || !run_checkpoint(run, &report->checkpoint, &none)) {
+        free(report);
+        return;
+    }
+    report->job = job;
+    atomic_store(&job->checkpoint_posted, true);
+    job_post(report);
 }
 
 static bool diverged(size_t epoch, size_t batch, struct err *err)
@@ -67,18 +155,26 @@ static bool diverged(size_t epoch, size_t batch, struct err *err)
                    epoch, batch);
 }
 
-/* One pass over the training data; false also, without an error, when told to stop. */
-static bool run_epoch(struct run *run, size_t epoch, struct err *err)
+/* Whether the job is to stop here, for good or for the next process. */
+static bool told_to_stop(const struct job *job)
+{
+    return atomic_load_explicit(&job->stop, memory_order_relaxed) ||
+           atomic_load_explicit(&job->suspend, memory_order_relaxed);
+}
+
+/* One pass over the training data, or what is left of it; false also, without an error, when told
+ * to stop. */
+static bool run_epoch(struct run *run, struct err *err)
 {
     struct job *job = run->job;
     const size_t steps = trainer_steps(run->trainer);
     size_t ways = atomic_load(&job->ways);
 
     atomic_store(&job->steps, steps);
-    for (size_t i = 0; i < steps; i++) {
+    for (size_t i = run->step; i < steps; i++) {
         struct share *share = crew_share(run->crew, trainer_ways(run->trainer));
 
-        if (atomic_load_explicit(&job->stop, memory_order_relaxed)) {
+        if (told_to_stop(job)) {
             return false;
         }
         if (share->ways > ways) {
@@ -86,9 +182,13 @@ static bool run_epoch(struct run *run, size_t epoch, struct err *err)
             atomic_store(&job->ways, ways);
         }
         if (!trainer_step(run->trainer, share, err)) {
-            return err->code == ERR_NUMBER ? diverged(epoch, i + 1, err) : false;
+            return err->code == ERR_NUMBER ? diverged(run->epoch, i + 1, err) : false;
         }
+        run->step = i + 1;
         atomic_store_explicit(&job->steps_done, i + 1, memory_order_relaxed);
+        if (i % CHECK_STEPS == 0 || run->slow) {
+            checkpoint_maybe(run);
+        }
     }
     return true;
 }
@@ -192,38 +292,41 @@ static bool run_publish(struct run *run, struct job_report *report, bool last, s
 }
 
 /* One epoch, validated. */
-static bool run_measured(struct run *run, size_t epoch, struct msg_epoch *ret, struct err *err)
+static bool run_measured(struct run *run, struct msg_epoch *ret, struct err *err)
 {
-    const double begun = clock_seconds();
     struct train_sum sum;
 
-    if (!run_epoch(run, epoch, err)) {
+    run->begun = clock_seconds();
+    if (!run_epoch(run, err)) {
         return false;
     }
     sum = trainer_sum(run->trainer);
     *ret = (struct msg_epoch){
-        .epoch = epoch,
+        .epoch = run->epoch,
         .loss = sum.loss,
         .accuracy = run->job->train.has_accuracy ? (double)sum.correct / (double)sum.rows : NAN,
         .validation_loss = NAN,
         .validation_accuracy = NAN,
-        .seconds = clock_seconds() - begun,
+        .seconds = run->before + clock_seconds() - run->begun,
     };
+    run->before = 0.0;
+    run->step = 0;
     run->rows += sum.rows;
     run->seconds += ret->seconds;
     return run_validate(run, ret, err);
 }
 
 /* One epoch and, if it has something to say, its report; false when the job is to end. */
-static bool run_one(struct run *run, size_t epoch, struct err *err)
+static bool run_one(struct run *run, struct err *err)
 {
     struct job *job = run->job;
+    const size_t epoch = run->epoch;
     const bool last = epoch == job->epochs;
     const size_t stride = (job->epochs + JOB_HISTORY_MAX - 1) / JOB_HISTORY_MAX;
     struct job_report *report;
     struct job_report found = { .job = job, .has_epoch = epoch % stride == 0 || last };
 
-    if (!run_measured(run, epoch, &found.epoch, err)) {
+    if (!run_measured(run, &found.epoch, err)) {
         return false;
     }
     report = calloc(1, sizeof *report);
@@ -249,12 +352,20 @@ static bool run_one(struct run *run, size_t epoch, struct err *err)
 void job_run(struct task *task, struct crew *crew)
 {
     struct job *job = (struct job *)((char *)task - offsetof(struct job, task));
-    struct run run = { .job = job, .crew = crew, .published = -INFINITY };
+    struct run run = {
+        .job = job, .crew = crew, .published = -INFINITY, .kept = clock_seconds(), .epoch = 1
+    };
     struct job_report *end = job->end;
+    struct err none = { 0 };
     bool ok = run_begin(&run, &end->err);
 
-    for (size_t epoch = 1; ok && epoch <= job->epochs; epoch++) {
-        ok = run_one(&run, epoch, &end->err);
+    run.slow = ok && (double)job->base->net->n_params * (double)job->plan.batch_size > SLOW_STEP;
+    for (; ok && run.epoch <= job->epochs; run.epoch++) {
+        ok = run_one(&run, &end->err);
+    }
+    if (!ok && end->err.code == ERR_NONE && atomic_load(&job->suspend)) {
+        end->suspended = true; /* without memory for a checkpoint, the last one has to do */
+        run_checkpoint(&run, &end->checkpoint, &none);
     }
     trainer_free(run.trainer);
     net_free(run.net);

@@ -167,7 +167,7 @@ static bool server_create(struct process *process, struct err *err)
            datasets_create(opts->state, opts->max_datasets, &server->datasets, err) &&
            datasets_load(server->datasets, err) && recovery_models(server, err) &&
            workers_create(opts->workers, &server->workers, err) &&
-           jobs_create(server, &server->jobs, err);
+           jobs_create(server, &server->jobs, err) && jobs_restore(server->jobs, err);
 }
 
 static bool server_listen(struct server *server, struct err *err)
@@ -252,6 +252,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < server->options.n_listen; i++) {
         log_line("listening on %s", http_url(server->http[i]));
     }
+    jobs_dispatch(server->jobs); /* those that were under way go on */
     uv_run(server->loop, UV_RUN_DEFAULT);
     server_free(&process);
     log_line("stopped");

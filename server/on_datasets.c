@@ -69,7 +69,9 @@ static void put_done(struct request *req)
         removal_path(req->server, put->dataset->path);
         dataset_unref(put->dataset);
     } else if ((old != NULL || datasets_vacant(datasets, put->dataset->name, &req->err))) {
-        if (old != NULL) {
+        if (old != NULL && old->jobs > 0) {
+            old->replaced = true; /* jobs go on with the generation they began with */
+        } else if (old != NULL) {
             removal_path(req->server, old->path);
         }
         dataset_reply(req, old == NULL ? 201 : 200, put->dataset);

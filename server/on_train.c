@@ -22,8 +22,10 @@ struct train {
     struct version *version; /* pinned: its net's shape is what the data have to fit */
     struct msg_train msg;
     struct feed train, validation;
-    struct labels *labels; /* owned; the data's, when the model has none */
-    double wait;           /* seconds; below 0: not asked for */
+    struct labels *labels;   /* owned; the data's, when the model has none */
+    double wait;             /* seconds; below 0: not asked for */
+    const char *key;         /* Idempotency-Key; "": none */
+    char digest[DIGEST_HEX]; /* of the request that has it */
 };
 
 /* "wait=10" among the preferences of RFC 7240; others are passed over, as it says. */
@@ -81,46 +83,63 @@ static void check_work(struct request *req)
     }
 }
 
-static void job_reply(struct request *req, struct job *job)
+/* Says where the job is, or waits for its end. */
+static void job_answer(struct request *req, struct job *job, double wait)
 {
     char location[48];
     struct msg_job info;
     struct text text = { 0 };
 
+    snprintf(location, sizeof location, "/v1/jobs/%" PRIu64, job->id);
+    req->reply.location = arena_copy(&req->arena, location, strlen(location));
+    if (wait >= 0.0) {
+        if (!job_wait(job, req, wait, &req->err)) {
+            request_finish(req);
+        }
+        return;
+    }
     job_info(job, &info);
     msg_job_encode(&text, &info, true);
     text_str(&text, "\n");
-    snprintf(location, sizeof location, "/v1/jobs/%" PRIu64, job->id);
-    req->reply.location = arena_copy(&req->arena, location, strlen(location));
     request_reply(req, 202, &text);
+    request_finish(req);
+}
+
+/* The job is on disk, or could not be written. */
+static void job_made(struct job *job, const struct err *err, void *arg)
+{
+    struct request *req = arg;
+    struct train *train = req->task;
+
+    if (err->code != ERR_NONE) {
+        req->err = *err;
+        train_end(req);
+    } else {
+        job_answer(req, job, train->wait);
+        version_unref(train->version);
+    }
 }
 
 static void check_done(struct request *req)
 {
     struct train *train = req->task;
-    struct model *model = train->version->model;
-    struct job *job;
-    bool waits = false;
+    struct job_order order = { .model = train->version->model,
+                               .msg = &train->msg,
+                               .train = train->train,
+                               .validation = train->validation,
+                               .labels = train->labels,
+                               .key = train->key,
+                               .request = train->digest };
 
-    if (req->err.code == ERR_NONE && model->deleted) {
-        err_set(&req->err, ERR_NOT_FOUND, "name", "'%s' has been deleted meanwhile", model->name);
-    }
-    if (req->err.code == ERR_NONE) {
-        const bool ok = job_create(req->server->jobs, model, &train->msg, &train->train,
-                                   &train->validation, train->labels, &job, &req->err);
-
-        train->train = train->validation = (struct feed){ 0 }; /* the job's, or gone */
-        train->labels = NULL;
-        waits = ok && train->wait >= 0.0 && job_wait(job, req, train->wait, &req->err);
-        if (ok && !waits && req->err.code == ERR_NONE) {
-            job_reply(req, job);
-        }
-    }
-    if (waits) { /* the waiter finishes the request, or has done so */
-        version_unref(train->version);
+    if (req->err.code != ERR_NONE) {
+        train_end(req);
         return;
     }
-    train_end(req);
+    train->train = train->validation = (struct feed){ 0 }; /* the job's, or gone */
+    train->labels = NULL;
+    if (!job_create(req->server->jobs, &order, job_made, req, &req->err)) {
+        train_end(req);
+    }
 }
 
 static void decode_done(struct request *req)
@@ -153,6 +172,36 @@ static void decode_done(struct request *req)
     request_work(req, values / 1000.0, check_work, check_done);
 }
 
+/* A retry of a request whose answer was lost must not train twice: true, and answered, when a job
+ * that this key has made is there. */
+static bool answered_before(struct request *req, struct train *train, struct err *err)
+{
+    const char *key = request_header(req, "Idempotency-Key");
+    struct digest digest;
+    struct job *job;
+
+    train->key = key != NULL ? key : "";
+    if (key == NULL) {
+        return false;
+    }
+    if (key[0] == '\0' || strlen(key) > JOB_KEY_MAX) {
+        err_set(err, ERR_FIELD, "Idempotency-Key", "must have 1 to %d bytes, has %zu", JOB_KEY_MAX,
+                strlen(key));
+        return false;
+    }
+    if (!digest_begin(&digest, err)) {
+        return false;
+    }
+    digest_add(&digest, req->body, req->body_len);
+    digest_end(&digest, train->digest);
+    job = jobs_find_key(req->server->jobs, req->param[0], key, train->digest, err);
+    if (job == NULL) {
+        return false;
+    }
+    job_answer(req, job, train->wait);
+    return true;
+}
+
 bool on_train(struct request *req, struct err *err)
 {
     struct train *train = arena_alloc(&req->arena, 1, sizeof *train);
@@ -164,8 +213,10 @@ bool on_train(struct request *req, struct err *err)
     if (!prefer_parse(req, &train->wait, err)) {
         return false;
     }
-    train->version = pin_version(req, err);
-    if (train->version == NULL) {
+    if (answered_before(req, train, err)) {
+        return true;
+    }
+    if (err->code != ERR_NONE || (train->version = pin_version(req, err)) == NULL) {
         return false;
     }
     req->task = train;

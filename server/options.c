@@ -65,6 +65,8 @@ static const struct option table[] = {
       "values a row of a data set", 1, SPEC_UNITS_MAX },
     { "--keep-versions", "SIGMAD_KEEP_VERSIONS", KIND_COUNT, AT(keep_versions), "10", "N",
       "versions kept of each model, the served one always", 1, 1000000 },
+    { "--checkpoint-seconds", "SIGMAD_CHECKPOINT_SECONDS", KIND_COUNT, AT(checkpoint_seconds), "10", "N",
+      "seconds of training that a crash can cost a job at most; it goes on by itself", 1, 86400 },
     { "--keep-jobs", "SIGMAD_KEEP_JOBS", KIND_COUNT, AT(keep_jobs), "1000", "N",
       "records kept of jobs that have ended", 1, 1000000 },
 };

@@ -26,6 +26,7 @@ struct options {
     size_t max_models, max_datasets, max_jobs;
     size_t max_layers, max_units, max_parameters, max_rows, max_features;
     size_t keep_versions, keep_jobs;
+    size_t checkpoint_seconds; /* between two checkpoints of a job */
 };
 
 enum options_act { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION };

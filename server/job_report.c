@@ -1,0 +1,258 @@
+/* What workers tell: the history grows, nets are published, checkpoints are written, jobs end.
+ * Reports of one job are taken in order; while a net is on its way to disk, those behind it are
+ * held back. */
+#include "jobs.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "log.h"
+#include "metrics.h"
+#include "server.h"
+
+static void reports_go_on(struct job *job);
+
+void job_post(struct job_report *report)
+{
+    struct jobs *jobs = report->job->jobs;
+
+    report->next = NULL;
+    pthread_mutex_lock(&jobs->lock);
+    if (jobs->tail != NULL) {
+        jobs->tail->next = report;
+    } else {
+        jobs->head = report;
+    }
+    jobs->tail = report;
+    pthread_mutex_unlock(&jobs->lock);
+    uv_async_send(&jobs->async);
+}
+
+/* ---- publishing ---- */
+
+/* The first version that has learned from named classes gives the model its labels. */
+static void labels_settle(struct job *job)
+{
+    if (job->labels != NULL && job->model->labels == NULL) {
+        job->model->labels = job->labels;
+        job->labels = NULL;
+    }
+}
+
+static void published(struct publication *publication)
+{
+    struct job *job = (struct job *)((char *)publication - offsetof(struct job, publication));
+    struct version *version = publication->version;
+    char text[512];
+
+    if (job->model->deleted || job->model->deleting) {
+        publication->err = (struct err){ 0 }; /* its folder has gone: no failure of the job */
+    } else if (publication->err.code != ERR_NONE) {
+        err_detail(&publication->err, text, sizeof text);
+        log_line("job %" PRIu64 " could not publish: %s", job->id, text);
+        job->err = publication->err;
+        jobs_tell(job->jobs, &job->stop, true);
+    } else {
+        labels_settle(job);
+        job->version = version->number;
+        job->publishing->epoch.version = version->number;
+    }
+    version_unref(version);
+    jobs_tell(job->jobs, &job->net_posted, false);
+    reports_go_on(job);
+}
+
+/* The version that this job has published of this epoch already, before the process ended that it
+ * goes on from; 0: none. */
+static uint64_t version_again(const struct job *job, const struct origin *origin)
+{
+    for (size_t i = job->model->n_versions; i-- > 0;) {
+        const struct version *version = job->model->versions[i];
+
+        if (version->origin.job == job->id && version->origin.epoch == origin->epoch &&
+            version->origin.source == SOURCE_TRAIN) {
+            return version->number;
+        }
+    }
+    return 0;
+}
+
+/* False: there is nothing to publish, or it cannot be. */
+static bool publish_try(struct job *job, struct job_report *report)
+{
+    struct model *model = job->model;
+    struct net *net = report->net;
+    struct version *version;
+    uint64_t again;
+
+    report->net = NULL;
+    if (net == NULL) {
+        return false;
+    }
+    again = version_again(job, &report->origin);
+    if (again != 0 || model->deleted || model->deleting) {
+        job->version = report->epoch.version = again;
+        net_free(net);
+        jobs_tell(job->jobs, &job->net_posted, false);
+        return false;
+    }
+    if (!version_create(model, net, ++model->last, server_now(), &report->origin, &version,
+                        &job->err)) {
+        jobs_tell(job->jobs, &job->stop, true);
+        return false;
+    }
+    job->publishing = report;
+    job->publication =
+        (struct publication){ .version = version, .labels = job->net_labels, .done = published };
+    publish_begin(&job->publication);
+    return true;
+}
+
+/* ---- recording ---- */
+
+static void history_add(struct job *job, const struct msg_epoch *epoch)
+{
+    if (job->n_history == job->cap_history) {
+        size_t cap = job->cap_history == 0 ? 16 : 2 * job->cap_history;
+        struct msg_epoch *grown = realloc(job->history, cap * sizeof *grown);
+
+        if (grown == NULL) {
+            err_set(&job->err, ERR_MEMORY, "history", "has no memory");
+            jobs_tell(job->jobs, &job->stop, true);
+            return;
+        }
+        job->history = grown;
+        job->cap_history = cap;
+    }
+    job->history[job->n_history++] = *epoch;
+}
+
+static void checkpoint_saved(struct job *job, const struct err *err)
+{
+    char text[512];
+
+    if (err->code != ERR_NONE) {
+        err_detail(err, text, sizeof text);
+        log_line("a checkpoint of job %" PRIu64 " could not be written: %s", job->id, text);
+    }
+    jobs_tell(job->jobs, &job->checkpoint_posted, false);
+}
+
+/* The job stops here, for the next process to go on with. */
+static void suspended(struct job *job, const struct err *err)
+{
+    struct jobs *jobs = job->jobs;
+
+    checkpoint_saved(job, err);
+    log_line("job %" PRIu64 " on %s waits for the next start", job->id, job->model_name);
+    job_count(job, false);
+    job->state = job->outcome = JOB_QUEUED;
+    job_waiters_answer(job);
+    server_request_ended(jobs->server);
+}
+
+/* A checkpoint that was on its way when the job stopped is behind us. */
+static void suspend_now(struct job *job, const struct err *err)
+{
+    (void)err; /* the one to come matters */
+    job_save(job, job->resume.head != NULL ? SAVE_CHECKPOINT : SAVE_BEGIN, &job->resume, suspended);
+}
+
+static enum job_state outcome_of(const struct job *job)
+{
+    if (job->err.code != ERR_NONE) {
+        return JOB_FAILED;
+    }
+    return atomic_load(&job->stop) && atomic_load(&job->epochs_done) < job->epochs ? JOB_CANCELLED
+                                                                                   : JOB_SUCCEEDED;
+}
+
+/* What a report says but for the net in it, which has been seen to. The job may be gone after it.
+ */
+static void report_record(struct job *job, struct job_report *report)
+{
+    struct job_report taken = *report;
+
+    free(report);
+    job->train_seconds += taken.seconds;
+    job->train_rows += taken.rows;
+    metrics_trained(job->jobs->server->metrics, taken.rows);
+    if (taken.has_epoch) {
+        history_add(job, &taken.epoch);
+    }
+    if (taken.ended) {
+        job->end = NULL;
+        if (job->err.code == ERR_NONE) {
+            job->err = taken.err;
+        }
+    }
+    if (taken.suspended && job->err.code == ERR_NONE && !atomic_load(&job->stop)) {
+        checkpoint_done(&job->resume);
+        job->resume = taken.checkpoint;
+        if (job->saving != NULL) {
+            job->saving->done = suspend_now;
+        } else {
+            suspend_now(job, &taken.err);
+        }
+    } else if (taken.ended) {
+        checkpoint_done(&taken.checkpoint);
+        job_finish(job, outcome_of(job));
+    } else if (taken.checkpoint.head != NULL && job->saving == NULL) {
+        job_save(job, SAVE_CHECKPOINT, &taken.checkpoint, checkpoint_saved);
+    } else if (taken.checkpoint.head != NULL) {
+        checkpoint_done(&taken.checkpoint);
+        jobs_tell(job->jobs, &job->checkpoint_posted, false);
+    }
+}
+
+/* The net of the report at hand is on disk, or has failed: that report, and those held back. */
+static void reports_go_on(struct job *job)
+{
+    struct job_report *report = job->publishing;
+    bool ended = report->ended;
+
+    job->publishing = NULL;
+    report_record(job, report);
+    while (!ended && (report = job->held) != NULL) {
+        job->held = report->next;
+        if (publish_try(job, report)) {
+            return;
+        }
+        ended = report->ended; /* the last there is, and the job may be gone with it */
+        report_record(job, report);
+    }
+}
+
+static void report_take(struct job_report *report)
+{
+    struct job *job = report->job;
+
+    if (job->publishing != NULL) {
+        report->next = NULL;
+        if (job->held != NULL) {
+            job->held_tail->next = report;
+        } else {
+            job->held = report;
+        }
+        job->held_tail = report;
+    } else if (!publish_try(job, report)) {
+        report_record(job, report);
+    }
+}
+
+void jobs_take_reports(uv_async_t *async)
+{
+    struct jobs *jobs = async->data;
+    struct job_report *report;
+
+    pthread_mutex_lock(&jobs->lock);
+    report = jobs->head;
+    jobs->head = jobs->tail = NULL;
+    pthread_mutex_unlock(&jobs->lock);
+    while (report != NULL) {
+        struct job_report *next = report->next;
+
+        report_take(report);
+        report = next;
+    }
+}

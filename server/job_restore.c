@@ -1,0 +1,254 @@
+/* Jobs of an earlier process: records of those that have ended, and the others back into the queue,
+ * to go on from their last checkpoint. Thread: main, before the loop runs. */
+#include "jobs.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "disk.h"
+#include "log.h"
+#include "recovery.h"
+#include "registry.h"
+#include "server.h"
+
+/* Everything the record says. The history is taken over. */
+static void file_take(struct job *job, struct job_file *file)
+{
+    job->id = file->id;
+    memcpy(job->model_name, file->model, sizeof job->model_name);
+    memcpy(job->model_folder, file->folder, sizeof job->model_folder);
+    memcpy(job->dataset, file->dataset, sizeof job->dataset);
+    memcpy(job->validation_name, file->validation, sizeof job->validation_name);
+    memcpy(job->key, file->key, sizeof job->key);
+    memcpy(job->request, file->request, sizeof job->request);
+    job->state = job->outcome = file->state;
+    job->epochs = file->epochs;
+    job->plan = file->plan;
+    job->publish = file->publish;
+    job->publish_seconds = file->publish_seconds;
+    job->has_validation = file->has_validation;
+    job->created = file->created;
+    job->started = file->started;
+    job->finished = file->finished;
+    job->train_rows = file->train_rows;
+    job->train_seconds = file->train_seconds;
+    job->version = file->version;
+    job->base_number = file->base;
+    job->labels = file->labels;
+    job->history = file->history;
+    job->n_history = job->cap_history = file->n_history;
+    job->err = file->err;
+    job->task.run = job_run;
+    atomic_store(&job->ways, file->workers);
+    atomic_store(&job->epochs_done,
+                 file->n_history > 0 ? file->history[file->n_history - 1].epoch : 0);
+    file->labels = NULL;
+    file->history = NULL;
+}
+
+/* The data set that one side of a job reads: the folder beside its record, or a generation of a
+ * named one, which may have been replaced since. */
+static bool side_open(struct jobs *jobs, const struct job *job, const char *side, const char *name,
+                      uint64_t generation, struct dataset **ret, struct err *err)
+{
+    struct err none = { 0 };
+    struct dataset *dataset = NULL;
+    char *path = NULL, folder[NAME_MAX_LEN + 48];
+    bool ok;
+
+    if (name[0] != '\0') {
+        dataset = datasets_find(jobs->server->datasets, name, side, &none);
+        if (dataset != NULL && dataset->generation == generation) {
+            *ret = dataset_ref(dataset);
+            return true;
+        }
+        snprintf(folder, sizeof folder, "datasets/%s@%" PRIu64, name, generation);
+        ok = disk_path(jobs->server->options.state, folder, &path, err);
+    } else {
+        ok = job_store_path(jobs->server->options.state, job->id, side, &path, err);
+    }
+    ok = ok && dataset_open(path, ret, err);
+    if (ok) {
+        (*ret)->replaced = name[0] != '\0';
+    }
+    free(path);
+    return ok;
+}
+
+static bool feeds_open(struct jobs *jobs, struct job *job, const struct job_file *file,
+                       struct err *err)
+{
+    const struct labels *labels = job->model->labels != NULL ? job->model->labels : job->labels;
+    struct dataset *dataset;
+
+    if (!side_open(jobs, job, "data", file->dataset, file->generation, &dataset, err) ||
+        !feed_again(dataset, &job->model->spec, labels, &job->train, err)) {
+        return false;
+    }
+    return !file->has_validation ||
+           (side_open(jobs, job, "validation", file->validation, file->validation_generation,
+                      &dataset, err) &&
+            feed_again(dataset, &job->model->spec, labels, &job->validation, err));
+}
+
+/* The history up to the checkpoint; what came after it will come again. */
+static void history_cut(struct job *job, size_t epochs)
+{
+    while (job->n_history > 0 && job->history[job->n_history - 1].epoch > epochs) {
+        job->n_history--;
+    }
+    atomic_store(&job->epochs_done, epochs);
+}
+
+/* Puts a job that has not ended back into the queue. Errors: why it cannot go on. */
+static bool job_revive(struct jobs *jobs, struct job *job, const struct job_file *file,
+                       struct err *err)
+{
+    struct err why = { 0 };
+    struct model *model = registry_find(jobs->server->registry, job->model_name, err);
+    char *path = NULL;
+
+    if (model == NULL || model->folder == NULL ||
+        strcmp(strrchr(model->folder, '/') + 1, job->model_folder) != 0) {
+        return err_set(err, ERR_NOT_FOUND, "model", "'%s' has been deleted", job->model_name);
+    }
+    job->model = model_ref(model);
+    if (!feeds_open(jobs, job, file, err)) {
+        return false;
+    }
+    if (job_store_checkpoint(jobs->server->options.state, job->id, &job->resume, &why)) {
+        history_cut(job, (size_t)job->resume.head->epochs_done);
+    } else {
+        history_cut(job, 0);
+    }
+    if (why.code == ERR_SYNTAX &&
+        job_store_path(jobs->server->options.state, job->id, "checkpoint", &path, &why)) {
+        recovery_set_aside(jobs->server, path, &why); /* it begins again: the bits are the same */
+    }
+    free(path);
+    job->end = calloc(1, sizeof *job->end);
+    if (job->end == NULL) {
+        return err_set(err, ERR_MEMORY, "job", "has no memory");
+    }
+    job->checkpoint_seconds = jobs->server->options.checkpoint_seconds;
+    job->state = job->outcome = JOB_QUEUED;
+    job_count(job, true);
+    job_feed_count(job, true);
+    return true;
+}
+
+static bool job_restore(struct jobs *jobs, struct job_file *file, struct err *err)
+{
+    const bool over = file->state != JOB_QUEUED && file->state != JOB_RUNNING;
+    struct job *job = calloc(1, sizeof *job);
+    struct err why = { 0 };
+    char text[512];
+
+    if (job == NULL || !job_add(jobs, job, err)) {
+        free(job);
+        return err_set(err, ERR_MEMORY, "jobs", "do not fit into memory");
+    }
+    job->jobs = jobs;
+    file_take(job, file);
+    jobs->last = job->id > jobs->last ? job->id : jobs->last;
+    if (over || job_revive(jobs, job, file, &why)) {
+        return true;
+    }
+    err_detail(&why, text, sizeof text);
+    log_line("job %" PRIu64 " on %s cannot go on: %s", job->id, job->model_name, text);
+    feed_done(&job->train);
+    feed_done(&job->validation);
+    checkpoint_done(&job->resume);
+    job->err = why;
+    job->state = job->outcome = why.code == ERR_NOT_FOUND ? JOB_CANCELLED : JOB_FAILED;
+    job->finished = server_now();
+    return true;
+}
+
+static bool folder_restore(struct jobs *jobs, const char *path, struct err *err)
+{
+    struct job_file file = { 0 };
+    struct err why = { 0 };
+    char *record = NULL;
+    void *bytes = NULL;
+    size_t len = 0;
+    bool ok = disk_path(path, "job.json", &record, err);
+
+    if (!ok) {
+        return false;
+    }
+    if (!disk_map(record, &bytes, &len, &why) ||
+        !job_file_decode(bytes != NULL ? bytes : "", len, &file, &why)) {
+        recovery_set_aside(jobs->server, path, &why);
+    } else {
+        ok = job_restore(jobs, &file, err);
+    }
+    job_file_done(&file);
+    disk_unmap(bytes, len);
+    free(record);
+    return ok;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const struct job *const *x = a, *const *y = b;
+
+    return (*x)->id < (*y)->id ? -1 : (*x)->id > (*y)->id;
+}
+
+/* Generations that were replaced and that no job reads any more go. */
+static bool datasets_left(struct jobs *jobs, struct err *err)
+{
+    const char **read = calloc(2 * jobs->n + 1, sizeof *read);
+    size_t n = 0;
+    bool ok;
+
+    if (read == NULL) {
+        return err_set(err, ERR_MEMORY, "jobs", "do not fit into memory");
+    }
+    for (size_t i = 0; i < jobs->n; i++) {
+        const struct dataset *sides[] = { jobs->list[i]->train.dataset,
+                                          jobs->list[i]->validation.dataset };
+
+        for (size_t s = 0; s < 2; s++) {
+            if (sides[s] != NULL && sides[s]->replaced) {
+                read[n++] = sides[s]->path;
+            }
+        }
+    }
+    ok = datasets_tidy(jobs->server->datasets, read, n, err);
+    free(read);
+    return ok;
+}
+
+bool jobs_restore(struct jobs *jobs, struct err *err)
+{
+    char *root = NULL;
+    DIR *dir;
+    const struct dirent *entry;
+    bool ok =
+        disk_path(jobs->server->options.state, "jobs", &root, err) && disk_make_dirs(root, err);
+
+    dir = ok ? opendir(root) : NULL;
+    ok = ok && (dir != NULL || disk_err(err, "open folder", root));
+    while (ok && (entry = readdir(dir)) != NULL) {
+        char *path = NULL, *end;
+
+        if (strtoull(entry->d_name, &end, 10) == 0 || *end != '\0') {
+            continue; /* set aside, or none of ours */
+        }
+        ok = disk_path(root, entry->d_name, &path, err) && folder_restore(jobs, path, err);
+        free(path);
+    }
+    if (dir != NULL) {
+        closedir(dir);
+    }
+    free(root);
+    if (jobs->n > 0) {
+        qsort(jobs->list, jobs->n, sizeof(struct job *), by_id);
+    }
+    return ok && datasets_left(jobs, err);
+}

@@ -1,0 +1,225 @@
+/* Jobs to disk: one write at a time for each, on the pool. */
+#include "jobs.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "server.h"
+#include "store.h"
+
+/* What the pool needs besides struct job_save: kept here, so that job.h need not know. */
+struct save {
+    struct job_save base; /* first, so that one is the other */
+    struct job *job;
+    enum job_save_kind kind;
+    struct dataset *data,
+        *validation;         /* SAVE_CREATE: rows that came with the request; references */
+    struct version *version; /* SAVE_BEGIN: to be written first; a reference; NULL: it is */
+    const struct labels *labels;
+};
+
+static bool file_fill(const struct job *job, struct job_file *ret)
+{
+    struct err none = { 0 };
+
+    *ret = (struct job_file){
+        .id = job->id,
+        .state = job->outcome,
+        .base = job->base_number,
+        .version = job->version,
+        .generation = job->train.dataset != NULL ? job->train.dataset->generation : 0,
+        .validation_generation =
+            job->validation.dataset != NULL ? job->validation.dataset->generation : 0,
+        .has_validation = job->has_validation,
+        .epochs = job->epochs,
+        .plan = job->plan,
+        .publish = job->publish,
+        .publish_seconds = job->publish_seconds,
+        .created = job->created,
+        .started = job->started,
+        .finished = job->finished,
+        .train_rows = job->train_rows,
+        .train_seconds = job->train_seconds,
+        .workers = atomic_load(&job->ways),
+        .n_history = job->n_history,
+        .err = job->err,
+    };
+    memcpy(ret->model, job->model_name, sizeof ret->model);
+    memcpy(ret->folder, job->model_folder, sizeof ret->folder);
+    memcpy(ret->dataset, job->dataset, sizeof ret->dataset);
+    memcpy(ret->validation, job->validation_name, sizeof ret->validation);
+    memcpy(ret->key, job->key, sizeof ret->key);
+    memcpy(ret->request, job->request, sizeof ret->request);
+    ret->history = malloc((job->n_history + 1) * sizeof *ret->history);
+    if (ret->history == NULL ||
+        (job->labels != NULL && !labels_copy(job->labels, &ret->labels, &none))) {
+        job_file_done(ret);
+        return false;
+    }
+    if (job->n_history > 0) {
+        memcpy(ret->history, job->history, job->n_history * sizeof *ret->history);
+    }
+    return true;
+}
+
+/* The version that a job starts from must outlast the job: one that only a learn log leads to gets
+ * a file of its own. */
+static bool base_put(const struct save *save, struct err *err)
+{
+    struct msg_version facts;
+
+    if (save->version == NULL) {
+        return true;
+    }
+    version_info(save->version, &facts);
+    return store_save(save->version->model->folder, save->version->net, save->labels, &facts, err);
+}
+
+static void save_run(uv_work_t *uv)
+{
+    struct save *save = uv->data;
+    const char *root = save->job->jobs->server->options.state;
+    const struct job_file *file = &save->base.file;
+    struct err *err = &save->base.err;
+
+    switch (save->kind) {
+    case SAVE_CREATE:
+        job_store_create(root, file, save->data, save->validation, err);
+        break;
+    case SAVE_BEGIN:
+        if (base_put(save, err)) {
+            job_store_save(root, file, NULL, err);
+        }
+        break;
+    case SAVE_CHECKPOINT:
+        job_store_save(root, file, &save->base.checkpoint, err);
+        break;
+    case SAVE_END:
+        job_store_end(root, file, err);
+        break;
+    }
+}
+
+static void save_after(uv_work_t *uv, int status)
+{
+    struct save *save = uv->data;
+    struct job *job = save->job;
+    struct server *server = job->jobs->server;
+    struct err err = save->base.err;
+    void (*done)(struct job *, const struct err *) = save->base.done;
+
+    (void)status;
+    job->saving = NULL;
+    if (save->version != NULL) {
+        save->version->on_disk = save->version->on_disk || err.code == ERR_NONE;
+        version_unref(save->version);
+    }
+    if (save->data != NULL) {
+        dataset_unref(save->data);
+    }
+    if (save->validation != NULL) {
+        dataset_unref(save->validation);
+    }
+    job_file_done(&save->base.file);
+    checkpoint_done(&save->base.checkpoint);
+    free(save);
+    done(job, &err);
+    server_request_ended(server); /* a draining server may be waiting for this */
+}
+
+static struct dataset *inline_of(const struct feed *feed)
+{
+    return feed->dataset != NULL && feed->dataset->path == NULL ? dataset_ref(feed->dataset) : NULL;
+}
+
+void job_save(struct job *job, enum job_save_kind kind, struct checkpoint *checkpoint,
+              void (*done)(struct job *job, const struct err *err))
+{
+    struct save *save = NULL;
+    struct err err = { 0 };
+
+    if (job->model_folder[0] != '\0' &&
+        ((save = calloc(1, sizeof *save)) == NULL || !file_fill(job, &save->base.file))) {
+        free(save);
+        save = NULL;
+        err_set(&err, ERR_MEMORY, "job", "has no memory to be written down");
+    }
+    if (save == NULL) {
+        if (checkpoint != NULL) {
+            checkpoint_done(checkpoint);
+        }
+        done(job, &err);
+        return;
+    }
+    save->base.uv.data = save;
+    save->base.done = done;
+    save->job = job;
+    save->kind = kind;
+    if (checkpoint != NULL) {
+        save->base.checkpoint = *checkpoint;
+        *checkpoint = (struct checkpoint){ 0 };
+    }
+    if (kind == SAVE_CREATE) {
+        save->data = inline_of(&job->train);
+        save->validation = inline_of(&job->validation);
+    }
+    if (kind == SAVE_BEGIN && job->base != NULL && !job->base->on_disk) {
+        save->version = version_ref(job->base);
+        save->labels = job->model->labels;
+    }
+    job->saving = &save->base;
+    if (uv_queue_work(job->jobs->server->loop, &save->base.uv, save_run, save_after) != 0) {
+        save_run(&save->base.uv);
+        save_after(&save->base.uv, 0);
+    }
+}
+
+/* ---- the end ---- */
+
+/* The end is on disk, or cannot be: then the next process may go on with what has ended, to the
+ * same bits, and end it again. */
+static void ended(struct job *job, const struct err *err)
+{
+    struct jobs *jobs = job->jobs;
+    char text[512];
+
+    if (job->end_waits) { /* this was a checkpoint that was under way */
+        job->end_waits = false;
+        job_save(job, SAVE_END, NULL, ended);
+        return;
+    }
+    if (err->code != ERR_NONE) {
+        err_detail(err, text, sizeof text);
+        log_line("the end of job %" PRIu64 " could not be written: %s", job->id, text);
+    }
+    job_count(job, false);
+    job->state = job->outcome;
+    job_feed_count(job, false);
+    feed_done(&job->train);
+    feed_done(&job->validation);
+    checkpoint_done(&job->resume);
+    if (job->base != NULL) {
+        version_unref(job->base);
+        job->base = NULL;
+    }
+    job_waiters_answer(job);
+    log_line("job %" PRIu64 " on %s has %s", job->id, job->model_name,
+             job->state == JOB_CANCELLED ? "been cancelled" : job_state_name(job->state));
+    jobs_prune(jobs);
+    jobs_dispatch(jobs);
+    server_request_ended(jobs->server); /* a draining server may be waiting for this */
+}
+
+void job_finish(struct job *job, enum job_state outcome)
+{
+    job->outcome = outcome;
+    job->finished = server_now();
+    if (job->saving != NULL) {
+        job->end_waits = true;
+        job->saving->done = ended;
+    } else {
+        job_save(job, SAVE_END, NULL, ended);
+    }
+}

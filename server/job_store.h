@@ -1,0 +1,62 @@
+/* Jobs on disk.
+ *
+ *   STATE/jobs/ID/job.json      the record: proto/job_file.h
+ *                 data/         rows that came with the request, as a data set's folder;
+ * validation/ likewise checkpoint    where training stood, in all that its bits depend on
+ *
+ * A checkpoint: struct checkpoint_head as memory has it (little-endian), then block_len floats of
+ * the net, block_len of velocities if there are some, inputs of shift and scale if there are some,
+ * block_len of the best net if there is one, then the SHA-256 of all before it. Thread: pool, and
+ * start-up. */
+#ifndef JOB_STORE_H
+#define JOB_STORE_H
+
+#include "dataset.h"
+#include "job_file.h"
+#include "model.h"
+#include "train.h"
+
+struct checkpoint_head {
+    char magic[8]; /* "SIGMAJC1" */
+    uint64_t job, epochs_done;
+    uint64_t block_len, inputs;
+    uint32_t has_velocity, has_norm, has_best, zero;
+    struct trainer_state trainer;
+    double best_score;
+    struct origin best;
+    uint64_t step;  /* steps done in the epoch under way */
+    double seconds; /* that they took */
+};
+
+/* Memory: the bytes of the file but for its digest. */
+struct checkpoint {
+    struct checkpoint_head *head; /* owned; the rest lies behind it */
+    size_t len;
+};
+
+/* A copy of all that; velocity, best may be NULL. Errors: ERR_MEMORY. */
+bool checkpoint_make(const struct checkpoint_head *head, const struct net *net,
+                     const float *velocity, const struct net *best, struct checkpoint *ret,
+                     struct err *err);
+void checkpoint_done(struct checkpoint *checkpoint);
+/* Into a net (and velocities, and best) of the shape it was made of: see job_run.c. */
+void checkpoint_apply(const struct checkpoint *checkpoint, struct net *net, float *velocity,
+                      struct net *best);
+
+/* A new job's folder; data and validation are those that live in memory, or NULL. */
+bool job_store_create(const char *root, const struct job_file *file, const struct dataset *data,
+                      const struct dataset *validation, struct err *err);
+/* The record anew; with a checkpoint, that too, behind it. */
+bool job_store_save(const char *root, const struct job_file *file,
+                    const struct checkpoint *checkpoint, struct err *err);
+/* The record anew, and nothing else is kept: the job has ended. */
+bool job_store_end(const char *root, const struct job_file *file, struct err *err);
+void job_store_remove(const char *root, uint64_t id);
+
+/* False without an error: there is none. Errors: ERR_SYNTAX for one that does not match its digest.
+ */
+bool job_store_checkpoint(const char *root, uint64_t id, struct checkpoint *ret, struct err *err);
+/* ROOT/jobs/ID[/name], malloc'd. */
+bool job_store_path(const char *root, uint64_t id, const char *name, char **ret, struct err *err);
+
+#endif

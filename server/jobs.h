@@ -1,0 +1,44 @@
+/* What the job_*.c files share, and nobody else sees. */
+#ifndef JOBS_H
+#define JOBS_H
+
+#include <pthread.h>
+#include <stddef.h>
+
+#include "job.h"
+
+struct jobs {
+    struct server *server;
+    struct job **list; /* owned; oldest first, ended ones included */
+    size_t n, cap;
+    size_t running, queued;
+    uint64_t last; /* id */
+    uv_async_t async;
+    pthread_mutex_t lock;
+    pthread_cond_t served;          /* a posted net is served, or a job is to stop */
+    struct job_report *head, *tail; /* under the lock */
+};
+
+/* job.c */
+bool job_add(struct jobs *jobs, struct job *job, struct err *err); /* to the list */
+void job_drop(struct job *job);                                    /* off the list, and freed */
+void job_count(struct job *job, bool add);
+void job_feed_count(struct job *job, bool add);
+void job_waiters_answer(struct job *job);
+void jobs_prune(struct jobs *jobs);
+/* Sets a flag that a worker may be waiting for. */
+void jobs_tell(struct jobs *jobs, atomic_bool *flag, bool value);
+
+/* job_save.c */
+enum job_save_kind { SAVE_CREATE, SAVE_BEGIN, SAVE_CHECKPOINT, SAVE_END };
+/* Writes the record as it is now, and with SAVE_CHECKPOINT the checkpoint (taken over); done is
+ * called on the loop. Without a disk, or without memory, done is called before this returns. */
+void job_save(struct job *job, enum job_save_kind kind, struct checkpoint *checkpoint,
+              void (*done)(struct job *job, const struct err *err));
+/* The job ends with this outcome, when that is on disk. It may be gone after this. */
+void job_finish(struct job *job, enum job_state outcome);
+
+/* job_report.c */
+void jobs_take_reports(uv_async_t *async);
+
+#endif
