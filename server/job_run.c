@@ -360,8 +360,9 @@ void job_run(struct task *task, struct crew *crew)
     bool ok = run_begin(&run, &end->err);
 
     run.slow = ok && (double)job->base->net->n_params * (double)job->plan.batch_size > SLOW_STEP;
-    for (; ok && run.epoch <= job->epochs; run.epoch++) {
+    while (ok && run.epoch <= job->epochs) {
         ok = run_one(&run, &end->err);
+        run.epoch += ok;
     }
     if (!ok && end->err.code == ERR_NONE && atomic_load(&job->suspend)) {
         end->suspended = true; /* without memory for a checkpoint, the last one has to do */
