@@ -14,9 +14,9 @@
 #define LINE 128   /* neighbouring cache lines are fetched in pairs */
 #define NICE 19
 
-/* A helper whose processor is taken from it holds its leader up. One that is later than the leader's own
- * piece took, and LATE_NS, makes the leader go on alone for a while, twice as long each time it happens
- * again; OK_RUNS runs in time make it forget. */
+/* A helper whose processor is taken from it holds its leader up. One that is later than the
+ * leader's own piece took, and LATE_NS, makes the leader go on alone for a while, twice as long
+ * each time it happens again; OK_RUNS runs in time make it forget. */
 #define LATE_NS 30000
 #define ALONE_NS 5000000
 #define ALONE_MAX_NS 1000000000
