@@ -3,6 +3,7 @@
 #define FLUSH_BITS 0x21800000     /* 2^-60 */
 #define SQRT_HALF_BITS 0x3f3504f3 /* sqrt(1/2) */
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 

@@ -156,6 +156,7 @@ V struct cut tile_cut(size_t rows, size_t left)
         cut.np = 2;
         most = ROWS_OF(2);
     }
+    assert(most > 0); /* enough is not less than 1 */
     cut.blocks = (rows + most - 1) / most;
     return cut;
 }

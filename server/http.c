@@ -46,7 +46,8 @@ struct http {
     uv_idle_t idle;
     unsigned handles; /* of the three, open */
     bool stopped;
-    int fd; /* the listening socket, ours until quiesced */
+    bool room; /* a connection has ended since MHD_run was called last */
+    int fd;    /* the listening socket, ours until quiesced */
     char url[160];
     char socket_path[108];            /* to be unlinked, or "" */
     struct request *spare[SPARE_MAX]; /* ended requests, to be used again */
@@ -542,6 +543,19 @@ static size_t unescape_nothing(void *cls, struct MHD_Connection *conn, char *tex
 
 static void on_timer(uv_timer_t *timer);
 
+/* At --max-connections, and when it runs out of descriptors, MHD takes the listening socket out of
+ * its epoll set, and puts it back at the beginning of the first run that finds room. Connections
+ * end within a run; were it the last, nobody would be let in again. */
+static void on_connection(void *cls, struct MHD_Connection *conn, void **socket_cls,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct http *http = cls;
+
+    (void)conn;
+    (void)socket_cls;
+    http->room = http->room || code == MHD_CONNECTION_NOTIFY_CLOSED;
+}
+
 static void http_run(struct http *http)
 {
     MHD_UNSIGNED_LONG_LONG timeout = 0;
@@ -550,7 +564,11 @@ static void http_run(struct http *http)
         if (http->stopped) {
             return;
         }
+        http->room = false;
         MHD_run(http->daemon);
+        if (http->room) {
+            continue;
+        }
         if (MHD_get_timeout(http->daemon, &timeout) != MHD_YES) {
             uv_timer_stop(&http->timer);
             uv_idle_stop(&http->idle);
@@ -702,7 +720,8 @@ static bool daemon_start(struct http *http, struct err *err)
         MHD_OPTION_LISTEN_SOCKET, http->fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT, POOL_BYTES,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)opts->max_connections, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)opts->timeout, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED,
-        on_completed, http, MHD_OPTION_UNESCAPE_CALLBACK, unescape_nothing, NULL, MHD_OPTION_END);
+        on_completed, http, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
+        MHD_OPTION_UNESCAPE_CALLBACK, unescape_nothing, NULL, MHD_OPTION_END);
     return http->daemon != NULL || err_set(err, ERR_IO, "--listen", "cannot start HTTP");
 }
 

@@ -2,7 +2,8 @@
 """Executes README's transcript against a fresh daemon: what it shows must be what comes.
 
 Every ```console block counts, in order, in one shell each. A line `$ command` (going on while it
-ends with a backslash or holds an open quote) is run by bash at the top of the tree; the lines below
+ends with a backslash or a pipe, or holds an open quote) is run by bash at the top of the tree; the
+lines below
 it, up to the next command, are what it must print. `...` stands for any text within a line, and a
 line of `...` alone for any number of lines. The documented port is replaced by the daemon's own.
 """
@@ -39,7 +40,7 @@ def commands(readme):
 
 
 def unfinished(command):
-    return command.endswith("\\") or command.count("'") % 2 == 1
+    return command.endswith(("\\", "|")) or command.count("'") % 2 == 1
 
 
 def matches(expected, got):
