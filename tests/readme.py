@@ -3,9 +3,9 @@
 
 Every ```console block counts, in order, in one shell each. A line `$ command` (going on while it
 ends with a backslash or a pipe, or holds an open quote) is run by bash at the top of the tree; the
-lines below
-it, up to the next command, are what it must print. `...` stands for any text within a line, and a
-line of `...` alone for any number of lines. The documented port is replaced by the daemon's own.
+lines below it, up to the next command, are what it must print. `...` stands for any text within a
+line, and a line of `...` alone for any number of lines. The documented port is replaced by the
+daemon's own.
 """
 import os
 import re
