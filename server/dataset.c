@@ -129,3 +129,44 @@ void dataset_info(const struct dataset *dataset, struct msg_dataset *ret)
                                  .digest = dataset->digest,
                                  .created = dataset->created };
 }
+
+/* Hashes the features as float32, so that the same values have one digest however they came. */
+static void features_hash(struct digest *digest, const struct dataset *dataset)
+{
+    const struct rows x = dataset_data(dataset).x;
+    float block[4096];
+
+    if (x.dtype == DTYPE_F32) {
+        digest_add(digest, dataset->features, dataset->features_len);
+        return;
+    }
+    for (size_t at = 0; at < dataset->features_len;) {
+        size_t n = 0;
+
+        while (n < sizeof block / sizeof block[0] && at < dataset->features_len) {
+            block[n++] = ((const uint8_t *)dataset->features)[at++];
+        }
+        digest_add(digest, block, n * sizeof block[0]);
+    }
+}
+
+bool dataset_digest(const struct dataset *dataset, char ret[DIGEST_HEX], struct err *err)
+{
+    const struct table_info *info = &dataset->info;
+    const uint64_t x_shape[2] = { info->rows, info->x_rank > 0 ? info->x_width : 0 };
+    const uint64_t y_width = info->y_width;
+    struct digest digest;
+
+    if (!digest_begin(&digest, err)) {
+        return false;
+    }
+    digest_add(&digest, x_shape, sizeof x_shape);
+    features_hash(&digest, dataset);
+    digest_add(&digest, &y_width, sizeof y_width);
+    for (size_t i = 0; info->classes != NULL && i < info->classes->n; i++) {
+        digest_add(&digest, info->classes->name[i], strlen(info->classes->name[i]) + 1);
+    }
+    digest_add(&digest, dataset->targets, dataset->targets_len);
+    digest_end(&digest, ret);
+    return true;
+}

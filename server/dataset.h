@@ -74,4 +74,9 @@ void dataset_unref(struct dataset *dataset);
 struct data dataset_data(const struct dataset *dataset);
 void dataset_info(const struct dataset *dataset, struct msg_dataset *ret);
 
+/* SHA-256 over rows and width (uint64 each), the features, the width of the targets, the names of
+ * the classes with their NULs, the targets. Errors: ERR_MEMORY.
+ * Thread: any; it reads all of the data. */
+bool dataset_digest(const struct dataset *dataset, char ret[DIGEST_HEX], struct err *err);
+
 #endif

@@ -10,33 +10,26 @@
  * A reply can be queued at 1 (the connection is closed after it) and at 3, never at 2. */
 #include "http.h"
 
-#include <errno.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 #include <microhttpd.h>
 
+#include "listen.h"
 #include "log.h"
 #include "metrics.h"
 #include "request.h"
 #include "route.h"
 #include "server.h"
 
-#define POOL_BYTES                                                                                 \
-    ((size_t)64 * 1024) /* a connection; half of it is the largest chunk of a body                 \
-                         */
-#define DROP_BYTES                                                                                 \
-    ((size_t)256 * 1024) /* a refused body up to this is read, to keep the connection */
-#define RUNS 16          /* MHD_run calls in a row before the loop has its turn */
+/* A connection's memory; half of it is the largest chunk of a body. */
+#define POOL_BYTES ((size_t)64 * 1024)
+/* A refused body up to this is read, to keep the connection. */
+#define DROP_BYTES ((size_t)256 * 1024)
+#define RUNS 16 /* MHD_run calls in a row before the loop has its turn */
 #define SPARE_MAX 64
-#define INLINE_US                                                                                  \
-    25.0 /* dearer work goes to the pool: a hand-over costs about 6 us of processor                \
-          */
+/* Dearer work goes to the pool: a hand-over costs about 6 us of processor. */
+#define INLINE_US 25.0
 
 struct http {
     struct server *server;
@@ -46,10 +39,8 @@ struct http {
     uv_idle_t idle;
     unsigned handles; /* of the three, open */
     bool stopped;
-    bool room; /* a connection has ended since MHD_run was called last */
-    int fd;    /* the listening socket, ours until quiesced */
-    char url[160];
-    char socket_path[108];            /* to be unlinked, or "" */
+    bool room;                        /* a connection has ended since MHD_run was called last */
+    struct listener listener;         /* its socket is ours until quiesced: -1 then */
     struct request *spare[SPARE_MAX]; /* ended requests, to be used again */
     size_t n_spare;
 };
@@ -600,116 +591,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     http_run(poll->data);
 }
 
-/* ---- listening ---- */
-
-static bool listen_unix(struct http *http, const char *path, struct err *err)
-{
-    struct sockaddr_un sun = { .sun_family = AF_UNIX };
-    struct stat st;
-
-    if (strlen(path) == 0 || strlen(path) >= sizeof sun.sun_path) {
-        return err_set(err, ERR_FIELD, "--listen", "unix: needs a path of 1 to %zu bytes",
-                       sizeof sun.sun_path - 1);
-    }
-    snprintf(sun.sun_path, sizeof sun.sun_path, "%s", path);
-    if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode)) {
-        int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        bool alive = probe >= 0 && connect(probe, (struct sockaddr *)&sun, sizeof sun) == 0;
-
-        close(probe);
-        if (alive) {
-            return err_set(err, ERR_IO, "--listen", "unix:%s is in use", path);
-        }
-        unlink(path); /* left by a process that was killed */
-    }
-    http->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (http->fd < 0 || bind(http->fd, (struct sockaddr *)&sun, sizeof sun) != 0 ||
-        chmod(path, 0660) != 0) {
-        return err_set(err, ERR_IO, "--listen", "cannot bind unix:%s: %s", path, strerror(errno));
-    }
-    snprintf(http->socket_path, sizeof http->socket_path, "%s", path);
-    snprintf(http->url, sizeof http->url, "unix:%s", path);
-    return true;
-}
-
-static bool is_loopback(const struct sockaddr *sa)
-{
-    static const unsigned char six[16] = { [15] = 1 };
-    struct sockaddr_in in4;
-    struct sockaddr_in6 in6;
-
-    if (sa->sa_family == AF_INET) {
-        memcpy(&in4, sa, sizeof in4);
-        return ntohl(in4.sin_addr.s_addr) >> 24 == 127;
-    }
-    memcpy(&in6, sa, sizeof in6);
-    return memcmp(&in6.sin6_addr, six, sizeof six) == 0;
-}
-
-static bool listen_bind(struct http *http, const struct addrinfo *ai, const char *address,
-                        struct err *err)
-{
-    const int on = 1;
-    struct sockaddr_storage bound;
-    socklen_t len = sizeof bound;
-    char host[64], port[16];
-
-    if (!is_loopback(ai->ai_addr) && !http->server->options.insecure) {
-        return err_set(err, ERR_FIELD, "--listen",
-                       "%s is not a loopback address: whoever reaches it could do anything; "
-                       "--insecure allows it",
-                       address);
-    }
-    http->fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (http->fd < 0 || setsockopt(http->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-        (ai->ai_family == AF_INET6 &&
-         setsockopt(http->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0) ||
-        bind(http->fd, ai->ai_addr, ai->ai_addrlen) != 0 ||
-        getsockname(http->fd, (struct sockaddr *)&bound, &len) != 0) {
-        return err_set(err, ERR_IO, "--listen", "cannot bind %s: %s", address, strerror(errno));
-    }
-    if (getnameinfo((struct sockaddr *)&bound, len, host, sizeof host, port, sizeof port,
-                    NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
-        return err_set(err, ERR_IO, "--listen", "cannot name %s", address);
-    }
-    snprintf(http->url, sizeof http->url,
-             ai->ai_family == AF_INET6 ? "http://[%s]:%s" : "http://%s:%s", host, port);
-    return true;
-}
-
-static bool listen_tcp(struct http *http, const char *address, struct err *err)
-{
-    const struct addrinfo hints = { .ai_flags = AI_NUMERICSERV, .ai_socktype = SOCK_STREAM };
-    const char *colon = strrchr(address, ':');
-    struct addrinfo *ai = NULL;
-    char host[128];
-    size_t len;
-    bool ok;
-    int rc;
-
-    if (colon == NULL || colon == address || (size_t)(colon - address) >= sizeof host) {
-        return err_set(err, ERR_FIELD, "--listen", "must be ADDR:PORT or unix:PATH, is '%s'",
-                       address);
-    }
-    len = strspn(colon + 1, "0123456789"); /* getaddrinfo takes 99999 for 34463 */
-    if (len < 1 || len > 5 || colon[1 + len] != '\0' || atoi(colon + 1) > 65535) {
-        return err_set(err, ERR_FIELD, "--listen", "needs a port of 0 to 65535, is '%s'", address);
-    }
-    len = (size_t)(colon - address);
-    if (address[0] == '[' && colon[-1] == ']') {
-        snprintf(host, sizeof host, "%.*s", (int)len - 2, address + 1);
-    } else {
-        snprintf(host, sizeof host, "%.*s", (int)len, address);
-    }
-    rc = getaddrinfo(host, colon + 1, &hints, &ai);
-    if (rc != 0) {
-        return err_set(err, ERR_FIELD, "--listen", "'%s' is no address: %s", address,
-                       gai_strerror(rc));
-    }
-    ok = listen_bind(http, ai, address, err);
-    freeaddrinfo(ai);
-    return ok;
-}
+/* ---- the daemon ---- */
 
 static bool daemon_start(struct http *http, struct err *err)
 {
@@ -717,7 +599,7 @@ static bool daemon_start(struct http *http, struct err *err)
 
     http->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, http,
-        MHD_OPTION_LISTEN_SOCKET, http->fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT, POOL_BYTES,
+        MHD_OPTION_LISTEN_SOCKET, http->listener.fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT, POOL_BYTES,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)opts->max_connections, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)opts->timeout, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED,
         on_completed, http, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
@@ -729,22 +611,14 @@ bool http_listen(struct server *server, const char *address, struct http **ret, 
 {
     struct http *http = calloc(1, sizeof *http);
     const union MHD_DaemonInfo *info;
-    bool ok;
 
     if (http == NULL) {
         return err_set(err, ERR_MEMORY, "--listen", "there is no memory for it");
     }
     http->server = server;
-    http->fd = -1;
-    ok = strncmp(address, "unix:", 5) == 0 ? listen_unix(http, address + 5, err)
-                                           : listen_tcp(http, address, err);
-    if (ok && listen(http->fd, SOMAXCONN) != 0) {
-        ok = err_set(err, ERR_IO, "--listen", "cannot listen on %s: %s", address, strerror(errno));
-    }
-    if (!ok || !daemon_start(http, err)) {
-        if (http->fd >= 0) {
-            close(http->fd);
-        }
+    if (!listener_open(&http->listener, address, server->options.insecure, err) ||
+        !daemon_start(http, err)) {
+        listener_close(&http->listener);
         free(http);
         return false;
     }
@@ -761,20 +635,16 @@ bool http_listen(struct server *server, const char *address, struct http **ret, 
 
 const char *http_url(const struct http *http)
 {
-    return http->url;
+    return http->listener.url;
 }
 
 void http_quiesce(struct http *http)
 {
-    if (http->fd < 0) {
+    if (http->listener.fd < 0) {
         return;
     }
     MHD_quiesce_daemon(http->daemon);
-    close(http->fd); /* at once, or new clients would wait in its backlog for nothing */
-    http->fd = -1;
-    if (http->socket_path[0] != '\0') {
-        unlink(http->socket_path);
-    }
+    listener_close(&http->listener); /* at once, or new clients would wait in its backlog */
     http_run(http);
 }
 

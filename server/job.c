@@ -1,17 +1,12 @@
 #include "jobs.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "disk.h"
 #include "learn_line.h"
-#include "log.h"
 #include "removal.h"
-#include "request.h"
-#include "route.h"
 #include "server.h"
 
 void jobs_tell(struct jobs *jobs, atomic_bool *flag, bool value)
@@ -286,77 +281,6 @@ struct job *jobs_find_key(const struct jobs *jobs, const char *model, const char
     return NULL;
 }
 
-/* ---- clients that wait ---- */
-
-static void waiter_closed(uv_handle_t *handle)
-{
-    free(handle->data);
-}
-
-/* Answers one, with 200 when the job has ended and 202 when it has not. */
-static void waiter_answer(struct waiter *waiter)
-{
-    struct request *req = waiter->req;
-    struct msg_job info;
-    struct text text = { 0 };
-
-    job_info(waiter->job, &info);
-    msg_job_encode(&text, &info, true);
-    text_str(&text, "\n");
-    request_reply(req, job_ended(waiter->job) ? 200 : 202, &text);
-    waiter->req = NULL;
-    uv_close((uv_handle_t *)&waiter->timer, waiter_closed);
-    request_finish(req);
-}
-
-void job_waiters_answer(struct job *job)
-{
-    struct waiter *waiter = job->waiters;
-
-    job->waiters = NULL;
-    while (waiter != NULL) {
-        struct waiter *next = waiter->next;
-
-        waiter_answer(waiter);
-        waiter = next;
-    }
-}
-
-static void waiter_expired(uv_timer_t *timer)
-{
-    struct waiter *waiter = timer->data;
-    struct waiter **at = &waiter->job->waiters;
-
-    while (*at != waiter) {
-        at = &(*at)->next;
-    }
-    *at = waiter->next;
-    waiter_answer(waiter);
-}
-
-bool job_wait(struct job *job, struct request *req, double seconds, struct err *err)
-{
-    struct waiter *waiter = calloc(1, sizeof *waiter);
-
-    if (waiter == NULL) {
-        return err_set(err, ERR_MEMORY, "Prefer", "has no memory to wait");
-    }
-    waiter->req = req;
-    waiter->job = job;
-    uv_timer_init(job->jobs->server->loop, &waiter->timer);
-    waiter->timer.data = waiter;
-    if (job_ended(job)) {
-        waiter_answer(waiter);
-        return true;
-    }
-    waiter->next = job->waiters;
-    job->waiters = waiter;
-    if (seconds >= 0.0) {
-        uv_timer_start(&waiter->timer, waiter_expired, (uint64_t)(seconds * 1000.0), 0);
-    }
-    return true;
-}
-
 /* ---- cancelling ---- */
 
 bool job_cancel(struct job *job, struct err *err)
@@ -562,57 +486,4 @@ size_t jobs_in_state(const struct jobs *jobs, enum job_state state)
         n += jobs->list[i]->state == state;
     }
     return n;
-}
-
-/* Queued jobs before this one, and itself. */
-static size_t position(const struct job *job)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < job->jobs->n; i++) {
-        n += job->jobs->list[i]->state == JOB_QUEUED;
-        if (job->jobs->list[i] == job) {
-            break;
-        }
-    }
-    return n;
-}
-
-void job_info(const struct job *job, struct msg_job *ret)
-{
-    const size_t steps = atomic_load(&job->steps);
-    const size_t done = atomic_load(&job->epochs_done);
-    const double part = steps > 0 && done < job->epochs && !job_ended(job)
-                            ? (double)atomic_load(&job->steps_done) / (double)steps
-                            : 0.0;
-
-    *ret = (struct msg_job){
-        .id = job->id,
-        .model = job->model_name,
-        .state = job->state,
-        .epochs = job->epochs,
-        .epoch = done,
-        .progress = fmin(1.0, ((double)done + fmin(part, 1.0)) / (double)job->epochs),
-        .dataset = job->dataset[0] != '\0' ? job->dataset : NULL,
-        .validation = !job->has_validation              ? ""
-                      : job->validation_name[0] != '\0' ? job->validation_name
-                                                        : NULL,
-        .plan = job->plan,
-        .publish = job->publish,
-        .publish_seconds = job->publish_seconds,
-        .samples_per_second =
-            job->train_seconds > 0.0 ? (double)job->train_rows / job->train_seconds : NAN,
-        .workers = atomic_load(&job->ways),
-        .created = job->created,
-        .started = job->started,
-        .finished = job_ended(job) ? job->finished : 0.0,
-        .history = job->history,
-        .n_history = job->n_history,
-        .version = job->version,
-        .position = job->state == JOB_QUEUED ? position(job) : 0,
-        .err = &job->err,
-        .status = route_status(job->err.code),
-        .type = route_type(job->err.code),
-        .title = route_title(job->err.code),
-    };
 }

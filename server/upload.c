@@ -423,49 +423,6 @@ static bool other_part_take(struct upload *up, struct table_info *info, struct e
     return ok;
 }
 
-/* Hashes the features as float32, so that the same values have one digest however they came. */
-static void features_hash(struct digest *digest, const struct dataset *dataset)
-{
-    const struct rows x = dataset_data(dataset).x;
-    float block[4096];
-
-    if (x.dtype == DTYPE_F32) {
-        digest_add(digest, dataset->features, dataset->features_len);
-        return;
-    }
-    for (size_t at = 0; at < dataset->features_len;) {
-        size_t n = 0;
-
-        while (n < sizeof block / sizeof block[0] && at < dataset->features_len) {
-            block[n++] = ((const uint8_t *)dataset->features)[at++];
-        }
-        digest_add(digest, block, n * sizeof block[0]);
-    }
-}
-
-/* SHA-256 over rows and width (uint64 each), the features, the width of the targets, the names of
- * the classes with their NULs, the targets. */
-static bool digest_compute(const struct dataset *dataset, char *ret, struct err *err)
-{
-    const struct table_info *info = &dataset->info;
-    const uint64_t x_shape[2] = { info->rows, info->x_rank > 0 ? info->x_width : 0 };
-    const uint64_t y_width = info->y_width;
-    struct digest digest;
-
-    if (!digest_begin(&digest, err)) {
-        return false;
-    }
-    digest_add(&digest, x_shape, sizeof x_shape);
-    features_hash(&digest, dataset);
-    digest_add(&digest, &y_width, sizeof y_width);
-    for (size_t i = 0; info->classes != NULL && i < info->classes->n; i++) {
-        digest_add(&digest, info->classes->name[i], strlen(info->classes->name[i]) + 1);
-    }
-    digest_add(&digest, dataset->targets, dataset->targets_len);
-    digest_end(&digest, ret);
-    return true;
-}
-
 /* dataset.json in the folder; a first one without a digest lets the data be opened to compute it.
  */
 static bool meta_put(struct upload *up, const struct table_info *info, const char *digest,
@@ -503,7 +460,7 @@ static bool folder_commit(struct upload *up, const struct table_info *info, stru
     if (!meta_put(up, info, zeros, err) || !dataset_open(up->folder, &dataset, err)) {
         return false;
     }
-    ok = digest_compute(dataset, digest, err) && meta_put(up, info, digest, err);
+    ok = dataset_digest(dataset, digest, err) && meta_put(up, info, digest, err);
     dataset_unref(dataset);
     snprintf(name, sizeof name, "datasets/%s@%" PRIu64, up->name, up->generation);
     ok = ok && disk_path(datasets_root(up->server->datasets), "datasets", &all, err) &&

@@ -1,0 +1,130 @@
+#include "safetensors.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define NAME_LEN 64 /* room for a tensor's name */
+
+/* A metadata member whose value is JSON of its own: as a string. */
+static void spec_encode(struct text *text, const struct net_spec *spec, const struct labels *labels)
+{
+    struct text inner = { 0 };
+
+    text_str(&inner, "{");
+    msg_spec_encode(&inner, spec, labels);
+    text_str(&inner, "}");
+    if (inner.failed) {
+        text->failed = true;
+    } else {
+        text_json(text, inner.data);
+    }
+    text_done(&inner);
+}
+
+/* A number as a string, "" when it is not known. */
+static void fact_encode(struct text *text, const char *key, double value)
+{
+    text_printf(text, ", \"%s\": \"", key);
+    if (!isnan(value)) {
+        text_double(text, value);
+    }
+    text_str(text, "\"");
+}
+
+static void facts_encode(struct text *text, const struct msg_version *facts)
+{
+    text_printf(text, ", \"version\": \"%" PRIu64 "\"", facts->version);
+    fact_encode(text, "created", facts->created);
+    text_printf(text, ", \"source\": \"%s\", \"job\": \"%" PRIu64 "\", \"epoch\": \"%zu\"",
+                facts->source, facts->job, facts->epoch);
+    fact_encode(text, "loss", facts->loss);
+    fact_encode(text, "accuracy", facts->accuracy);
+    text_printf(text, ", \"digest\": \"%s\"", facts->digest);
+}
+
+static void tensor_encode(struct text *text, const char *name, const char *dtype, size_t rows,
+                          size_t cols, size_t size, size_t *at)
+{
+    const size_t len = rows * (cols > 0 ? cols : 1) * size;
+
+    text_printf(text, ", \"%s\": {\"dtype\": \"%s\", \"shape\": [%zu", name, dtype, rows);
+    if (cols > 0) {
+        text_printf(text, ", %zu", cols);
+    }
+    text_printf(text, "], \"data_offsets\": [%zu, %zu]}", *at, *at + len);
+    *at += len;
+}
+
+static void header_encode(struct text *text, const struct net *net, const struct labels *labels,
+                          const struct msg_version *facts, bool checksum)
+{
+    char name[NAME_LEN];
+    size_t at = 0;
+
+    text_printf(text,
+                "{\"__metadata__\": {\"format\": \"sigmad\", \"format_version\": \"%d\", "
+                "\"spec\": ",
+                SAFETENSORS_FORMAT);
+    spec_encode(text, &net->spec, labels);
+    if (facts != NULL) {
+        facts_encode(text, facts);
+    }
+    text_str(text, "}");
+    for (size_t l = 0; l < net->spec.n_layers; l++) {
+        snprintf(name, sizeof name, "layers.%zu.weight", l);
+        tensor_encode(text, name, "F32", net->layer[l].out, net->layer[l].in, 4, &at);
+        snprintf(name, sizeof name, "layers.%zu.bias", l);
+        tensor_encode(text, name, "F32", net->layer[l].out, 0, 4, &at);
+    }
+    if (net->shift != NULL) {
+        tensor_encode(text, "norm.shift", "F32", net->spec.inputs, 0, 4, &at);
+        tensor_encode(text, "norm.scale", "F32", net->spec.inputs, 0, 4, &at);
+    }
+    if (checksum) {
+        tensor_encode(text, "sigmad.checksum", "U8", SAFETENSORS_CHECKSUM, 0, 1, &at);
+    }
+    text_str(text, "}");
+}
+
+void safetensors_head(struct text *text, const struct net *net, const struct labels *labels,
+                      const struct msg_version *facts, bool checksum)
+{
+    struct text header = { 0 };
+    char length[8];
+
+    header_encode(&header, net, labels, facts, checksum);
+    while (!header.failed && header.len % 8 != 0) {
+        text_str(&header, " ");
+    }
+    for (size_t i = 0; i < sizeof length; i++) {
+        length[i] = (char)(header.len >> (8 * i) & 0xff);
+    }
+    text->failed = text->failed || header.failed;
+    text_add(text, length, sizeof length);
+    text_add(text, header.data != NULL ? header.data : "", header.len);
+    text_done(&header);
+}
+
+bool safetensors_data(const struct net *net,
+                      bool (*add)(void *arg, const void *bytes, size_t len, struct err *err),
+                      void *arg, struct err *err)
+{
+    const size_t inputs = net->spec.inputs * sizeof(float);
+    bool ok = true;
+
+    for (size_t l = 0; ok && l < net->spec.n_layers; l++) {
+        const size_t n = net->layer[l].out * net->layer[l].in;
+        float *flat = malloc((n + net->layer[l].out) * sizeof *flat);
+
+        if (flat == NULL) {
+            return err_set(err, ERR_MEMORY, "export", "does not fit into memory");
+        }
+        net_get_layer(net, l, flat, flat + n);
+        ok = add(arg, flat, (n + net->layer[l].out) * sizeof *flat, err);
+        free(flat);
+    }
+    return ok && (net->shift == NULL ||
+                  (add(arg, net->shift, inputs, err) && add(arg, net->scale, inputs, err)));
+}

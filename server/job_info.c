@@ -1,0 +1,59 @@
+/* What a job tells of itself. */
+#include "jobs.h"
+
+#include <math.h>
+
+#include "route.h"
+
+/* Queued jobs before this one, and itself. */
+static size_t position(const struct job *job)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < job->jobs->n; i++) {
+        n += job->jobs->list[i]->state == JOB_QUEUED;
+        if (job->jobs->list[i] == job) {
+            break;
+        }
+    }
+    return n;
+}
+
+void job_info(const struct job *job, struct msg_job *ret)
+{
+    const size_t steps = atomic_load(&job->steps);
+    const size_t done = atomic_load(&job->epochs_done);
+    const double part = steps > 0 && done < job->epochs && !job_ended(job)
+                            ? (double)atomic_load(&job->steps_done) / (double)steps
+                            : 0.0;
+
+    *ret = (struct msg_job){
+        .id = job->id,
+        .model = job->model_name,
+        .state = job->state,
+        .epochs = job->epochs,
+        .epoch = done,
+        .progress = fmin(1.0, ((double)done + fmin(part, 1.0)) / (double)job->epochs),
+        .dataset = job->dataset[0] != '\0' ? job->dataset : NULL,
+        .validation = !job->has_validation              ? ""
+                      : job->validation_name[0] != '\0' ? job->validation_name
+                                                        : NULL,
+        .plan = job->plan,
+        .publish = job->publish,
+        .publish_seconds = job->publish_seconds,
+        .samples_per_second =
+            job->train_seconds > 0.0 ? (double)job->train_rows / job->train_seconds : NAN,
+        .workers = atomic_load(&job->ways),
+        .created = job->created,
+        .started = job->started,
+        .finished = job_ended(job) ? job->finished : 0.0,
+        .history = job->history,
+        .n_history = job->n_history,
+        .version = job->version,
+        .position = job->state == JOB_QUEUED ? position(job) : 0,
+        .err = &job->err,
+        .status = route_status(job->err.code),
+        .type = route_type(job->err.code),
+        .title = route_title(job->err.code),
+    };
+}

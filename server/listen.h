@@ -1,0 +1,22 @@
+/* Listening sockets, from an address as --listen takes it. Loop thread, and start-up. */
+#ifndef LISTEN_H
+#define LISTEN_H
+
+#include <stdbool.h>
+
+#include "err.h"
+
+struct listener {
+    int fd;                /* owned; -1: closed */
+    char url[160];         /* "http://127.0.0.1:8740" with the port that was picked, "unix:/path" */
+    char socket_path[108]; /* to be unlinked, or "" */
+};
+
+/* Binds and listens on "127.0.0.1:8740", "[::1]:8740" or "unix:/path" (mode 0660; a socket that
+ * nobody answers on is replaced). Refuses an address beyond loopback unless insecure.
+ * Errors: ERR_FIELD at "--listen", ERR_IO; then nothing is open. */
+bool listener_open(struct listener *ret, const char *address, bool insecure, struct err *err);
+/* Closes it and removes its Unix socket; a closed one stays so. */
+void listener_close(struct listener *listener);
+
+#endif
