@@ -403,7 +403,7 @@ static void chunk_run(uv_work_t *uv)
 {
     struct request *req = uv->data;
 
-    req->sink->write(req->sink, req->chunk, req->chunk_len, &req->err);
+    req->sink->write(req->sink, req->body, req->body_len, &req->err);
 }
 
 static void chunk_after(uv_work_t *uv, int status)
@@ -415,18 +415,18 @@ static void chunk_after(uv_work_t *uv, int status)
     request_resume(req);
 }
 
-/* Has a pool thread write the chunk where MHD holds it; MHD offers it again after the resume. */
+/* Has a pool thread write a copy of the chunk: MHD moves what it holds while the connection is
+ * suspended. It offers the same again after the resume, and only then is it taken. */
 static enum MHD_Result chunk_write(struct request *req, const char *data, size_t *len)
 {
     if (req->chunk_done) {
-        req->received += req->chunk_len;
-        *len -= req->chunk_len;
+        req->received += req->body_len;
+        *len -= req->body_len;
         req->chunk_done = false;
-        req->chunk_len = 0;
         return MHD_YES;
     }
-    req->chunk = data;
-    req->chunk_len = *len;
+    memcpy(req->body, data, *len);
+    req->body_len = *len;
     req->uv.data = req;
     if (uv_queue_work(req->server->loop, &req->uv, chunk_run, chunk_after) != 0) {
         return MHD_NO;
@@ -447,7 +447,7 @@ static enum MHD_Result request_body(struct request *req, const char *data, size_
     if (req->err.code == ERR_NONE && req->received + n > req->body_max) {
         err_set(&req->err, ERR_TOO_LARGE, "body", "must be %zu bytes at most", req->body_max);
     }
-    if (req->err.code == ERR_NONE && req->sink != NULL) {
+    if (req->err.code == ERR_NONE && req->sink != NULL && body_reserve(req, n, &req->err)) {
         return chunk_write(req, data, len);
     }
     req->received += n;

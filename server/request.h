@@ -51,14 +51,13 @@ struct request {
     struct arena arena;
     uint64_t started; /* uv_hrtime() */
 
-    char *body; /* owned; body_len bytes, NUL behind them; NULL when there is none */
+    /* Owned; body_len bytes, NUL behind them; NULL when there is none. With a sink, the part that a
+     * pool thread writes to it. */
+    char *body;
     size_t body_len, body_cap, body_max;
     struct sink *sink; /* owned; set by the route's open, takes the body instead */
-    bool body_seen;    /* a part of the body has come, so no reply can be made before its end */
-    const char *chunk; /* what a pool thread writes to the sink at the moment; MHD's buffer */
-    size_t chunk_len;  /* 0: no chunk is on its way */
-    bool chunk_done;
-    size_t received; /* bytes of body, dropped ones included */
+    bool chunk_done;   /* body, a part of what comes, has been written to the sink */
+    size_t received;   /* bytes of body, dropped ones included */
 
     void (*work)(struct request *req); /* any thread: decode, compute, encode */
     void (*done)(struct request *req); /* loop thread: unpin, publish, finish */
