@@ -73,7 +73,7 @@ static bool base_put(const struct save *save, struct err *err)
     if (save->version == NULL) {
         return true;
     }
-    version_info(save->version, &facts);
+    facts = version_facts(save->version);
     return store_save(save->version->model->folder, save->version->net, save->labels, &facts, err);
 }
 

@@ -200,8 +200,13 @@ struct msg_version origin_info(const struct origin *origin, uint64_t number, dou
                                  .digest = origin->digest };
 }
 
+struct msg_version version_facts(const struct version *version)
+{
+    return origin_info(&version->origin, version->number, version->created);
+}
+
 void version_info(const struct version *version, struct msg_version *ret)
 {
-    *ret = origin_info(&version->origin, version->number, version->created);
+    *ret = version_facts(version);
     ret->served = version == version->model->served;
 }

@@ -101,6 +101,8 @@ void version_unref(struct version *version);
 
 /* The facts of a version of that origin, for its file. */
 struct msg_version origin_info(const struct origin *origin, uint64_t number, double created);
+/* Any thread that has it pinned: all but whether it is served, which only the loop knows. */
+struct msg_version version_facts(const struct version *version);
 void version_info(const struct version *version, struct msg_version *ret);
 
 #endif

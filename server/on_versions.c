@@ -49,9 +49,8 @@ static void promote_work(struct request *req)
     struct promote *promote = req->task;
     struct version *version = promote->version;
     const struct model *model = version->model;
-    struct msg_version facts;
+    const struct msg_version facts = version_facts(version);
 
-    version_info(version, &facts);
     if (model->folder != NULL &&
         (version->on_disk ||
          store_save(model->folder, version->net, model->labels, &facts, &req->err))) {

@@ -7,9 +7,8 @@ static void save_run(uv_work_t *uv)
 {
     struct publication *publication = uv->data;
     const struct version *version = publication->version;
-    struct msg_version facts;
+    const struct msg_version facts = version_facts(version);
 
-    version_info(version, &facts);
     store_save(version->model->folder, version->net, publication->labels, &facts,
                &publication->err);
 }
