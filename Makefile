@@ -78,6 +78,9 @@ ifneq ($(findstring x86_64,$(shell $(CC) -dumpmachine)),)
 $(BUILD)/core/kernel_avx2.o:   ISA = -mavx2 -mfma
 $(BUILD)/core/kernel_avx512.o: ISA = -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mavx2 -mprefer-vector-width=512
 endif
+# gcc 12 stores whole vectors to stack frames that the address sanitizer's use-after-return check has
+# moved to where they are not aligned.
+$(BUILD)/core/kernel_%.o: CFLAGS += $(if $(findstring address,$(SAN)),$(if $(findstring clang,$(CC)),,--param asan-use-after-return=0))
 $(BUILD)/core/kernel_%.o: core/kernel_%.c $(BUILD)/flags Makefile
 	@mkdir -p $(@D)
 	$(call say,cc)$(CC) $(CPPFLAGS) $(CFLAGS) -O3 $(ISA) -MMD -MP -c -o $@ $<
