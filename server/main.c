@@ -246,7 +246,7 @@ int main(int argc, char **argv)
     }
     signals_start(&process);
     log_line("version %s, %s kernels, %zu workers, state in %s: %zu models, %zu data sets",
-             SIGMAD_VERSION, kernel_name(kernel_best()), server->options.workers,
+             SIGMAD_VERSION, kernel_name(kernel_chosen()), server->options.workers,
              server->options.state, registry_count(server->registry),
              datasets_count(server->datasets));
     for (size_t i = 0; i < server->options.n_listen; i++) {

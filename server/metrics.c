@@ -133,7 +133,7 @@ void metrics_encode(const struct server *server, struct text *text)
 
     head(text, "sigmad_build_info", "gauge", "What runs here; always 1.");
     text_printf(text, "sigmad_build_info{version=\"%s\",isa=\"%s\"} 1\n", SIGMAD_VERSION,
-                kernel_name(kernel_best()));
+                kernel_name(kernel_chosen()));
     one(text, "sigmad_start_time_seconds", "gauge", "When the daemon started, in Unix time.",
         server->started);
     one(text, "sigmad_resident_memory_bytes", "gauge", "Resident memory.", resident_bytes());

@@ -31,7 +31,7 @@ bool on_server(struct request *req, struct err *err)
 
     (void)err;
     text_printf(&text, "{\"version\": \"%s\", \"isa\": \"%s\", \"workers\": %zu, \"started\": ",
-                SIGMAD_VERSION, kernel_name(kernel_best()), server->options.workers);
+                SIGMAD_VERSION, kernel_name(kernel_chosen()), server->options.workers);
     text_time(&text, server->started);
     text_printf(&text, ", \"uptime_seconds\": %.3f, \"listen\": [", server_now() - server->started);
     for (size_t i = 0; i < server->options.n_listen; i++) {

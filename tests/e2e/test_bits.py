@@ -24,6 +24,11 @@ class Same(Case):
         self.api.close()
         self.api = daemon.client()
         try:
+            for flag, isa in zip(flags, flags[1:]):
+                if flag == "--isa":
+                    self.assertEqual(self.ok(self.api.get("/v1/server"))["isa"], isa)
+                    self.assertIn(", %s kernels," % isa, daemon.said())
+                    self.assertIn('isa="%s"' % isa, self.api.get("/metrics").body.decode())
             self.digits()
             if beside:
                 at = self.model(DIGITS, name="beside")
