@@ -151,8 +151,8 @@ bool msg_dataset_load(const char *bytes, size_t len, char *name, char *digest, u
     if (root == NULL) {
         err_set(err, ERR_SYNTAX, "dataset.json", "is not JSON: %s", why.text);
     } else if (format != DATASET_FORMAT) {
-        err_set(err, ERR_FIELD, "dataset.json", "is of format %d, this server reads %d",
-                (int)format, DATASET_FORMAT);
+        err_set(err, ERR_FIELD, "format", "is %d, this server reads %d", (int)format,
+                DATASET_FORMAT);
     } else if (n == NULL || d == NULL || strlen(d) != 64 || rows < 1) {
         err_set(err, ERR_FIELD, "dataset.json", "lacks name, digest or rows");
     } else if (name_check(n, strlen(n), "name", err)) {

@@ -391,3 +391,21 @@ void msg_plan_encode(struct text *text, const struct train_plan *plan)
     text_float(text, plan->l2);
     text_printf(text, ", \"seed\": %" PRIu64, plan->seed);
 }
+
+bool msg_plan_decode(const char *bytes, size_t len, struct train_plan *ret, struct err *err)
+{
+    static const struct value_field fields[] = {
+        { "batch_size", read_batch_size, true },
+        { "optimizer", read_optimizer, true },
+        { "l2", read_l2, true },
+        { "seed", read_seed, true },
+    };
+    struct train_plan plan = plan_default;
+    struct train_in in = { .plan = &plan };
+
+    if (!value_body(bytes, len, "plan", fields, COUNT(fields), &in, err)) {
+        return false;
+    }
+    *ret = plan;
+    return true;
+}

@@ -69,5 +69,7 @@ void msg_evaluate_encode(struct text *text, const char *model, uint64_t version,
 /* The plan's members as train takes them, without braces, for a job's record:
  * "batch_size": 10, "optimizer": {...}, "l2": 0, "seed": 1 */
 void msg_plan_encode(struct text *text, const struct train_plan *plan);
+/* The same within braces. */
+bool msg_plan_decode(const char *bytes, size_t len, struct train_plan *ret, struct err *err);
 
 #endif

@@ -9,6 +9,7 @@
 #include "labels.h"
 #include "spec.h"
 #include "text.h"
+#include "train.h"
 
 struct msg_version {
     uint64_t version;
@@ -19,6 +20,11 @@ struct msg_version {
     double loss, accuracy; /* on the validation data if there are some, else on the training data */
     const char *digest;
     bool served;
+    /* In a version's file only: when its model was made, and the settings that it was trained with.
+     */
+    double model_created;
+    bool has_plan;
+    struct train_plan plan;
 };
 
 /* {"version": 3, "created": "...", "source": "train", "job": "1", "epoch": 2, "loss": ...,

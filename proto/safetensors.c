@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "msg_train.h"
 #include "value.h"
 
 #define KEY_MAX 64 /* longest tensor name or metadata key we know, and more */
@@ -183,6 +184,11 @@ static bool fact_read(struct reader *reader, const char *key, const char *text, 
         facts->source = text;
     } else if (strcmp(key, "digest") == 0) {
         facts->digest = text;
+    } else if (strcmp(key, "model_created") == 0) {
+        facts->model_created = fact_double(text);
+    } else if (strcmp(key, "plan") == 0) {
+        facts->has_plan = true;
+        return msg_plan_decode(text, strlen(text), &facts->plan, err) || value_in(err, "plan");
     } else if (strcmp(key, "spec") == 0) {
         reader->spec = arena_copy(reader->arena, text, strlen(text));
     }

@@ -10,9 +10,11 @@
  *                                   sigmad.checksum  U8 [32], in a stored version only: SHA-256 of
  *                                                    every byte before it
  *
- * Metadata (all strings): "format" = "sigmad", "format_version" = "1", "spec" = the JSON that
- * create takes, "version", "created" (Unix seconds), "source", "job", "epoch", "loss", "accuracy"
- * ("" when not known), "digest".
+ * Metadata (all strings): "header_crc32", in a stored version only and then first: 8 hexadecimal
+ * digits, the CRC-32 of length and header with zeros in their place; "format" = "sigmad",
+ * "format_version" = "1", "spec" = the JSON that create takes, "version", "created" (Unix seconds),
+ * "source", "job", "epoch", "loss", "accuracy" ("" when not known), "digest", "model_created",
+ * "plan" = the settings it was trained with, as JSON.
  *
  * Source: safetensors, README of huggingface/safetensors: offsets count from the end of the header,
  * leave no hole and do not overlap, and the last ends the file. */
@@ -25,6 +27,8 @@
 #define SAFETENSORS_FORMAT 1
 #define SAFETENSORS_CHECKSUM 32 /* bytes of the last tensor of a stored version */
 #define SAFETENSORS_HEADER_MAX 100000000u
+/* Where a stored version's file has the digits of header_crc32. */
+#define SAFETENSORS_CRC_AT (8 + sizeof "{\"__metadata__\": {\"header_crc32\": \"" - 1)
 
 /* The head of the file: length and header. facts may be NULL: no version's. */
 void safetensors_head(struct text *text, const struct net *net, const struct labels *labels,

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "msg_train.h"
+
 #define NAME_LEN 64 /* room for a tensor's name */
 
 /* A metadata member whose value is JSON of its own: as a string. */
@@ -33,6 +35,19 @@ static void fact_encode(struct text *text, const char *key, double value)
     text_str(text, "\"");
 }
 
+static void plan_encode(struct text *text, const struct train_plan *plan)
+{
+    struct text inner = { 0 };
+
+    text_str(&inner, "{");
+    msg_plan_encode(&inner, plan);
+    text_str(&inner, "}");
+    text_str(text, ", \"plan\": ");
+    text->failed = text->failed || inner.failed;
+    text_json(text, inner.data != NULL ? inner.data : "");
+    text_done(&inner);
+}
+
 static void facts_encode(struct text *text, const struct msg_version *facts)
 {
     text_printf(text, ", \"version\": \"%" PRIu64 "\"", facts->version);
@@ -42,6 +57,10 @@ static void facts_encode(struct text *text, const struct msg_version *facts)
     fact_encode(text, "loss", facts->loss);
     fact_encode(text, "accuracy", facts->accuracy);
     text_printf(text, ", \"digest\": \"%s\"", facts->digest);
+    fact_encode(text, "model_created", facts->model_created);
+    if (facts->has_plan) {
+        plan_encode(text, &facts->plan);
+    }
 }
 
 static void tensor_encode(struct text *text, const char *name, const char *dtype, size_t rows,
@@ -63,10 +82,10 @@ static void header_encode(struct text *text, const struct net *net, const struct
     char name[NAME_LEN];
     size_t at = 0;
 
-    text_printf(text,
-                "{\"__metadata__\": {\"format\": \"sigmad\", \"format_version\": \"%d\", "
-                "\"spec\": ",
-                SAFETENSORS_FORMAT);
+    /* Its digits are at SAFETENSORS_CRC_AT: whoever writes the file puts them in. */
+    text_printf(text, "{\"__metadata__\": {%s", checksum ? "\"header_crc32\": \"00000000\", " : "");
+    text_printf(
+        text, "\"format\": \"sigmad\", \"format_version\": \"%d\", \"spec\": ", SAFETENSORS_FORMAT);
     spec_encode(text, &net->spec, labels);
     if (facts != NULL) {
         facts_encode(text, facts);

@@ -44,7 +44,7 @@ bool dataset_open(const char *path, struct dataset **ret, struct err *err)
     struct dataset *dataset = calloc(1, sizeof *dataset);
     char *meta_path = NULL;
     void *meta = NULL;
-    size_t meta_len = 0;
+    size_t meta_len = 0, text_len = 0;
     bool ok;
 
     if (dataset == NULL || (dataset->path = strdup(path)) == NULL) {
@@ -53,9 +53,9 @@ bool dataset_open(const char *path, struct dataset **ret, struct err *err)
     }
     dataset->refs = 1;
     ok = disk_path(path, "dataset.json", &meta_path, err) &&
-         disk_map(meta_path, &meta, &meta_len, err) &&
-         msg_dataset_load(meta != NULL ? meta : "", meta_len, dataset->name, dataset->digest,
-                          &dataset->generation, &dataset->created, &dataset->info, err) &&
+         disk_text_map(meta_path, &meta, &meta_len, &text_len, err) &&
+         msg_dataset_load(meta, text_len, dataset->name, dataset->digest, &dataset->generation,
+                          &dataset->created, &dataset->info, err) &&
          parts_map(dataset, err);
     disk_unmap(meta, meta_len);
     free(meta_path);
@@ -81,6 +81,8 @@ bool dataset_inline(const struct table_info *info, void *features, void *targets
     dataset->info = *info;
     dataset->features = features;
     dataset->targets = targets;
+    dataset->features_len = info->rows * info->x_width * sizeof(float);
+    dataset->targets_len = info->rows * info->y_width * sizeof(float);
     dataset->created = server_now();
     *ret = dataset;
     return true;

@@ -22,12 +22,14 @@
 #include "table.h"
 
 struct datasets;
+struct server;
 
 /* Object lifetime: from dataset_open to the last dataset_unref. Immutable but for refs and jobs. */
 struct dataset {
     unsigned refs; /* one for the table, one each job that reads it */
     unsigned jobs; /* of these, jobs */
     bool replaced; /* its folder goes when no job reads it any more */
+    bool gone;     /* its folder goes, or has gone: no job may begin to read it */
     uint64_t job;  /* one of these jobs, to be named when deleting is refused */
     char name[NAME_MAX_LEN + 1];
     uint64_t generation;
@@ -42,7 +44,7 @@ struct dataset {
 bool datasets_create(const char *state, size_t max, struct datasets **ret, struct err *err);
 /* Opens what an earlier process left, removes what it did not finish. What cannot be read is set
  * aside as *.corrupt and logged. */
-bool datasets_load(struct datasets *datasets, struct err *err);
+bool datasets_load(struct datasets *datasets, struct server *server, struct err *err);
 /* Removes generations that were replaced, but those n paths that jobs still read. */
 bool datasets_tidy(struct datasets *datasets, const char *const *read, size_t n, struct err *err);
 void datasets_free(struct datasets *datasets);
@@ -58,7 +60,10 @@ uint64_t datasets_generation(struct datasets *datasets);
 /* Puts one in place of any older generation, which is removed from disk on the pool once nobody
  * reads it. *fresh: there was none. The reference is taken over. Errors: ERR_LIMIT, ERR_MEMORY. */
 bool datasets_put(struct datasets *datasets, struct dataset *dataset, bool *fresh, struct err *err);
-/* Takes it out of the table; its folder must have been given up by disk_discard before. */
+/* Pool. Makes a data set vanish from disk for good, with what may be left of older generations,
+ * which would be the present one after a start. No job reads any of them. */
+bool datasets_discard(const char *root, const struct dataset *dataset, struct err *err);
+/* Takes it out of the table; its folder must have been given up by datasets_discard before. */
 void datasets_remove(struct datasets *datasets, struct dataset *dataset);
 const char *datasets_root(const struct datasets *datasets);
 

@@ -2,15 +2,17 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "disk.h"
-#include "log.h"
+#include "recovery.h"
 
 struct datasets {
+    struct server *server; /* borrowed; during a start */
     char *root;            /* owned; the state folder */
     struct dataset **list; /* owned; sorted by name; a reference each */
     size_t n, cap, max;
@@ -155,6 +157,15 @@ void datasets_remove(struct datasets *datasets, struct dataset *dataset)
     }
 }
 
+/* Whether a folder is called as what is in it: NAME@GENERATION. */
+static bool folder_is(const char *path, const struct dataset *dataset)
+{
+    char name[NAME_MAX_LEN + 32];
+
+    snprintf(name, sizeof name, "%s@%" PRIu64, dataset->name, dataset->generation);
+    return strcmp(strrchr(path, '/') + 1, name) == 0;
+}
+
 /* Takes one folder of STATE/datasets into the table, unless a newer generation is there. */
 static bool folder_load(struct datasets *datasets, const char *path, struct err *err)
 {
@@ -164,16 +175,18 @@ static bool folder_load(struct datasets *datasets, const char *path, struct err 
     size_t at;
 
     if (!dataset_open(path, &dataset, &why)) {
-        char text[512], aside[4096];
-
         if (why.code == ERR_MEMORY) {
             *err = why;
             return false;
         }
-        err_detail(&why, text, sizeof text);
-        snprintf(aside, sizeof aside, "%s.corrupt", path);
-        log_line("%s cannot be read and is set aside: %s", path, text);
-        return rename(path, aside) == 0 || disk_err(err, "rename", path);
+        recovery_set_aside(datasets->server, path, &why);
+        return true;
+    }
+    if (!folder_is(path, dataset)) {
+        dataset_unref(dataset);
+        err_set(&why, ERR_FIELD, "name", "is not that of the data set in it");
+        recovery_set_aside(datasets->server, path, &why);
+        return true;
     }
     at = place(datasets, dataset->name, &found);
     other = found ? datasets->list[at] : NULL;
@@ -198,8 +211,13 @@ static bool folder_walk(struct datasets *datasets, const char *dir,
     }
     while (ok && (entry = readdir(handle)) != NULL) {
         const size_t len = strlen(entry->d_name);
+        const char *at = strrchr(entry->d_name, '@');
+        const uint64_t generation = at != NULL ? strtoull(at + 1, NULL, 10) : 0;
         char *path = NULL;
 
+        if (generation > datasets->generation) { /* *.corrupt had its number too */
+            datasets->generation = generation;
+        }
         if (entry->d_name[0] == '.' ||
             (len > 8 && strcmp(entry->d_name + len - 8, ".corrupt") == 0)) {
             continue;
@@ -211,21 +229,29 @@ static bool folder_walk(struct datasets *datasets, const char *dir,
     return ok;
 }
 
-/* Removes a folder that is no data set's present generation, nor in the list. */
+/* Removes a folder of a generation that was replaced, unless it is in the list. */
 static bool stale_remove(struct datasets *datasets, const char *path, struct err *err)
 {
+    const char *name = strrchr(path, '/') + 1, *at = strrchr(name, '@');
+    char known[NAME_MAX_LEN + 1];
+    bool found;
+    size_t place_of;
+
     (void)err;
-    for (size_t i = 0; i < datasets->n; i++) {
-        if (strcmp(datasets->list[i]->path, path) == 0) {
-            return true;
-        }
+    if (at == NULL || (size_t)(at - name) >= sizeof known) {
+        return true;
+    }
+    snprintf(known, sizeof known, "%.*s", (int)(at - name), name);
+    place_of = place(datasets, known, &found);
+    if (!found || datasets->list[place_of]->generation <= strtoull(at + 1, NULL, 10)) {
+        return true;
     }
     for (size_t i = 0; i < datasets->n_read; i++) {
         if (strcmp(datasets->read[i], path) == 0) {
             return true;
         }
     }
-    disk_remove(path);
+    disk_drop(datasets->root, path);
     return true;
 }
 
@@ -244,6 +270,32 @@ bool datasets_tidy(struct datasets *datasets, const char *const *read, size_t n,
     return ok;
 }
 
+bool datasets_discard(const char *root, const struct dataset *dataset, struct err *err)
+{
+    const size_t len = strlen(dataset->name);
+    char *all = NULL, *path = NULL;
+    DIR *dir = NULL;
+    const struct dirent *entry;
+    bool ok = disk_path(root, "datasets", &all, err);
+
+    ok = ok && ((dir = opendir(all)) != NULL || disk_err(err, "open folder", all));
+    while (ok && (entry = readdir(dir)) != NULL) {
+        if (strncmp(entry->d_name, dataset->name, len) == 0 && entry->d_name[len] == '@' &&
+            strtoull(entry->d_name + len + 1, NULL, 10) < dataset->generation &&
+            strchr(entry->d_name + len, '.') == NULL && disk_path(all, entry->d_name, &path, err)) {
+            disk_drop(root, path);
+            free(path);
+            path = NULL;
+        }
+    }
+    if (dir != NULL) {
+        closedir(dir);
+    }
+    free(all);
+    /* It syncs the folder of all of them: what went before it has gone for good, too. */
+    return ok && disk_discard(root, "datasets", dataset->path, err);
+}
+
 static bool leftover_remove(struct datasets *datasets, const char *path, struct err *err)
 {
     (void)datasets;
@@ -252,13 +304,16 @@ static bool leftover_remove(struct datasets *datasets, const char *path, struct 
     return true;
 }
 
-bool datasets_load(struct datasets *datasets, struct err *err)
+bool datasets_load(struct datasets *datasets, struct server *server, struct err *err)
 {
     char *tmp = NULL, *all = NULL;
-    bool ok = disk_path(datasets->root, "tmp", &tmp, err) &&
-              disk_path(datasets->root, "datasets", &all, err) && disk_make_dirs(tmp, err) &&
-              disk_make_dirs(all, err) && folder_walk(datasets, tmp, leftover_remove, err) &&
-              folder_walk(datasets, all, folder_load, err);
+    bool ok;
+
+    datasets->server = server;
+    ok = disk_path(datasets->root, "tmp", &tmp, err) &&
+         disk_path(datasets->root, "datasets", &all, err) && disk_make_dirs(tmp, err) &&
+         disk_make_dirs(all, err) && folder_walk(datasets, tmp, leftover_remove, err) &&
+         folder_walk(datasets, all, folder_load, err);
 
     free(tmp);
     free(all);

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 static enum disk_durability durability = DISK_POWER; /* process lifetime */
 
@@ -39,6 +40,24 @@ bool disk_path(const char *dir, const char *name, char **ret, struct err *err)
     return true;
 }
 
+/* One folder, and its name in the one above on the device. */
+static bool dir_make(char *path, struct err *err)
+{
+    char *slash = strrchr(path, '/');
+    bool ok;
+
+    if (mkdir(path, 0700) != 0) {
+        return errno == EEXIST || disk_err(err, "make folder", path);
+    }
+    if (slash == NULL || slash == path) {
+        return disk_sync_dir(slash == NULL ? "." : "/", err);
+    }
+    *slash = '\0';
+    ok = disk_sync_dir(path, err);
+    *slash = '/';
+    return ok;
+}
+
 bool disk_make_dirs(const char *path, struct err *err)
 {
     char *copy = strdup(path);
@@ -54,9 +73,7 @@ bool disk_make_dirs(const char *path, struct err *err)
             continue;
         }
         *at = '\0';
-        if (mkdir(copy, 0700) != 0 && errno != EEXIST) {
-            ok = disk_err(err, "make folder", copy);
-        }
+        ok = dir_make(copy, err);
         *at = was;
         if (was == '\0') {
             break;
@@ -98,7 +115,8 @@ bool disk_write(int fd, const void *bytes, size_t len, const char *path, struct 
         if (n < 0 && errno == EINTR) {
             continue;
         }
-        if (n < 0) {
+        if (n <= 0) {
+            errno = n == 0 ? ENOSPC : errno; /* no room, said by halves */
             return disk_err(err, "write", path);
         }
         at += n;
@@ -107,15 +125,29 @@ bool disk_write(int fd, const void *bytes, size_t len, const char *path, struct 
     return true;
 }
 
-bool disk_put(const char *path, const void *bytes, size_t len, struct err *err)
+bool disk_create(const char *path, int *fd, struct err *err)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    bool ok;
+    int got;
 
-    if (fd < 0) {
+    do {
+        got = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0) {
         return disk_err(err, "create", path);
     }
-    ok = disk_write(fd, bytes, len, path, err) && (fsync(fd) == 0 || disk_err(err, "sync", path));
+    *fd = got;
+    return true;
+}
+
+bool disk_put(const char *path, const void *bytes, size_t len, struct err *err)
+{
+    int fd;
+    bool ok;
+
+    if (!disk_create(path, &fd, err)) {
+        return false;
+    }
+    ok = disk_write(fd, bytes, len, path, err) && disk_sync(fd, path, err);
     if (close(fd) != 0 && ok) {
         ok = disk_err(err, "close", path);
     }
@@ -171,19 +203,38 @@ bool disk_tmp(const char *root, const char *name, char **ret, struct err *err)
     return true;
 }
 
-bool disk_discard(const char *root, const char *kind, const char *path, struct err *err)
+bool disk_tmp_in(const char *folder, const char *name, char **ret, struct err *err)
 {
     static atomic_uint count;
-    char name[48];
-    char *trash = NULL, *all = NULL;
-    bool ok;
+    const size_t len = strlen(folder) + strlen(name) + 24;
+    char *path = malloc(len);
 
-    snprintf(name, sizeof name, "trash-%u", atomic_fetch_add(&count, 1));
-    ok = disk_tmp(root, name, &trash, err) && disk_path(root, kind, &all, err) &&
-         (rename(path, trash) == 0 || disk_err(err, "rename", path)) && disk_sync_dir(all, err);
-    if (ok) {
+    if (path == NULL) {
+        return err_set(err, ERR_MEMORY, "disk", "has no memory for a path");
+    }
+    snprintf(path, len, "%s/%s.%u.tmp", folder, name, atomic_fetch_add(&count, 1));
+    *ret = path;
+    return true;
+}
+
+bool disk_discard(const char *root, const char *kind, const char *path, struct err *err)
+{
+    char *tmp = NULL, *trash = NULL, *all = NULL;
+    bool ok = disk_path(root, "tmp", &tmp, err) && disk_tmp_in(tmp, "trash", &trash, err) &&
+              disk_path(root, kind, &all, err) &&
+              (rename(path, trash) == 0 || disk_err(err, "rename", path));
+
+    if (ok && !disk_sync_dir(all, err)) {
+        if (rename(trash, path) == 0) { /* or it is in neither place for sure */
+            struct err none = { 0 };
+
+            disk_sync_dir(all, &none);
+        }
+        ok = false;
+    } else if (ok) {
         disk_remove(trash);
     }
+    free(tmp);
     free(all);
     free(trash);
     return ok;
@@ -212,4 +263,74 @@ void disk_remove(const char *path)
         closedir(dir);
     }
     rmdir(path);
+}
+
+void disk_drop(const char *root, const char *path)
+{
+    struct err none = { 0 };
+    char *tmp = NULL, *trash = NULL;
+
+    if (unlink(path) == 0) {
+        return;
+    }
+    if (disk_path(root, "tmp", &tmp, &none) && disk_tmp_in(tmp, "trash", &trash, &none) &&
+        rename(path, trash) == 0) {
+        disk_remove(trash);
+    }
+    free(tmp);
+    free(trash);
+}
+
+/* ---- small files of text ---- */
+
+static void crc_line(const char *text, size_t len, char *ret)
+{
+    snprintf(ret, DISK_CRC_LINE + 1, "crc32 %08lx\n", crc32_z(0, (const Bytef *)text, len));
+}
+
+bool disk_text_put(const char *folder, const char *name, const char *text, size_t len,
+                   struct err *err)
+{
+    char line[DISK_CRC_LINE + 1];
+    char *tmp = NULL, *path = NULL;
+    int fd = -1;
+    bool ok = disk_path(folder, name, &path, err) && disk_tmp_in(folder, name, &tmp, err) &&
+              disk_create(tmp, &fd, err);
+
+    crc_line(text, len, line);
+    ok = ok && disk_write(fd, text, len, tmp, err) &&
+         disk_write(fd, line, DISK_CRC_LINE, tmp, err) && disk_sync(fd, tmp, err);
+    if (fd >= 0 && close(fd) != 0 && ok) {
+        ok = disk_err(err, "close", tmp);
+    }
+    ok = ok && disk_rename(tmp, path, folder, err);
+    if (!ok && fd >= 0) {
+        unlink(tmp);
+    }
+    free(tmp);
+    free(path);
+    return ok;
+}
+
+bool disk_text_map(const char *path, void **ret, size_t *len, size_t *text_len, struct err *err)
+{
+    char line[DISK_CRC_LINE + 1];
+    void *bytes = NULL;
+    size_t got = 0;
+
+    if (!disk_map(path, &bytes, &got, err)) {
+        return false;
+    }
+    if (got >= DISK_CRC_LINE) {
+        crc_line(bytes, got - DISK_CRC_LINE, line);
+    }
+    if (got < DISK_CRC_LINE ||
+        memcmp((char *)bytes + got - DISK_CRC_LINE, line, DISK_CRC_LINE) != 0) {
+        disk_unmap(bytes, got);
+        return err_set(err, ERR_SYNTAX, "disk", "%s does not match its checksum", path);
+    }
+    *ret = bytes;
+    *len = got;
+    *text_len = got - DISK_CRC_LINE;
+    return true;
 }

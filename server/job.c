@@ -117,6 +117,7 @@ void job_feed_count(struct job *job, bool add)
         dataset->jobs += add ? 1u : -1u;
         dataset->job = job->id;
         if (dataset->jobs == 0 && dataset->replaced) {
+            dataset->gone = true;
             removal_path(job->jobs->server, dataset->path);
         }
     }
@@ -133,7 +134,7 @@ void jobs_prune(struct jobs *jobs)
         struct err none = { 0 };
         char *path = NULL;
 
-        if (!job_ended(job) || ended <= keep) {
+        if (!job_ended(job) || ended <= keep || job->saving != NULL) {
             jobs->list[to++] = job;
             continue;
         }
@@ -172,6 +173,14 @@ static void created(struct job *job, const struct err *err)
     jobs_dispatch(jobs);
 }
 
+/* Its data set may have been replaced or deleted since it was opened; the folder has gone then, and
+ * a job of the next process would have nothing to read. */
+static bool feed_there(const struct feed *feed, struct err *err)
+{
+    return feed->dataset == NULL || !feed->dataset->gone ||
+           err_set(err, ERR_BUSY, "dataset", "'%s' was changed meanwhile", feed->dataset->name);
+}
+
 static bool order_check(const struct jobs *jobs, const struct job_order *order, struct err *err)
 {
     const size_t max = jobs->server->options.max_jobs;
@@ -182,10 +191,26 @@ static bool order_check(const struct jobs *jobs, const struct job_order *order, 
     if (order->model->deleting || order->model->deleted) {
         return err_set(err, ERR_BUSY, "name", "'%s' is being deleted", order->model->name);
     }
+    if (!feed_there(&order->train, err) || !feed_there(&order->validation, err)) {
+        return false;
+    }
     if (jobs->queued + jobs->running >= max) {
         return err_set(err, ERR_LIMIT, "jobs", "are %zu, as many as --max-jobs allows", max);
     }
     return true;
+}
+
+uint64_t jobs_reader(const struct jobs *jobs, const char *dataset)
+{
+    for (size_t i = 0; i < jobs->n; i++) {
+        const struct job *job = jobs->list[i];
+
+        if (!job_ended(job) &&
+            (strcmp(job->dataset, dataset) == 0 || strcmp(job->validation_name, dataset) == 0)) {
+            return job->id;
+        }
+    }
+    return 0;
 }
 
 static void order_done(struct job_order *order)
@@ -362,15 +387,6 @@ static void base_loaded(struct load_waiter *waiter, const struct err *err)
     }
 }
 
-/* The version to start from: the served one, or for a job that goes on, the one it had. */
-static struct version *base_of(const struct job *job)
-{
-    struct err none = { 0 };
-    struct version *base = model_version(job->model, job->base_number, &none);
-
-    return base != NULL ? base : job->model->served;
-}
-
 /* Hands a job to the workers. A job that was made before its model got its labels, by another job,
  * has to agree with them; one that does not fails here, and the list may have become shorter. */
 static bool job_start(struct jobs *jobs, struct job *job)
@@ -388,8 +404,10 @@ static bool job_start(struct jobs *jobs, struct job *job)
     jobs->running++;
     job->state = job->outcome = JOB_RUNNING;
     job->started = job->started > 0.0 ? job->started : server_now();
-    job->base = version_ref(base_of(job));
-    job->base_number = job->base->number;
+    if (job->base == NULL) {
+        job->base = version_ref(model->served);
+    }
+    job->base_number = model->job_base = job->base->number;
     job->beginning = true;
     model->job = job;
     if (job->base->net == NULL) {
@@ -429,6 +447,8 @@ bool jobs_create(struct server *server, struct jobs **ret, struct err *err)
     pthread_mutex_init(&jobs->lock, NULL);
     pthread_cond_init(&jobs->served, NULL);
     uv_async_init(server->loop, &jobs->async, jobs_take_reports);
+    uv_timer_init(server->loop, &jobs->retry);
+    jobs->retry.data = jobs;
     jobs->async.data = jobs;
     *ret = jobs;
     return true;
@@ -449,7 +469,8 @@ void jobs_free(struct jobs *jobs)
     for (size_t i = 0; i < jobs->n; i++) {
         job_free(jobs->list[i]);
     }
-    uv_close((uv_handle_t *)&jobs->async, jobs_closed);
+    uv_close((uv_handle_t *)&jobs->retry, NULL);
+    uv_close((uv_handle_t *)&jobs->async, jobs_closed); /* the last of the two to be closed */
 }
 
 /* ---- asking ---- */

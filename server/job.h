@@ -78,6 +78,7 @@ struct job {
     bool beginning;          /* its start is being written */
     struct job_save *saving; /* owned; NULL: nothing is on its way to disk */
     bool end_waits;          /* for saving, to be written */
+    bool unwritten;          /* it has ended, which the disk did not take */
     void (*created_done)(struct job *job, const struct err *err, void *arg);
     void *created_arg;
     uint64_t base_number; /* the version it started from; 0: it has not started */
@@ -96,7 +97,7 @@ struct job {
 
     /* Lent to the worker while it runs, the loop's else. */
     struct feed train, validation;
-    struct version *base; /* pinned while running, or while its net is being read */
+    struct version *base; /* pinned from its start to its end, restarts included */
     struct load_waiter load;
     const struct labels *net_labels; /* borrowed; what the outputs will be called; NULL: nothing */
     struct checkpoint resume;        /* owned; where it stood; nothing: from the beginning */
@@ -137,6 +138,8 @@ struct job *jobs_find_key(const struct jobs *jobs, const char *model, const char
                           const char *request, struct err *err);
 /* What an earlier process left: see job_restore.c. */
 bool jobs_restore(struct jobs *jobs, struct err *err);
+/* A job that has not ended and reads a data set of that name, of any generation; 0: none. */
+uint64_t jobs_reader(const struct jobs *jobs, const char *dataset);
 /* Borrowed. Errors: ERR_NOT_FOUND at "id". */
 struct job *jobs_find(const struct jobs *jobs, const char *id, struct err *err);
 size_t jobs_count(const struct jobs *jobs);

@@ -62,19 +62,23 @@ static void published(struct publication *publication)
     reports_go_on(job);
 }
 
-/* The version that this job has published of this epoch already, before the process ended that it
- * goes on from; 0: none. */
-static uint64_t version_again(const struct job *job, const struct origin *origin)
+/* Whether this job has published this epoch already, or a later one, before the process ended that
+ * it goes on from: clients must not be taken back. *ret is this epoch's version, 0: none. */
+static bool version_again(const struct job *job, const struct origin *origin, uint64_t *ret)
 {
+    bool again = false;
+
+    *ret = 0;
     for (size_t i = job->model->n_versions; i-- > 0;) {
         const struct version *version = job->model->versions[i];
 
-        if (version->origin.job == job->id && version->origin.epoch == origin->epoch &&
+        if (version->origin.job == job->id && version->origin.epoch >= origin->epoch &&
             version->origin.source == SOURCE_TRAIN) {
-            return version->number;
+            again = true;
+            *ret = version->origin.epoch == origin->epoch ? version->number : *ret;
         }
     }
-    return 0;
+    return again;
 }
 
 /* False: there is nothing to publish, or it cannot be. */
@@ -83,15 +87,15 @@ static bool publish_try(struct job *job, struct job_report *report)
     struct model *model = job->model;
     struct net *net = report->net;
     struct version *version;
-    uint64_t again;
+    uint64_t number;
 
     report->net = NULL;
     if (net == NULL) {
         return false;
     }
-    again = version_again(job, &report->origin);
-    if (again != 0 || model->deleted || model->deleting) {
-        job->version = report->epoch.version = again;
+    if (version_again(job, &report->origin, &number) || model->deleted || model->deleting) {
+        job->version = number != 0 ? number : job->version;
+        report->epoch.version = number;
         net_free(net);
         jobs_tell(job->jobs, &job->net_posted, false);
         return false;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "disk.h"
 #include "log.h"
@@ -49,6 +50,22 @@ static void file_take(struct job *job, struct job_file *file)
     file->history = NULL;
 }
 
+/* Rows that came with a request are few enough to be read once more. */
+static bool rows_verify(const struct job *job, struct dataset *dataset, struct err *err)
+{
+    char digest[DIGEST_HEX];
+    bool ok = dataset_digest(dataset, digest, err);
+
+    if (ok && strcmp(digest, dataset->digest) != 0) {
+        ok =
+            err_set(err, ERR_IO, "inputs", "of job %" PRIu64 " do not match their digest", job->id);
+    }
+    if (!ok) {
+        dataset_unref(dataset);
+    }
+    return ok;
+}
+
 /* The data set that one side of a job reads: the folder beside its record, or a generation of a
  * named one, which may have been replaced since. */
 static bool side_open(struct jobs *jobs, const struct job *job, const char *side, const char *name,
@@ -75,7 +92,7 @@ static bool side_open(struct jobs *jobs, const struct job *job, const char *side
         (*ret)->replaced = name[0] != '\0';
     }
     free(path);
-    return ok;
+    return ok && (name[0] != '\0' || rows_verify(job, *ret, err));
 }
 
 static bool feeds_open(struct jobs *jobs, struct job *job, const struct job_file *file,
@@ -103,32 +120,59 @@ static void history_cut(struct job *job, size_t epochs)
     atomic_store(&job->epochs_done, epochs);
 }
 
+/* Where it stood: the version it began with, and its last checkpoint. Without a checkpoint it
+ * begins again, to the same bits; without the version too, it cannot. */
+static bool resume_take(struct jobs *jobs, struct job *job, struct err *err)
+{
+    const char *root = jobs->server->options.state;
+    struct model *model = job->model;
+    struct err why = { 0 }, none = { 0 };
+    struct version *base = NULL;
+    char *path = NULL;
+
+    if (job->base_number > 0) {
+        base = model_version(model, job->base_number, &none);
+    }
+    if (job_store_checkpoint(root, job->id, &job->resume, &why)) {
+        history_cut(job, (size_t)job->resume.head->epochs_done);
+        base = base != NULL ? base : model->served; /* for its shape */
+    } else {
+        history_cut(job, 0);
+    }
+    if (why.code == ERR_MEMORY) {
+        *err = why;
+        return false;
+    }
+    if (why.code != ERR_NONE && job_store_path(root, job->id, "checkpoint", &path, &none)) {
+        recovery_set_aside(jobs->server, path, &why);
+    }
+    free(path);
+    if (job->base_number == 0) {
+        return true; /* it has not begun */
+    }
+    if (base == NULL) {
+        return err_set(err, ERR_IO, "version",
+                       "%" PRIu64 ", which the job began with, cannot be read", job->base_number);
+    }
+    job->base = version_ref(base);
+    model->job_base = base->number;
+    return true;
+}
+
 /* Puts a job that has not ended back into the queue. Errors: why it cannot go on. */
 static bool job_revive(struct jobs *jobs, struct job *job, const struct job_file *file,
                        struct err *err)
 {
-    struct err why = { 0 };
     struct model *model = registry_find(jobs->server->registry, job->model_name, err);
-    char *path = NULL;
 
     if (model == NULL || model->folder == NULL ||
         strcmp(strrchr(model->folder, '/') + 1, job->model_folder) != 0) {
         return err_set(err, ERR_NOT_FOUND, "model", "'%s' has been deleted", job->model_name);
     }
     job->model = model_ref(model);
-    if (!feeds_open(jobs, job, file, err)) {
+    if (!feeds_open(jobs, job, file, err) || !resume_take(jobs, job, err)) {
         return false;
     }
-    if (job_store_checkpoint(jobs->server->options.state, job->id, &job->resume, &why)) {
-        history_cut(job, (size_t)job->resume.head->epochs_done);
-    } else {
-        history_cut(job, 0);
-    }
-    if (why.code == ERR_SYNTAX &&
-        job_store_path(jobs->server->options.state, job->id, "checkpoint", &path, &why)) {
-        recovery_set_aside(jobs->server, path, &why); /* it begins again: the bits are the same */
-    }
-    free(path);
     job->end = calloc(1, sizeof *job->end);
     if (job->end == NULL) {
         return err_set(err, ERR_MEMORY, "job", "has no memory");
@@ -138,6 +182,20 @@ static bool job_revive(struct jobs *jobs, struct job *job, const struct job_file
     job_count(job, true);
     job_feed_count(job, true);
     return true;
+}
+
+/* The settings last used are the newest job's, unless learn was called since it was made. */
+static void plan_take(struct jobs *jobs, const struct job *job)
+{
+    struct err none = { 0 };
+    struct model *model = registry_find(jobs->server->registry, job->model_name, &none);
+
+    if (model != NULL && model->folder != NULL &&
+        strcmp(strrchr(model->folder, '/') + 1, job->model_folder) == 0 &&
+        job->created > model->plan_used) {
+        model->plan = job->plan;
+        model->plan_used = job->created;
+    }
 }
 
 static bool job_restore(struct jobs *jobs, struct job_file *file, struct err *err)
@@ -153,19 +211,46 @@ static bool job_restore(struct jobs *jobs, struct job_file *file, struct err *er
     }
     job->jobs = jobs;
     file_take(job, file);
+    plan_take(jobs, job);
     jobs->last = job->id > jobs->last ? job->id : jobs->last;
     if (over || job_revive(jobs, job, file, &why)) {
         return true;
     }
+    if (why.code == ERR_MEMORY) {
+        *err = why;
+        return false;
+    }
     err_detail(&why, text, sizeof text);
     log_line("job %" PRIu64 " on %s cannot go on: %s", job->id, job->model_name, text);
-    feed_done(&job->train);
-    feed_done(&job->validation);
-    checkpoint_done(&job->resume);
     job->err = why;
-    job->state = job->outcome = why.code == ERR_NOT_FOUND ? JOB_CANCELLED : JOB_FAILED;
-    job->finished = server_now();
+    job->outcome = why.code == ERR_NOT_FOUND ? JOB_CANCELLED : JOB_FAILED;
+    job_give_up(job);
     return true;
+}
+
+/* A folder is called as its job. */
+static bool id_check(const char *path, const struct job_file *file, struct err *err)
+{
+    return strtoull(strrchr(path, '/') + 1, NULL, 10) == file->id ||
+           err_set(err, ERR_FIELD, "id", "is %" PRIu64 ", which is not the folder's", file->id);
+}
+
+/* What was being written when the process ended. */
+static void tmp_remove(const char *path)
+{
+    DIR *dir = opendir(path);
+    const struct dirent *entry;
+
+    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+        const size_t len = strlen(entry->d_name);
+
+        if (len > 4 && strcmp(entry->d_name + len - 4, ".tmp") == 0) {
+            unlinkat(dirfd(dir), entry->d_name, 0);
+        }
+    }
+    if (dir != NULL) {
+        closedir(dir);
+    }
 }
 
 static bool folder_restore(struct jobs *jobs, const char *path, struct err *err)
@@ -174,16 +259,17 @@ static bool folder_restore(struct jobs *jobs, const char *path, struct err *err)
     struct err why = { 0 };
     char *record = NULL;
     void *bytes = NULL;
-    size_t len = 0;
+    size_t len = 0, text_len = 0;
     bool ok = disk_path(path, "job.json", &record, err);
 
     if (!ok) {
         return false;
     }
-    if (!disk_map(record, &bytes, &len, &why) ||
-        !job_file_decode(bytes != NULL ? bytes : "", len, &file, &why)) {
+    if (!disk_text_map(record, &bytes, &len, &text_len, &why) ||
+        !job_file_decode(bytes, text_len, &file, &why) || !id_check(path, &file, &why)) {
         recovery_set_aside(jobs->server, path, &why);
     } else {
+        tmp_remove(path);
         ok = job_restore(jobs, &file, err);
     }
     job_file_done(&file);
@@ -237,7 +323,12 @@ bool jobs_restore(struct jobs *jobs, struct err *err)
     while (ok && (entry = readdir(dir)) != NULL) {
         char *path = NULL, *end;
 
-        if (strtoull(entry->d_name, &end, 10) == 0 || *end != '\0') {
+        const uint64_t id = strtoull(entry->d_name, &end, 10);
+
+        if (id > jobs->last) {
+            jobs->last = id; /* one that is set aside had its number, too */
+        }
+        if (id == 0 || *end != '\0') {
             continue; /* set aside, or none of ours */
         }
         ok = disk_path(root, entry->d_name, &path, err) && folder_restore(jobs, path, err);

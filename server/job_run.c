@@ -230,7 +230,9 @@ static struct origin origin_of(const struct job *job, const struct msg_epoch *ep
                             .job = job->id,
                             .epoch = epoch->epoch,
                             .loss = validated ? epoch->validation_loss : epoch->loss,
-                            .accuracy = validated ? epoch->validation_accuracy : epoch->accuracy };
+                            .accuracy = validated ? epoch->validation_accuracy : epoch->accuracy,
+                            .has_plan = true,
+                            .plan = job->plan };
 }
 
 /* Keeps the best net so far; the last epoch's report gets it. */

@@ -9,6 +9,8 @@
 #include "server.h"
 #include "store.h"
 
+#define RETRY_MS 1000
+
 /* What the pool needs besides struct job_save: kept here, so that job.h need not know. */
 struct save {
     struct job_save base; /* first, so that one is the other */
@@ -178,8 +180,41 @@ void job_save(struct job *job, enum job_save_kind kind, struct checkpoint *check
 
 /* ---- the end ---- */
 
-/* The end is on disk, or cannot be: then the next process may go on with what has ended, to the
- * same bits, and end it again. */
+static void end_again(uv_timer_t *timer);
+
+static void end_written(struct job *job, const struct err *err)
+{
+    if (err->code == ERR_NONE) {
+        job->unwritten = false;
+        jobs_prune(job->jobs); /* it may be gone after this */
+    } else if (!job->jobs->server->draining) {
+        uv_timer_start(&job->jobs->retry, end_again, RETRY_MS, 0);
+    }
+}
+
+/* One at a time; the next one waits for the next turn. */
+static void end_again(uv_timer_t *timer)
+{
+    struct jobs *jobs = timer->data;
+    bool begun = false;
+
+    for (size_t i = 0; i < jobs->n; i++) {
+        struct job *job = jobs->list[i];
+
+        if (!job->unwritten || job->saving != NULL) {
+            continue;
+        }
+        if (begun) {
+            uv_timer_start(timer, end_again, RETRY_MS, 0);
+            return;
+        }
+        begun = true;
+        job_save(job, SAVE_END, NULL, end_written);
+    }
+}
+
+/* The end is on disk, or could not be written: then that is tried again, and until it is, the next
+ * process would go on with what has ended, to the same bits, and end it again. */
 static void ended(struct job *job, const struct err *err)
 {
     struct jobs *jobs = job->jobs;
@@ -193,6 +228,8 @@ static void ended(struct job *job, const struct err *err)
     if (err->code != ERR_NONE) {
         err_detail(err, text, sizeof text);
         log_line("the end of job %" PRIu64 " could not be written: %s", job->id, text);
+        job->unwritten = true;
+        uv_timer_start(&jobs->retry, end_again, RETRY_MS, 0);
     }
     job_count(job, false);
     job->state = job->outcome;
@@ -203,6 +240,7 @@ static void ended(struct job *job, const struct err *err)
     if (job->base != NULL) {
         version_unref(job->base);
         job->base = NULL;
+        model_job_ended(job->model);
     }
     job_waiters_answer(job);
     log_line("job %" PRIu64 " on %s has %s", job->id, job->model_name,
@@ -222,4 +260,24 @@ void job_finish(struct job *job, enum job_state outcome)
     } else {
         job_save(job, SAVE_END, NULL, ended);
     }
+}
+
+void job_give_up(struct job *job)
+{
+    struct job_file file;
+    struct err err = { 0 };
+    char text[512];
+
+    job->state = job->outcome;
+    job->finished = server_now();
+    if (file_fill(job, &file)) {
+        if (!job_store_end(job->jobs->server->options.state, &file, &err)) {
+            err_detail(&err, text, sizeof text); /* the next start tries again */
+            log_line("the end of job %" PRIu64 " could not be written: %s", job->id, text);
+        }
+        job_file_done(&file);
+    }
+    feed_done(&job->train);
+    feed_done(&job->validation);
+    checkpoint_done(&job->resume);
 }

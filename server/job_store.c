@@ -103,21 +103,17 @@ static bool checkpoint_put(const char *folder, const struct checkpoint *checkpoi
     unsigned char sum[SUM];
     int fd = -1;
     bool ok = disk_path(folder, "checkpoint", &path, err) &&
-              disk_path(folder, "checkpoint.tmp", &tmp, err) &&
-              checkpoint_sum(checkpoint->head, checkpoint->len, sum, err);
+              disk_tmp_in(folder, "checkpoint", &tmp, err) &&
+              checkpoint_sum(checkpoint->head, checkpoint->len, sum, err) &&
+              disk_create(tmp, &fd, err);
 
-    if (ok) {
-        unlink(tmp);
-        fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-        ok = fd >= 0 || disk_err(err, "create", tmp);
-    }
     ok = ok && disk_write(fd, checkpoint->head, checkpoint->len, tmp, err) &&
          disk_write(fd, sum, sizeof sum, tmp, err) && disk_sync(fd, tmp, err);
-    if (fd >= 0) {
-        close(fd);
+    if (fd >= 0 && close(fd) != 0 && ok) {
+        ok = disk_err(err, "close", tmp);
     }
     ok = ok && disk_rename(tmp, path, folder, err);
-    if (!ok && tmp != NULL) {
+    if (!ok && fd >= 0) {
         unlink(tmp);
     }
     free(path);
@@ -137,11 +133,14 @@ bool job_store_checkpoint(const char *root, uint64_t id, struct checkpoint *ret,
         free(path);
         return false;
     }
-    ok = len > sizeof *ret->head + SUM && memcmp(bytes, MAGIC, 8) == 0 &&
-         checkpoint_len(bytes) == len - SUM && checkpoint_sum(bytes, len - SUM, sum, err) &&
-         memcmp(sum, (const char *)bytes + len - SUM, SUM) == 0;
-    if (!ok) {
-        err_set(err, ERR_SYNTAX, "checkpoint", "of job %" PRIu64 " does not match its digest", id);
+    if (len <= sizeof *ret->head + SUM || memcmp(bytes, MAGIC, 8) != 0 ||
+        checkpoint_len(bytes) != len - SUM) {
+        ok = err_set(err, ERR_SYNTAX, "checkpoint", "of job %" PRIu64 " is not whole", id);
+    } else if (!checkpoint_sum(bytes, len - SUM, sum, err)) {
+        ok = false;
+    } else if (memcmp(sum, (const char *)bytes + len - SUM, SUM) != 0) {
+        ok =
+            err_set(err, ERR_SYNTAX, "checkpoint", "of job %" PRIu64 " does not match its sum", id);
     } else if ((ret->head = malloc(len - SUM)) == NULL) {
         ok = err_set(err, ERR_MEMORY, "checkpoint", "does not fit into memory");
     } else {
@@ -167,21 +166,12 @@ bool job_store_path(const char *root, uint64_t id, const char *name, char **ret,
 static bool record_put(const char *folder, const struct job_file *file, struct err *err)
 {
     struct text text = { 0 };
-    char *path = NULL, *tmp = NULL;
-    bool ok =
-        disk_path(folder, "job.json", &path, err) && disk_path(folder, "job.json.tmp", &tmp, err);
+    bool ok;
 
     job_file_encode(&text, file);
-    if (text.failed) {
-        ok = err_set(err, ERR_MEMORY, "job", "has no memory for its record");
-    }
-    if (ok) {
-        unlink(tmp);
-        ok = disk_put(tmp, text.data, text.len, err) && disk_rename(tmp, path, folder, err);
-    }
+    ok = !text.failed || err_set(err, ERR_MEMORY, "job", "has no memory for its record");
+    ok = ok && disk_text_put(folder, "job.json", text.data, text.len, err);
     text_done(&text);
-    free(path);
-    free(tmp);
     return ok;
 }
 
@@ -189,28 +179,28 @@ static bool record_put(const char *folder, const struct job_file *file, struct e
 static bool rows_put(const char *folder, const char *name, const struct dataset *dataset,
                      struct err *err)
 {
-    const size_t x_len = dataset->info.rows * dataset->info.x_width * sizeof(float);
-    const size_t y_len = dataset->info.rows * dataset->info.y_width * sizeof(float);
     struct msg_dataset meta;
     struct text text = { 0 };
-    char *path = NULL, *x = NULL, *y = NULL, *json = NULL;
+    char *path = NULL, *x = NULL, *y = NULL, digest[DIGEST_HEX];
     bool ok;
 
     dataset_info(dataset, &meta);
     meta.name = "inline";
-    meta.digest = "0000000000000000000000000000000000000000000000000000000000000000";
+    meta.digest = digest;
+    if (!dataset_digest(dataset, digest, err)) {
+        return false;
+    }
     msg_dataset_store(&text, &meta);
     ok = !text.failed || err_set(err, ERR_MEMORY, "job", "has no memory for its rows");
     ok = ok && disk_path(folder, name, &path, err) && disk_path(path, "features", &x, err) &&
-         disk_path(path, "targets", &y, err) && disk_path(path, "dataset.json", &json, err) &&
-         disk_make_dirs(path, err) && disk_put(x, dataset->features, x_len, err) &&
-         disk_put(y, dataset->targets, y_len, err) && disk_put(json, text.data, text.len, err) &&
-         disk_sync_dir(path, err);
+         disk_path(path, "targets", &y, err) && disk_make_dirs(path, err) &&
+         disk_put(x, dataset->features, dataset->features_len, err) &&
+         disk_put(y, dataset->targets, dataset->targets_len, err) &&
+         disk_text_put(path, "dataset.json", text.data, text.len, err);
     text_done(&text);
     free(path);
     free(x);
     free(y);
-    free(json);
     return ok;
 }
 
@@ -227,8 +217,9 @@ bool job_store_create(const char *root, const struct job_file *file, const struc
          (data == NULL || rows_put(tmp, "data", data, err)) &&
          (validation == NULL || rows_put(tmp, "validation", validation, err)) &&
          record_put(tmp, file, err) && disk_rename(tmp, path, jobs, err);
-    if (!ok && tmp != NULL) {
+    if (!ok && path != NULL) { /* whoever asked is told that there is no such job */
         disk_remove(tmp);
+        disk_drop(root, path);
     }
     free(jobs);
     free(tmp);
@@ -262,15 +253,4 @@ bool job_store_end(const char *root, const struct job_file *file, struct err *er
         free(path);
     }
     return ok;
-}
-
-void job_store_remove(const char *root, uint64_t id)
-{
-    struct err none = { 0 };
-    char *path = NULL;
-
-    if (job_store_path(root, id, NULL, &path, &none)) {
-        disk_remove(path);
-    }
-    free(path);
 }

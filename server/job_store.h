@@ -51,10 +51,9 @@ bool job_store_save(const char *root, const struct job_file *file,
                     const struct checkpoint *checkpoint, struct err *err);
 /* The record anew, and nothing else is kept: the job has ended. */
 bool job_store_end(const char *root, const struct job_file *file, struct err *err);
-void job_store_remove(const char *root, uint64_t id);
 
-/* False without an error: there is none. Errors: ERR_SYNTAX for one that does not match its digest.
- */
+/* False without an error: there is none. Errors: ERR_SYNTAX for one that is not whole or does not
+ * match its sum; ERR_IO, ERR_MEMORY. */
 bool job_store_checkpoint(const char *root, uint64_t id, struct checkpoint *ret, struct err *err);
 /* ROOT/jobs/ID[/name], malloc'd. */
 bool job_store_path(const char *root, uint64_t id, const char *name, char **ret, struct err *err);

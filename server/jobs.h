@@ -14,6 +14,7 @@ struct jobs {
     size_t running, queued;
     uint64_t last; /* id */
     uv_async_t async;
+    uv_timer_t retry; /* of ends that could not be written */
     pthread_mutex_t lock;
     pthread_cond_t served;          /* a posted net is served, or a job is to stop */
     struct job_report *head, *tail; /* under the lock */
@@ -37,6 +38,10 @@ void job_save(struct job *job, enum job_save_kind kind, struct checkpoint *check
               void (*done)(struct job *job, const struct err *err));
 /* The job ends with this outcome, when that is on disk. It may be gone after this. */
 void job_finish(struct job *job, enum job_state outcome);
+
+/* At a start: the job cannot go on; its outcome is written down, so that no later start finds it
+ * alive. */
+void job_give_up(struct job *job);
 
 /* job_report.c */
 void jobs_take_reports(uv_async_t *async);

@@ -7,8 +7,8 @@
 
 #include "job.h"
 #include "learn_log.h"
+#include "learn_logs.h"
 #include "metrics.h"
-#include "removal.h"
 #include "server.h"
 #include "train.h"
 
@@ -25,7 +25,6 @@ struct learn_line {
     /* The log: of version base, first .. tip; computed entries count, though not written yet. */
     uint64_t base, first, tip; /* base 0: there is none */
     size_t count, bytes;
-    bool made; /* its file is there */
     /* One batch on its way to the disk. */
     uv_work_t uv;
     struct text batch;
@@ -36,9 +35,19 @@ struct learn_line {
 
 static void line_pump(struct learn_line *line);
 
-uint64_t learn_line_base(const struct learn_line *line)
+bool learn_line_writes(const struct learn_line *line, uint64_t base, uint64_t first)
 {
-    return line != NULL ? line->base : 0;
+    if (line == NULL) {
+        return false;
+    }
+    for (const struct learn *learn = line->head; learn != NULL; learn = learn->next) {
+        if (learn->version != NULL && learn->version->log_base == base &&
+            learn->version->log_first == first) {
+            return true;
+        }
+    }
+    return line->base == base && line->first == first && line->tip != 0 &&
+           model_lists(line->model, line->tip);
 }
 
 bool learn_line_idle(const struct learn_line *line)
@@ -75,7 +84,6 @@ bool learn_line_restore(struct model *model, uint64_t base, uint64_t first, uint
     line->tip = tip;
     line->count = count;
     line->bytes = bytes;
-    line->made = true;
     return true;
 }
 
@@ -181,7 +189,6 @@ static void batch_after(uv_work_t *uv, int status)
 
     (void)status;
     line->writing = false;
-    line->made = true;
     free(line->path);
     line->path = NULL;
     text_done(&line->batch);
@@ -192,28 +199,6 @@ static void batch_after(uv_work_t *uv, int status)
     }
     line_pump(line);
     model_unref(model);
-}
-
-/* The log, if there is one, has nothing more to say. */
-static void log_give_up(struct learn_line *line)
-{
-    struct model *model = line->model;
-    struct err none = { 0 };
-    char *path = NULL;
-
-    if (line->base != 0 && model->folder != NULL && !model->deleted &&
-        model_version(model, line->base, &none) == NULL) {
-        removal_version(model->server, model->folder,
-                        line->base); /* it was kept for the log only */
-    }
-    none = (struct err){ 0 };
-    if (line->made && line->first > 0 && line->model->folder != NULL &&
-        learn_log_path(line->model->folder, line->base, line->first, &path, &none)) {
-        removal_path(model->server, path);
-    }
-    free(path);
-    line->made = false;
-    line->base = line->tip = 0;
 }
 
 /* A version was written whole. */
@@ -228,7 +213,6 @@ static void whole_after(struct publication *publication)
     if (publication->err.code != ERR_NONE) {
         line_fail(line, &publication->err);
     } else {
-        log_give_up(line);
         written(line);
     }
     line_pump(line);
@@ -256,8 +240,8 @@ static void batch_begin(struct learn_line *line)
 
     line->err = (struct err){ 0 };
     line->fresh = head->begins_log;
-    if (!learn_log_path(line->model->folder, head->log_base, head->log_first, &line->path,
-                        &line->err)) {
+    if (!learn_log_path(line->model->folder, head->version->log_base, head->version->log_first,
+                        &line->path, &line->err)) {
         line_fail(line, &line->err);
         return;
     }
@@ -300,6 +284,8 @@ static bool learn_step(struct learn *learn, struct err *err)
             .source = SOURCE_LEARN,
             .loss = sum.loss,
             .accuracy = learn->feed.has_accuracy ? (double)sum.correct / (double)sum.rows : NAN,
+            .has_plan = true,
+            .plan = learn->plan,
         };
     }
     trainer_free(trainer);
@@ -312,35 +298,47 @@ static void step_work(struct request *req)
 }
 
 /* Whether the call's rows can go to a log, and to which. The first of a model's labels, the first
- * after a long log, and one that goes on from what has no file are written whole. */
-static void entry_make(struct learn_line *line, struct learn *learn)
+ * after a long log, rows of a log's size, and one that goes on from what has no file are written
+ * whole. Errors: ERR_MEMORY. */
+static bool entry_make(struct learn_line *line, struct learn *learn, struct err *err)
 {
     const struct data data = feed_data(&learn->feed);
     const struct version *base = learn->base;
     const bool goes_on = line->tip == base->number && line->base != 0;
     const bool full = line->count >= LOG_ENTRIES || line->bytes >= LOG_BYTES;
+    struct model *model = line->model;
 
-    if (line->model->folder == NULL) {
-        return;
+    if (model->folder == NULL) {
+        return true;
     }
-    if (learn->labels != NULL || (goes_on && full) || (!goes_on && !base->on_disk)) {
-        line->tip = 0; /* the log stays until the version is on disk: see whole_after */
-        return;
+    if (learn->labels != NULL || (goes_on && full) || (!goes_on && !base->on_disk) ||
+        data.x.n * data.x.width > LOG_BYTES / sizeof(float)) {
+        line->tip = 0;
+        return true;
     }
     if (!goes_on) {
-        log_give_up(line);
+        if (!learn_logs_add(&model->logs, base->number, learn->version->number, err)) {
+            return false;
+        }
         line->base = base->number;
         line->first = learn->version->number;
         line->count = line->bytes = 0;
         learn->begins_log = true;
     }
-    learn->log_base = line->base;
-    learn->log_first = line->first;
+    learn->version->log_base = line->base;
+    learn->version->log_first = line->first;
     learn_entry_encode(&learn->entry, learn->version, &learn->plan, &data,
-                       spec_outputs(&line->model->spec));
+                       spec_outputs(&model->spec));
+    if (learn->entry.failed) {
+        return err_set(err, ERR_MEMORY, "inputs", "do not fit into memory");
+    }
     line->tip = learn->version->number;
     line->count++;
     line->bytes += learn->entry.len;
+    if (learn->begins_log) {
+        learn_logs_tidy(model);
+    }
+    return true;
 }
 
 static void step_done(struct request *req)
@@ -357,8 +355,10 @@ static void step_done(struct request *req)
     if (req->err.code == ERR_NONE) {
         learn->net = NULL; /* the version's */
         if (version_create(model, net, ++model->last, server_now(), &learn->origin, &learn->version,
-                           &req->err)) {
-            entry_make(line, learn);
+                           &req->err) &&
+            !entry_make(line, learn, &req->err)) {
+            version_unref(learn->version); /* nobody goes on from it */
+            learn->version = NULL;
         }
     }
     version_unref(learn->base);
@@ -416,6 +416,18 @@ static bool learn_begin(struct learn *learn, struct version *base, struct err *e
 
 /* ---- the line ---- */
 
+/* Whether one before this brings the model's labels, which are part of each version that goes on
+ * from it: they are known for good once its version is on disk. */
+static bool labels_come(const struct learn_line *line, const struct learn *learn)
+{
+    for (const struct learn *at = line->head; at != learn; at = at->next) {
+        if (line->model->labels == NULL && at->msg.rows.has_labels) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Begins the first that is queued, if the one before it has been computed. False: nothing to do. */
 static bool compute_next(struct learn_line *line)
 {
@@ -429,9 +441,8 @@ static bool compute_next(struct learn_line *line)
         }
         base = learn->version != NULL ? learn->version : base;
     }
-    if (learn == NULL ||
-        (learn != line->head && line->model->labels == NULL && learn->msg.rows.has_labels)) {
-        return false; /* of two that bring labels, the second has to know the first's */
+    if (learn == NULL || labels_come(line, learn)) {
+        return false;
     }
     learn->state = LEARN_COMPUTING;
     if (!learn_begin(learn, base, &learn->req->err)) {
@@ -457,9 +468,6 @@ static bool write_next(struct learn_line *line)
         learn_end(line);
     } else if (learn->entry.len > 0) {
         batch_begin(line);
-    } else if (learn->entry.failed) {
-        err_set(&learn->req->err, ERR_MEMORY, "inputs", "do not fit into memory");
-        learn_end(line);
     } else {
         whole_begin(line);
     }

@@ -37,21 +37,19 @@ struct learn {
     struct train_plan plan;
     struct net *net; /* owned, while computing */
     struct origin origin;
-    struct version *version;      /* a reference, once computed */
-    struct text entry;            /* for the log; empty: the version is to be written whole */
-    uint64_t log_base, log_first; /* which log */
+    struct version *version; /* a reference, once computed */
+    struct text entry;       /* for the log; empty: the version is to be written whole */
     bool begins_log;
     struct publication publication;
 };
 
 /* Puts a decoded call at the end of its model's line. Its request is finished when it ends. */
 void learn_line_add(struct learn *learn);
-/* The version that the present log goes on from, so that its file has to stay; 0: none. line may be
- * NULL. */
-uint64_t learn_line_base(const struct learn_line *line);
+/* Whether entries are, or may be, appended to that log. line may be NULL. */
+bool learn_line_writes(const struct learn_line *line, uint64_t base, uint64_t first);
 /* No call is in line. */
 bool learn_line_idle(const struct learn_line *line);
-/* At start: the log that leads to the model's newest version. */
+/* At start: the log that leads to the model's newest version, to be gone on with. */
 bool learn_line_restore(struct model *model, uint64_t base, uint64_t first, uint64_t tip,
                         size_t count, size_t bytes, struct err *err);
 void learn_line_free(struct learn_line *line);

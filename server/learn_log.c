@@ -1,8 +1,8 @@
 #include "learn_log.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +17,13 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "files are written as 
 #define MAGIC 0x314c4753u /* SGL1 */
 
 struct frame {
-    uint32_t magic, len, crc, zero;
+    uint32_t magic, len, crc, own; /* own: of the three before it */
 };
+
+static uint32_t crc_of(const void *bytes, size_t len)
+{
+    return (uint32_t)crc32_z(0, bytes, len);
+}
 
 static size_t payload_len(const struct learn_entry *entry)
 {
@@ -54,9 +59,20 @@ void learn_entry_encode(struct text *text, const struct version *version,
     text_add(text, data->x.data, entry.rows * entry.inputs * sizeof(float));
     text_add(text, y, frame.len - sizeof entry - entry.rows * entry.inputs * sizeof(float));
     if (!text->failed) {
-        frame.crc = (uint32_t)crc32(0, (const Bytef *)text->data + at + sizeof frame, frame.len);
+        frame.crc = crc_of(text->data + at + sizeof frame, frame.len);
+        frame.own = crc_of(&frame, offsetof(struct frame, own));
         memcpy(text->data + at, &frame, sizeof frame);
     }
+}
+
+struct train_plan learn_entry_plan(const struct learn_entry *entry)
+{
+    return (struct train_plan){ .batch_size = entry->rows,
+                                .optimizer = (enum optimizer)entry->optimizer,
+                                .learning_rate = entry->learning_rate,
+                                .momentum = entry->momentum,
+                                .nesterov = entry->nesterov != 0,
+                                .l2 = entry->l2 };
 }
 
 bool learn_log_path(const char *folder, uint64_t base, uint64_t first, char **ret, struct err *err)
@@ -102,98 +118,150 @@ bool learn_log_append(const char *path, bool fresh, const void *bytes, size_t le
     return ok;
 }
 
-/* The entry at *at, when it is whole; steps behind it. rows of data follow the returned pointer's
- * struct, at an address that need not be aligned. */
-static const char *entry_next(const char *bytes, size_t len, size_t *at, struct learn_entry *ret)
+bool learn_log_name(const char *name, uint64_t *base, uint64_t *first)
+{
+    char again[64];
+
+    if (sscanf(name, "learn-%" SCNu64 "-%" SCNu64, base, first) != 2) {
+        return false;
+    }
+    snprintf(again, sizeof again, "learn-%" PRIu64 "-%" PRIu64, *base, *first);
+    return strcmp(name, again) == 0; /* and nothing behind it, as in *.corrupt */
+}
+
+enum entry { ENTRY_WHOLE, ENTRY_CUT, ENTRY_BAD };
+
+/* The entry at *at; steps behind one that is whole. *data points to its rows, at an address that
+ * need not be aligned. */
+static enum entry entry_next(const char *bytes, size_t len, size_t *at, struct learn_entry *ret,
+                             const char **data)
 {
     struct frame frame;
-    const char *payload;
+    const char *payload = bytes + *at + sizeof frame;
 
     if (len - *at < sizeof frame) {
-        return NULL;
+        return ENTRY_CUT;
     }
     memcpy(&frame, bytes + *at, sizeof frame);
-    payload = bytes + *at + sizeof frame;
-    if (frame.magic != MAGIC || frame.len < sizeof *ret || frame.len > len - *at - sizeof frame ||
-        (uint32_t)crc32(0, (const Bytef *)payload, frame.len) != frame.crc) {
-        return NULL;
+    if (frame.magic != MAGIC || frame.own != crc_of(&frame, offsetof(struct frame, own))) {
+        return ENTRY_BAD;
+    }
+    if (frame.len > len - *at - sizeof frame) {
+        return ENTRY_CUT;
+    }
+    if (frame.len < sizeof *ret || crc_of(payload, frame.len) != frame.crc) {
+        return ENTRY_BAD;
     }
     memcpy(ret, payload, sizeof *ret);
     if (payload_len(ret) != frame.len) {
-        return NULL;
+        return ENTRY_BAD;
     }
     *at += sizeof frame + frame.len;
-    return payload + sizeof *ret;
+    *data = payload + sizeof *ret;
+    return ENTRY_WHOLE;
 }
 
-/* Whether a whole entry begins anywhere behind at. */
-static bool entry_behind(const char *bytes, size_t len, size_t at)
+static bool entries_read(const char *bytes, struct learn_log *log, struct err *err)
 {
-    const uint32_t magic = MAGIC;
     struct learn_entry entry;
+    enum entry kind = ENTRY_CUT;
+    const char *data;
+    size_t cap = 0;
 
-    for (size_t i = at + 1; i + sizeof(struct frame) <= len; i++) {
-        size_t from = i;
+    while (log->bytes < log->len &&
+           (kind = entry_next(bytes, log->len, &log->bytes, &entry, &data)) == ENTRY_WHOLE) {
+        if (log->count == cap) {
+            struct learn_entry *grown;
 
-        if (memcmp(bytes + i, &magic, sizeof magic) == 0 &&
-            entry_next(bytes, len, &from, &entry) != NULL) {
-            return true;
+            cap = cap == 0 ? 64 : 2 * cap;
+            grown = realloc(log->entries, cap * sizeof *grown);
+            if (grown == NULL) {
+                return err_set(err, ERR_MEMORY, "models", "do not fit into memory");
+            }
+            log->entries = grown;
         }
+        log->entries[log->count++] = entry;
     }
-    return false;
+    log->broken = log->bytes < log->len && kind == ENTRY_BAD;
+    return true;
 }
 
-bool learn_log_scan(const char *path, struct learn_log *ret, struct err *err)
+bool learn_log_scan(const char *folder, uint64_t base, uint64_t first, struct learn_log *ret,
+                    struct err *err)
 {
-    struct learn_log log = { 0 };
-    struct learn_entry entry;
+    struct learn_log log = { .base = base, .first = first };
+    char *path = NULL;
     void *bytes = NULL;
-    size_t len = 0;
+    bool ok = learn_log_path(folder, base, first, &path, err) &&
+              disk_map(path, &bytes, &log.len, err) && entries_read(bytes, &log, err);
 
-    if (sscanf(strrchr(path, '/') + 1, "learn-%" SCNu64 "-%" SCNu64, &log.base, &log.first) != 2) {
-        return err_set(err, ERR_SYNTAX, "disk", "%s is no learn log", path);
-    }
-    if (!disk_map(path, &bytes, &len, err)) {
+    disk_unmap(bytes, log.len);
+    free(path);
+    if (!ok) {
+        learn_log_done(&log);
         return false;
-    }
-    while (entry_next(bytes, len, &log.bytes, &entry) != NULL) {
-        log.last = entry;
-        log.count++;
-    }
-    log.broken = log.bytes < len && entry_behind(bytes, len, log.bytes);
-    disk_unmap(bytes, len);
-    if (log.count == 0 && !log.broken) {
-        return err_set(err, ERR_SYNTAX, "disk", "%s has no whole entry", path);
     }
     *ret = log;
     return true;
 }
 
-bool learn_log_cut(const char *path, const struct learn_log *log, struct err *err)
+void learn_log_done(struct learn_log *log)
 {
-    const size_t room = strlen(path) + sizeof ".corrupt";
-    char *other = malloc(room), *folder = strdup(path);
+    free(log->entries);
+    log->entries = NULL;
+}
+
+/* The whole entries alone, in place of the file, which another name keeps. */
+static bool log_replace(const char *folder, const char *path, const struct learn_log *log,
+                        struct err *err)
+{
+    char *tmp = NULL;
     void *bytes = NULL;
     size_t len = 0;
-    bool ok = disk_map(path, &bytes, &len, err);
+    bool ok = disk_map(path, &bytes, &len, err) && disk_tmp_in(folder, "learn", &tmp, err);
 
-    if (other == NULL || folder == NULL) {
-        ok = err_set(err, ERR_MEMORY, "disk", "has no memory for a path");
-    }
-    if (ok && log->broken) {
-        snprintf(other, room, "%s.corrupt", path);
-        unlink(other);
-        ok = link(path, other) == 0 || disk_err(err, "link", other);
-    }
-    if (ok && log->bytes < len) {
-        *strrchr(folder, '/') = '\0';
-        snprintf(other, room, "%s.tmp", path);
-        unlink(other);
-        ok = disk_put(other, bytes, log->bytes, err) && disk_rename(other, path, folder, err);
+    ok = ok && disk_put(tmp, bytes, log->bytes, err) && disk_rename(tmp, path, folder, err);
+    if (!ok && tmp != NULL) {
+        unlink(tmp);
     }
     disk_unmap(bytes, len);
-    free(other);
-    free(folder);
+    free(tmp);
+    return ok;
+}
+
+/* In place: a full disk has room for that. */
+static bool log_truncate(const char *path, size_t len, struct err *err)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    bool ok = fd >= 0 && ftruncate(fd, (off_t)len) == 0 && disk_sync(fd, path, err);
+
+    if (fd >= 0) {
+        close(fd);
+    }
+    return ok || disk_err(err, "cut", path);
+}
+
+bool learn_log_cut(const char *folder, const struct learn_log *log, struct err *err)
+{
+    char aside[80];
+    char *path = NULL, *corrupt = NULL;
+    bool ok = learn_log_path(folder, log->base, log->first, &path, err);
+
+    snprintf(aside, sizeof aside, "learn-%" PRIu64 "-%" PRIu64 ".corrupt", log->base, log->first);
+    ok = ok && disk_path(folder, aside, &corrupt, err);
+    if (ok && log->broken) {
+        unlink(corrupt);
+        ok = link(path, corrupt) == 0 || disk_err(err, "link", corrupt);
+    }
+    if (ok && log->count == 0) {
+        unlink(path);
+    } else if (ok && log->broken) {
+        ok = log_replace(folder, path, log, err);
+    } else if (ok && log->bytes < log->len) {
+        ok = log_truncate(path, log->bytes, err);
+    }
+    free(path);
+    free(corrupt);
     return ok;
 }
 
@@ -203,12 +271,7 @@ static bool entry_replay(const struct learn_entry *entry, const char *data, stru
 {
     const size_t x_len = entry->rows * entry->inputs * sizeof(float);
     const size_t y_len = payload_len(entry) - sizeof *entry - x_len;
-    const struct train_plan plan = { .batch_size = entry->rows,
-                                     .optimizer = (enum optimizer)entry->optimizer,
-                                     .learning_rate = entry->learning_rate,
-                                     .momentum = entry->momentum,
-                                     .nesterov = entry->nesterov != 0,
-                                     .l2 = entry->l2 };
+    const struct train_plan plan = learn_entry_plan(entry);
     char *copy = malloc(x_len + y_len);
     struct data rows = { .x = { DTYPE_F32, entry->rows, entry->inputs, copy } };
     struct share alone = SHARE_ALONE;
@@ -234,40 +297,18 @@ static bool entry_replay(const struct learn_entry *entry, const char *data, stru
     return ok;
 }
 
-/* The one log that goes on from base and leads to upto; malloc'd path. */
-static bool log_find(const char *folder, uint64_t base, uint64_t upto, char **ret, struct err *err)
-{
-    DIR *dir = opendir(folder);
-    const struct dirent *entry;
-    uint64_t b, f, best = 0;
-
-    if (dir == NULL) {
-        return disk_err(err, "open folder", folder);
-    }
-    while ((entry = readdir(dir)) != NULL) {
-        if (sscanf(entry->d_name, "learn-%" SCNu64 "-%" SCNu64, &b, &f) == 2 && b == base &&
-            f <= upto && f > best) {
-            best = f;
-        }
-    }
-    closedir(dir);
-    if (best == 0) {
-        return err_set(err, ERR_SYNTAX, "version", "%" PRIu64 " has lost its learn log", upto);
-    }
-    return learn_log_path(folder, base, best, ret, err);
-}
-
-bool learn_log_replay(const char *folder, uint64_t base, uint64_t upto, struct net *net,
-                      const struct labels *labels, struct err *err)
+bool learn_log_replay(const char *folder, uint64_t base, uint64_t first, uint64_t upto,
+                      struct net *net, const struct labels *labels, struct err *err)
 {
     struct learn_entry entry = { 0 };
     char *path = NULL, digest[DIGEST_HEX];
     void *bytes = NULL;
     const char *data;
     size_t len = 0, at = 0;
-    bool ok = log_find(folder, base, upto, &path, err) && disk_map(path, &bytes, &len, err);
+    bool ok = learn_log_path(folder, base, first, &path, err) && disk_map(path, &bytes, &len, err);
 
-    while (ok && entry.version < upto && (data = entry_next(bytes, len, &at, &entry)) != NULL) {
+    while (ok && entry.version < upto &&
+           entry_next(bytes, len, &at, &entry, &data) == ENTRY_WHOLE) {
         ok = entry_replay(&entry, data, net, err);
     }
     if (ok && entry.version != upto) {

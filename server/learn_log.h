@@ -5,13 +5,13 @@
  * on
  *
  * An entry, little-endian:
- *   u32 magic "SGL1"   u32 bytes of payload   u32 CRC-32 of the payload   u32 0
+ *   u32 magic "SGL1"   u32 bytes of payload   u32 CRC-32 of the payload   u32 CRC-32 of these 12
  *   payload: struct learn_entry, then rows x inputs float32, then rows uint32 class indices
- * (outputs of the model) or rows x y_width float32
+ *            (outputs of the model) or rows x y_width float32
  *
- * Entries are appended and synced before the calls are answered. An entry that is cut or does not
- * match its CRC ends the log: what is behind it was never acknowledged. Thread: pool, and start-up.
- */
+ * Entries are appended and synced before the calls are answered. One that the file's end cuts off
+ * was never acknowledged: it ends the log. One that does not match its sums ends it too, but then
+ * bytes have changed on disk. Thread: pool, and start-up. */
 #ifndef LEARN_LOG_H
 #define LEARN_LOG_H
 
@@ -33,26 +33,36 @@ struct learn_entry {
 void learn_entry_encode(struct text *text, const struct version *version,
                         const struct train_plan *plan, const struct data *data, size_t outputs);
 
+/* The settings of a call; its batch is all of its rows. */
+struct train_plan learn_entry_plan(const struct learn_entry *entry);
+
 /* "FOLDER/learn-BASE-FIRST", malloc'd. */
 bool learn_log_path(const char *folder, uint64_t base, uint64_t first, char **ret, struct err *err);
 /* Appends bytes and syncs; fresh: the file is made, in place of one that a failure may have left.
  * On failure it is cut back to what it was. */
 bool learn_log_append(const char *path, bool fresh, const void *bytes, size_t len, struct err *err);
 
+/* What a file's name says. False: it is no log's. */
+bool learn_log_name(const char *name, uint64_t *base, uint64_t *first);
+
 struct learn_log {
     uint64_t base, first;
-    size_t count, bytes; /* whole entries, up to the first that is not */
-    bool broken; /* behind that one there are whole ones again: bytes have changed on disk */
-    struct learn_entry last;
+    size_t count, bytes;         /* whole entries, up to the first that is not */
+    size_t len;                  /* of the file */
+    bool broken;                 /* what is behind them is not just cut: bytes have changed */
+    bool whole;                  /* whoever reads it: the file has nothing else any more */
+    struct learn_entry *entries; /* owned; count of them */
 };
-/* Walks through the entries. Errors: ERR_IO; ERR_SYNTAX when there is no whole entry. */
-bool learn_log_scan(const char *path, struct learn_log *ret, struct err *err);
-/* Cuts off what is behind the whole entries. The file as it was stays as path.corrupt if it is
- * broken. */
-bool learn_log_cut(const char *path, const struct learn_log *log, struct err *err);
+/* Walks through the entries of FOLDER/learn-BASE-FIRST. Errors: ERR_IO, ERR_MEMORY. */
+bool learn_log_scan(const char *folder, uint64_t base, uint64_t first, struct learn_log *ret,
+                    struct err *err);
+void learn_log_done(struct learn_log *log);
+/* Cuts off what is behind the whole entries; a log without any goes. The file as it was stays as
+ * *.corrupt if it is broken. */
+bool learn_log_cut(const char *folder, const struct learn_log *log, struct err *err);
 /* Takes net, which is version base, to the version upto. Errors: ERR_SYNTAX when the log does not
  * lead there or to another digest. */
-bool learn_log_replay(const char *folder, uint64_t base, uint64_t upto, struct net *net,
-                      const struct labels *labels, struct err *err);
+bool learn_log_replay(const char *folder, uint64_t base, uint64_t first, uint64_t upto,
+                      struct net *net, const struct labels *labels, struct err *err);
 
 #endif

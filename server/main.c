@@ -165,7 +165,7 @@ static bool server_create(struct process *process, struct err *err)
            metrics_create(&server->metrics, err) &&
            registry_create(opts->max_models, &server->registry, err) &&
            datasets_create(opts->state, opts->max_datasets, &server->datasets, err) &&
-           datasets_load(server->datasets, err) && recovery_models(server, err) &&
+           datasets_load(server->datasets, server, err) && recovery_models(server, err) &&
            workers_create(opts->workers, &server->workers, err) &&
            jobs_create(server, &server->jobs, err) && jobs_restore(server->jobs, err);
 }
@@ -195,6 +195,14 @@ static void signals_start(struct process *process)
     uv_signal_start(&process->interrupt, on_signal, SIGINT);
 }
 
+static void paths_free(char **paths, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        free(paths[i]);
+    }
+    free(paths);
+}
+
 static void server_free(struct process *process)
 {
     struct server *server = &process->server;
@@ -203,10 +211,8 @@ static void server_free(struct process *process)
     registry_free(server->registry);
     datasets_free(server->datasets);
     metrics_free(server->metrics);
-    for (size_t i = 0; i < server->n_corrupt; i++) {
-        free(server->corrupt[i]);
-    }
-    free(server->corrupt);
+    paths_free(server->corrupt, server->n_corrupt);
+    paths_free(server->newer, server->n_newer);
     uv_loop_close(server->loop);
     if (process->lock >= 0) {
         close(process->lock);
@@ -244,6 +250,7 @@ int main(int argc, char **argv)
     if (!server_create(&process, &err) || !server_listen(server, &err)) {
         return refuse(&err);
     }
+    recovery_end(server);
     signals_start(&process);
     log_line("version %s, %s kernels, %zu workers, state in %s: %zu models, %zu data sets",
              SIGMAD_VERSION, kernel_name(kernel_chosen()), server->options.workers,

@@ -32,6 +32,7 @@ void model_unref(struct model *model)
     assert(model->n_versions == 0);
     labels_free(model->labels);
     learn_line_free(model->learn);
+    learn_logs_done(&model->logs);
     free(model->versions);
     free(model->folder);
     free(model);
@@ -116,17 +117,48 @@ void model_drop_versions(struct model *model)
     }
 }
 
+bool model_lists(const struct model *model, uint64_t number)
+{
+    for (size_t i = 0; i < model->n_versions; i++) {
+        if (model->versions[i]->number == number) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool model_needs(const struct model *model, uint64_t number)
+{
+    return number == model->job_base || learn_logs_need(&model->logs, number);
+}
+
+uint64_t model_top(const struct model *model)
+{
+    return model->n_versions > 0 ? model->versions[model->n_versions - 1]->number : 0;
+}
+
 void model_unlist(struct model *model, struct version *version)
 {
     for (size_t i = 0; i < model->n_versions; i++) {
         if (model->versions[i] == version) {
-            /* A learn log that goes on from it needs the file, and removes it with itself. */
-            if (version->on_disk && version->number != learn_line_base(model->learn)) {
+            if (version->on_disk && !model_needs(model, version->number)) {
                 removal_version(model->server, model->folder, version->number);
             }
             version_remove(model, i);
+            learn_logs_tidy(model);
             return;
         }
+    }
+}
+
+void model_job_ended(struct model *model)
+{
+    const uint64_t base = model->job_base;
+
+    model->job_base = 0;
+    if (base != 0 && model->folder != NULL && !model->deleted && !model_lists(model, base) &&
+        !model_needs(model, base)) {
+        removal_version(model->server, model->folder, base);
     }
 }
 
@@ -174,6 +206,13 @@ bool model_list(struct model *model, struct version *version, struct err *err)
     return true;
 }
 
+void model_restored(struct model *model)
+{
+    model->restoring = false;
+    versions_prune(model);
+    learn_logs_tidy(model);
+}
+
 struct version *model_version(struct model *model, uint64_t number, struct err *err)
 {
     if (number == 0) {
@@ -197,12 +236,17 @@ struct msg_version origin_info(const struct origin *origin, uint64_t number, dou
                                  .epoch = origin->epoch,
                                  .loss = origin->loss,
                                  .accuracy = origin->accuracy,
-                                 .digest = origin->digest };
+                                 .digest = origin->digest,
+                                 .has_plan = origin->has_plan,
+                                 .plan = origin->plan };
 }
 
 struct msg_version version_facts(const struct version *version)
 {
-    return origin_info(&version->origin, version->number, version->created);
+    struct msg_version facts = origin_info(&version->origin, version->number, version->created);
+
+    facts.model_created = version->model->created;
+    return facts;
 }
 
 void version_info(const struct version *version, struct msg_version *ret)

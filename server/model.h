@@ -15,6 +15,7 @@
 
 #include "digest.h"
 #include "labels.h"
+#include "learn_logs.h"
 #include "msg_train.h"
 #include "msg_version.h"
 #include "net.h"
@@ -23,6 +24,7 @@ struct job;
 struct model;
 struct learn_line;
 struct load;
+struct promote;
 struct server;
 
 enum source { SOURCE_CREATE, SOURCE_IMPORT, SOURCE_TRAIN, SOURCE_LEARN, SOURCE_COUNT };
@@ -35,6 +37,8 @@ struct origin {
     size_t epoch;          /* 0: none */
     double loss, accuracy; /* NAN: not known */
     char digest[DIGEST_HEX];
+    bool has_plan; /* of train and learn */
+    struct train_plan plan;
 };
 
 struct version {
@@ -42,10 +46,10 @@ struct version {
     struct model *model; /* a reference is held */
     uint64_t number;
     double created;
-    struct net *net;   /* owned; never written to; NULL: on disk only */
-    bool on_disk;      /* has a file of its own */
-    uint64_t log_base; /* else, after a start: replay the learn log from that version; 0: none */
-    struct load *load; /* that reads the net now; NULL: none does */
+    struct net *net;              /* owned; never written to; NULL: on disk only */
+    bool on_disk;                 /* has a file of its own */
+    uint64_t log_base, log_first; /* else: the learn log that leads to it; 0: none */
+    struct load *load;            /* that reads the net now; NULL: none does */
     struct origin origin;
 };
 
@@ -66,9 +70,14 @@ struct model {
     double created, updated;
     struct job *job;        /* borrowed; running; NULL when none is */
     size_t jobs;            /* queued and running */
+    uint64_t job_base;      /* the version that a job has begun with, whose file stays; 0: none */
     struct train_plan plan; /* last used by train or learn */
+    double plan_used;       /* during a start: when learn did; */
+    uint64_t serving;       /* the version that somebody chose to be served */
+    struct promote *promote_head, *promote_tail; /* under way, and those that wait for it */
     struct learn_line
         *learn; /* owned; calls to learn that have not ended (on_learn.c); NULL: none yet */
+    struct learn_logs logs;
     uint64_t predictions; /* rows answered; for metrics */
 };
 
@@ -92,6 +101,17 @@ bool version_create(struct model *model, struct net *net, uint64_t number, doubl
 bool model_list(struct model *model, struct version *version, struct err *err);
 /* Takes a version that is not served off the list, and its file off the disk. */
 void model_unlist(struct model *model, struct version *version);
+
+/* Whether that version is listed; whether its file has to stay though it may not be: a learn log or
+ * a job that has not ended goes on from it. */
+bool model_lists(const struct model *model, uint64_t number);
+bool model_needs(const struct model *model, uint64_t number);
+/* The highest number that is listed. */
+uint64_t model_top(const struct model *model);
+/* The job that has begun with a version has ended: its file goes if nobody else needs it. */
+void model_job_ended(struct model *model);
+/* During a start: everything that is there is listed. Takes those beyond --keep-versions off. */
+void model_restored(struct model *model);
 
 /* The version with that number, borrowed; 0 is the served one. Errors: ERR_NOT_FOUND at "version".
  */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "dataset.h"
-#include "disk.h"
+#include "job.h"
 #include "removal.h"
 #include "route.h"
 #include "server.h"
@@ -72,6 +72,7 @@ static void put_done(struct request *req)
         if (old != NULL && old->jobs > 0) {
             old->replaced = true; /* jobs go on with the generation they began with */
         } else if (old != NULL) {
+            old->gone = true;
             removal_path(req->server, old->path);
         }
         dataset_reply(req, old == NULL ? 201 : 200, put->dataset);
@@ -144,7 +145,7 @@ static void delete_work(struct request *req)
 {
     const struct deletion *deletion = req->task;
 
-    disk_discard(deletion->root, "datasets", deletion->dataset->path, &req->err);
+    datasets_discard(deletion->root, deletion->dataset, &req->err);
 }
 
 static void delete_done(struct request *req)
@@ -154,6 +155,8 @@ static void delete_done(struct request *req)
     if (req->err.code == ERR_NONE) {
         datasets_remove(req->server->datasets, deletion->dataset);
         request_reply_empty(req, 204);
+    } else {
+        deletion->dataset->gone = false;
     }
     dataset_unref(deletion->dataset);
     request_finish(req);
@@ -163,6 +166,7 @@ bool on_dataset_delete(struct request *req, struct err *err)
 {
     struct dataset *dataset = datasets_find(req->server->datasets, req->param[0], "name", err);
     struct deletion *deletion = arena_alloc(&req->arena, 1, sizeof *deletion);
+    uint64_t job;
 
     if (dataset == NULL) {
         return false;
@@ -170,11 +174,14 @@ bool on_dataset_delete(struct request *req, struct err *err)
     if (deletion == NULL) {
         return err_set(err, ERR_MEMORY, "name", "has no memory to be deleted");
     }
-    if (dataset->jobs > 0) {
-        return err_set(err, ERR_BUSY, "name", "'%s' is read by job %" PRIu64, dataset->name,
-                       dataset->job);
+    if ((job = jobs_reader(req->server->jobs, dataset->name)) != 0) {
+        return err_set(err, ERR_BUSY, "name", "'%s' is read by job %" PRIu64, dataset->name, job);
+    }
+    if (dataset->gone) {
+        return err_set(err, ERR_BUSY, "name", "'%s' is being deleted", dataset->name);
     }
     *deletion = (struct deletion){ dataset_ref(dataset), datasets_root(req->server->datasets) };
+    dataset->gone = true;
     req->task = deletion;
     request_work(req, INFINITY, delete_work, delete_done);
     return true;

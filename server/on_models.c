@@ -11,6 +11,7 @@
 #include "job.h"
 #include "pin.h"
 #include "registry.h"
+#include "removal.h"
 #include "server.h"
 #include "store.h"
 
@@ -92,6 +93,7 @@ static void create_work(struct request *req)
     create->created = server_now();
     if (net_make(req, create) && create->folder != NULL) {
         facts = origin_info(&create->origin, 1, create->created);
+        facts.model_created = create->created;
         store_create(req->server->options.state, create->folder, create->net, create->msg.labels,
                      &facts, &req->err);
     }
@@ -114,6 +116,7 @@ static bool create_add(struct request *req, struct create *create, struct model 
         net_free(net);
         return false;
     }
+    model->created = create->created;
     ok = version_create(model, net, 1, create->created, &create->origin, &version, &req->err);
     if (ok) {
         version->on_disk = model->folder != NULL;
@@ -145,10 +148,19 @@ static void create_done(struct request *req)
 {
     struct create *create = req->task;
     struct model *model = NULL;
+    char *folder = NULL;
 
-    if (req->err.code == ERR_NONE && create_add(req, create, &model)) {
-        create_reply(req, model);
-    } else {
+    if (req->err.code == ERR_NONE) {
+        folder = create->folder != NULL
+                     ? arena_copy(&req->arena, create->folder, strlen(create->folder))
+                     : NULL;
+        if (create_add(req, create, &model)) {
+            create_reply(req, model);
+        } else if (folder != NULL) {
+            removal_path(req->server, folder); /* it must not be there after a restart */
+        }
+    }
+    if (model == NULL || req->err.code != ERR_NONE) {
         registry_release(req->server->registry, req->param[0]);
     }
     net_free(create->net);

@@ -24,6 +24,16 @@ static void limits_encode(const struct options *o, struct text *text)
                 o->max_features, o->keep_versions, o->keep_jobs, o->timeout);
 }
 
+static void paths_encode(char *const *paths, size_t n, struct text *text)
+{
+    text_str(text, "[");
+    for (size_t i = 0; i < n; i++) {
+        text_str(text, i > 0 ? ", " : "");
+        text_json(text, paths[i]);
+    }
+    text_str(text, "]");
+}
+
 bool on_server(struct request *req, struct err *err)
 {
     const struct server *server = req->server;
@@ -43,12 +53,11 @@ bool on_server(struct request *req, struct err *err)
     text_printf(&text, ", \"models\": %zu, \"datasets\": %zu, \"jobs\": %zu, ",
                 registry_count(server->registry), datasets_count(server->datasets),
                 jobs_count(server->jobs));
-    text_printf(&text, "\"durability\": \"%s\", \"corrupt\": [", server->options.durability);
-    for (size_t i = 0; i < server->n_corrupt; i++) {
-        text_str(&text, i > 0 ? ", " : "");
-        text_json(&text, server->corrupt[i]);
-    }
-    text_str(&text, "], ");
+    text_printf(&text, "\"durability\": \"%s\", \"corrupt\": ", server->options.durability);
+    paths_encode(server->corrupt, server->n_corrupt, &text);
+    text_str(&text, ", \"newer\": ");
+    paths_encode(server->newer, server->n_newer, &text);
+    text_str(&text, ", ");
     limits_encode(&server->options, &text);
     text_str(&text, "}\n");
     request_reply(req, 200, &text);

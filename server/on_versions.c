@@ -36,12 +36,16 @@ bool on_version_list(struct request *req, struct err *err)
 
 /* ---- promote ---- */
 
+/* Promotions of one model take turns, so that the last one answered is the last one on disk. */
 struct promote {
     struct version *version; /* a reference */
     struct load_waiter waiter;
     struct request *req;
-    uint64_t last; /* the model's highest number, when this began */
+    struct promote *next; /* in the model's line */
+    struct serving serving;
 };
+
+static void promote_begin(struct promote *promote);
 
 /* A version that learn made has no file of its own until somebody promotes it. */
 static void promote_work(struct request *req)
@@ -54,8 +58,22 @@ static void promote_work(struct request *req)
     if (model->folder != NULL &&
         (version->on_disk ||
          store_save(model->folder, version->net, model->labels, &facts, &req->err))) {
-        store_serve(model->folder, version->number, promote->last, &req->err);
+        store_serve(model->folder, &promote->serving, &req->err);
     }
+}
+
+/* Lets the next one of the model begin. */
+static void promote_end(struct promote *promote)
+{
+    struct model *model = promote->version->model;
+
+    model->promote_head = promote->next;
+    if (model->promote_head == NULL) {
+        model->promote_tail = NULL;
+    } else {
+        promote_begin(model->promote_head);
+    }
+    version_unref(promote->version);
 }
 
 static void promote_done(struct request *req)
@@ -68,29 +86,48 @@ static void promote_done(struct request *req)
 
     if (req->err.code == ERR_NONE && model->deleted) {
         err_set(&req->err, ERR_NOT_FOUND, "name", "'%s' has been deleted meanwhile", model->name);
+    } else if (req->err.code == ERR_NONE && !model_lists(model, version->number)) {
+        err_set(&req->err, ERR_NOT_FOUND, "version", "%" PRIu64 " of '%s' is not kept any more",
+                version->number, model->name);
     }
     if (req->err.code == ERR_NONE) {
         version->on_disk = model->folder != NULL;
-        if (model->last == promote->last) { /* else a newer version is there, and serves already */
+        /* Else a newer version is there, and serves already: it is above LAST on disk, too. */
+        if (model_top(model) == promote->serving.last) {
             model->served = version;
-            model->updated = server_now();
+            model->updated = promote->serving.since;
         }
         version_info(version, &facts);
         msg_version_encode(&text, &facts);
         text_str(&text, "\n");
         request_reply(req, 200, &text);
     }
-    version_unref(version);
+    promote_end(promote);
     request_finish(req);
 }
 
-static void promote_begin(struct request *req)
+static void promote_begin(struct promote *promote)
 {
-    struct promote *promote = req->task;
+    const struct version *version = promote->version;
 
-    promote->last = promote->version->model->last;
-    request_work(req, promote->version->model->folder != NULL ? INFINITY : 0.0, promote_work,
+    promote->serving = (struct serving){ version->number, model_top(version->model), server_now() };
+    request_work(promote->req, version->model->folder != NULL ? INFINITY : 0.0, promote_work,
                  promote_done);
+}
+
+/* The version's net is in memory: into the line. */
+static void promote_add(struct promote *promote)
+{
+    struct model *model = promote->version->model;
+
+    promote->next = NULL;
+    if (model->promote_tail != NULL) {
+        model->promote_tail->next = promote;
+        model->promote_tail = promote;
+        return;
+    }
+    model->promote_head = model->promote_tail = promote;
+    promote_begin(promote);
 }
 
 static void promote_loaded(struct load_waiter *waiter, const struct err *err)
@@ -98,7 +135,7 @@ static void promote_loaded(struct load_waiter *waiter, const struct err *err)
     struct promote *promote = (struct promote *)((char *)waiter - offsetof(struct promote, waiter));
 
     if (err->code == ERR_NONE) {
-        promote_begin(promote->req);
+        promote_add(promote);
         return;
     }
     promote->req->err = *err;
@@ -127,7 +164,7 @@ bool on_promote(struct request *req, struct err *err)
     if (version->net == NULL) {
         version_load(version, &promote->waiter);
     } else {
-        promote_begin(req);
+        promote_add(promote);
     }
     return true;
 }

@@ -10,6 +10,7 @@
 
 struct removal {
     uv_work_t uv;
+    struct server *server;
     char *path; /* owned */
 };
 
@@ -17,7 +18,7 @@ static void removal_run(uv_work_t *uv)
 {
     const struct removal *removal = uv->data;
 
-    disk_remove(removal->path);
+    disk_drop(removal->server->options.state, removal->path);
 }
 
 static void removal_after(uv_work_t *uv, int status)
@@ -39,6 +40,7 @@ static void removal_start(struct server *server, char *path)
         free(path);
         return;
     }
+    removal->server = server;
     removal->path = path;
     removal->uv.data = removal;
     if (uv_queue_work(server->loop, &removal->uv, removal_run, removal_after) != 0) {

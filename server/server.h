@@ -28,6 +28,8 @@ struct server {
     struct metrics *metrics;
     char **corrupt; /* owned; paths that were set aside at start */
     size_t n_corrupt;
+    char **newer; /* owned; paths of a later format, left as they are */
+    size_t n_newer;
     double started;  /* seconds since the epoch */
     size_t requests; /* under way */
     bool draining;   /* SIGTERM came: finish what is there, take nothing new */

@@ -1,11 +1,13 @@
 #include "store.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "disk.h"
 #include "safetensors.h"
@@ -27,18 +29,32 @@ static bool out_add(void *arg, const void *bytes, size_t len, struct err *err)
     return disk_write(out->fd, bytes, len, out->path, err);
 }
 
+/* Of length and header, with zeros for its own digits. */
+static uLong header_crc(const char *head, size_t len)
+{
+    const size_t behind = SAFETENSORS_CRC_AT + 8;
+    uLong crc = crc32_z(0, (const Bytef *)head, SAFETENSORS_CRC_AT);
+
+    crc = crc32_z(crc, (const Bytef *)"00000000", 8);
+    return crc32_z(crc, (const Bytef *)head + behind, len - behind);
+}
+
 static bool version_write(struct out *out, const struct net *net, const struct labels *labels,
                           const struct msg_version *facts, struct err *err)
 {
     struct text head = { 0 };
     unsigned char checksum[SAFETENSORS_CHECKSUM];
-    bool ok;
+    char digits[9];
+    bool ok = true;
 
     safetensors_head(&head, net, labels, facts, true);
     if (head.failed) {
-        return err_set(err, ERR_MEMORY, "disk", "has no memory to write with");
+        ok = err_set(err, ERR_MEMORY, "disk", "has no memory to write with");
+    } else {
+        snprintf(digits, sizeof digits, "%08lx", header_crc(head.data, head.len));
+        memcpy(head.data + SAFETENSORS_CRC_AT, digits, 8);
     }
-    ok = out_add(out, head.data, head.len, err) && safetensors_data(net, out_add, out, err);
+    ok = ok && out_add(out, head.data, head.len, err) && safetensors_data(net, out_add, out, err);
     text_done(&head);
     digest_end_raw(&out->digest, checksum);
     return ok && disk_write(out->fd, checksum, sizeof checksum, out->path, err) &&
@@ -55,10 +71,9 @@ static bool version_put(const char *path, const struct net *net, const struct la
     if (!digest_begin(&out.digest, err)) {
         return false;
     }
-    out.fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (out.fd < 0) {
+    if (!disk_create(path, &out.fd, err)) {
         digest_end(&out.digest, NULL);
-        return disk_err(err, "create", path);
+        return false;
     }
     ok = version_write(&out, net, labels, facts, err);
     if (close(out.fd) != 0 && ok) {
@@ -70,29 +85,50 @@ static bool version_put(const char *path, const struct net *net, const struct la
     return ok;
 }
 
-static bool version_path(const char *folder, uint64_t version, const char *suffix, char **ret,
-                         struct err *err)
+static bool version_path(const char *folder, uint64_t version, char **ret, struct err *err)
 {
     char name[64];
 
-    snprintf(name, sizeof name, "%" PRIu64 ".safetensors%s", version, suffix);
+    snprintf(name, sizeof name, "%" PRIu64 ".safetensors", version);
     return disk_path(folder, name, ret, err);
 }
 
+/* rename, unless there is such a file: then *mine is false. */
+static bool rename_new(const char *from, const char *to, bool *mine, struct err *err)
+{
+    *mine = true;
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) {
+        return true;
+    }
+    if (errno == EEXIST) {
+        *mine = false;
+        unlink(from);
+        return true;
+    }
+    if (errno == EINVAL || errno == ENOSYS) { /* a file system that does not know how */
+        return rename(from, to) == 0 || disk_err(err, "rename to", to);
+    }
+    return disk_err(err, "rename to", to);
+}
+
+/* A version may be saved twice, by a promotion and by the job that starts from it: to the same
+ * bytes, and the first stays. */
 bool store_save(const char *folder, const struct net *net, const struct labels *labels,
                 const struct msg_version *facts, struct err *err)
 {
     char *tmp = NULL, *path = NULL;
-    bool ok = version_path(folder, facts->version, ".tmp", &tmp, err) &&
-              version_path(folder, facts->version, "", &path, err);
+    bool mine = false;
+    bool ok = disk_tmp_in(folder, "version", &tmp, err) &&
+              version_path(folder, facts->version, &path, err) &&
+              version_put(tmp, net, labels, facts, err);
 
-    if (ok) {
-        unlink(tmp); /* of an earlier try that failed */
-        ok = version_put(tmp, net, labels, facts, err);
-    }
-    if (ok && !disk_rename(tmp, path, folder, err)) {
+    if (ok && !rename_new(tmp, path, &mine, err)) {
         unlink(tmp);
-        unlink(path);
+        ok = false;
+    } else if (ok && !disk_sync_dir(folder, err)) {
+        if (mine) {
+            unlink(path); /* nobody was told of it */
+        }
         ok = false;
     }
     free(tmp);
@@ -106,13 +142,13 @@ bool store_create(const char *root, const char *folder, const struct net *net,
     char *models = NULL, *tmp = NULL, *path = NULL;
     const char *name = strrchr(folder, '/') + 1;
     bool ok = disk_path(root, "models", &models, err) && disk_tmp(root, name, &tmp, err) &&
-              version_path(tmp, facts->version, "", &path, err);
+              version_path(tmp, facts->version, &path, err);
 
     ok = ok && disk_make_dirs(tmp, err) && version_put(path, net, labels, facts, err) &&
          disk_sync_dir(tmp, err) && disk_rename(tmp, folder, models, err);
     if (!ok && tmp != NULL) {
         disk_remove(tmp);
-        disk_remove(folder);
+        disk_drop(root, folder);
     }
     free(models);
     free(tmp);
@@ -120,18 +156,43 @@ bool store_create(const char *root, const char *folder, const struct net *net,
     return ok;
 }
 
-bool store_serve(const char *folder, uint64_t served, uint64_t last, struct err *err)
+bool store_serve(const char *folder, const struct serving *serving, struct err *err)
 {
-    char *tmp = NULL, *path = NULL, line[64];
-    bool ok = disk_path(folder, "served.tmp", &tmp, err) && disk_path(folder, "served", &path, err);
+    struct text text = { 0 };
+    bool ok;
 
-    if (ok) {
-        snprintf(line, sizeof line, "%" PRIu64 " %" PRIu64 "\n", served, last);
-        unlink(tmp);
-        ok = disk_put(tmp, line, strlen(line), err) && disk_rename(tmp, path, folder, err);
+    text_printf(&text, "%" PRIu64 " %" PRIu64 " ", serving->version, serving->last);
+    text_double(&text, serving->since);
+    text_str(&text, "\n");
+    ok = !text.failed || err_set(err, ERR_MEMORY, "disk", "has no memory to write with");
+    ok = ok && disk_text_put(folder, "served", text.data, text.len, err);
+    text_done(&text);
+    return ok;
+}
+
+bool store_serving(const char *folder, struct serving *ret, struct err *err)
+{
+    struct serving got = { 0 };
+    char *path = NULL, text[96];
+    void *bytes = NULL;
+    size_t len = 0, text_len = 0;
+    bool ok = disk_path(folder, "served", &path, err);
+
+    if (ok && access(path, F_OK) == 0) {
+        ok = disk_text_map(path, &bytes, &len, &text_len, err);
+        if (ok) {
+            snprintf(text, sizeof text, "%.*s", (int)(text_len < 95 ? text_len : 95),
+                     (const char *)bytes);
+            ok = sscanf(text, "%" SCNu64 " %" SCNu64 " %lf", &got.version, &got.last, &got.since) ==
+                     3 ||
+                 err_set(err, ERR_SYNTAX, "disk", "%s is not as it should be", path);
+        }
     }
-    free(tmp);
+    disk_unmap(bytes, len);
     free(path);
+    if (ok) {
+        *ret = got;
+    }
     return ok;
 }
 
@@ -154,6 +215,23 @@ static bool checksum_verify(const char *bytes, size_t len, const char *path, str
     digest_end_raw(&digest, sum);
     return memcmp(sum, bytes + len - sizeof sum, sizeof sum) == 0 ||
            err_set(err, ERR_SYNTAX, "checksum", "of %s does not match", path);
+}
+
+/* The header's own sum tells a header that can be believed without reading the weights. */
+static bool header_verify(const char *bytes, size_t len, const char *path, struct err *err)
+{
+    char digits[9];
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < 8; i++) {
+        n |= (uint64_t)(unsigned char)bytes[i] << (8 * i);
+    }
+    if (n > len - 8 || n < SAFETENSORS_CRC_AT + 8) {
+        return err_set(err, ERR_SYNTAX, "header", "of %s does not fit: it is cut", path);
+    }
+    snprintf(digits, sizeof digits, "%08lx", header_crc(bytes, (size_t)n + 8));
+    return memcmp(bytes + SAFETENSORS_CRC_AT, digits, 8) == 0 ||
+           err_set(err, ERR_SYNTAX, "header", "of %s does not match its checksum", path);
 }
 
 static bool net_load(const struct safetensors *file, struct net **ret, struct err *err)
@@ -204,6 +282,9 @@ static bool stored_take(struct safetensors *file, uint64_t version, bool load, s
     ret->origin.epoch = facts->epoch;
     ret->origin.loss = facts->loss;
     ret->origin.accuracy = facts->accuracy;
+    ret->model_created = facts->model_created;
+    ret->origin.has_plan = facts->has_plan;
+    ret->origin.plan = facts->plan;
     memcpy(ret->origin.digest, facts->digest, DIGEST_HEX);
     if (load && !net_load(file, &ret->net, err)) {
         return false;
@@ -222,12 +303,13 @@ bool store_read(const char *folder, uint64_t version, const struct model_limits 
     char *path = NULL;
     void *bytes = NULL;
     size_t len = 0;
-    bool ok = version_path(folder, version, "", &path, err) && disk_map(path, &bytes, &len, err);
+    bool ok = version_path(folder, version, &path, err) && disk_map(path, &bytes, &len, err);
 
     if (ok && (len < SAFETENSORS_CHECKSUM + 8)) {
         ok = err_set(err, ERR_SYNTAX, "body", "of %s has %zu bytes: it is cut", path, len);
     }
-    ok = ok && (!verify || checksum_verify(bytes, len, path, err)) &&
+    ok = ok && header_verify(bytes, len, path, err) &&
+         (!verify || checksum_verify(bytes, len, path, err)) &&
          safetensors_read(bytes, len, limits, load, &arena, &file, err) &&
          stored_take(&file, version, load, &got, err);
     labels_free(file.model.labels);

@@ -1,10 +1,11 @@
 /* Models on disk.
  *
- *   STATE/models/NAME@ID/          a model; ID is the state folder's count of what was ever made in
- * it 12.safetensors             version 12: proto/safetensors.h, with facts and checksum served
- * "SERVED LAST\n": version SERVED is served as long as no version above LAST exists; without the
- * file, the highest is learn-12                   the rows of calls to learn that led from version
- * 12 to later ones (learn_log.h)
+ *   STATE/models/NAME@ID/    a model; ID is the state folder's count of what was ever made in it
+ *     12.safetensors         version 12: proto/safetensors.h, with facts and checksums
+ *     served                 "SERVED LAST SINCE\n" and the line of a sum (disk.h): version SERVED
+ * is served, since that time, as long as there is none above LAST; without the file, the highest is
+ *     learn-12-13            the rows of calls to learn that led from version 12 to 13 and on
+ *                            (learn_log.h)
  *
  * Every file is written under another name, synced, renamed, and its folder synced, before anybody
  * is told of it; none is changed after that, but for learn logs, which only grow. So the folder may
@@ -25,7 +26,15 @@ bool store_create(const char *root, const char *folder, const struct net *net,
 /* One more version in a folder. */
 bool store_save(const char *folder, const struct net *net, const struct labels *labels,
                 const struct msg_version *facts, struct err *err);
-bool store_serve(const char *folder, uint64_t served, uint64_t last, struct err *err);
+
+struct serving {
+    uint64_t version, last; /* version 0: nobody has chosen one */
+    double since;
+};
+bool store_serve(const char *folder, const struct serving *serving, struct err *err);
+/* Errors: ERR_SYNTAX, ERR_IO. */
+bool store_serving(const char *folder, struct serving *ret, struct err *err);
+
 /* Makes a model's folder vanish for good. */
 bool store_discard(const char *root, const char *folder, struct err *err);
 struct stored {
@@ -33,11 +42,12 @@ struct stored {
     struct labels *labels; /* owned; NULL: none */
     struct net *net;       /* owned; NULL: only the facts were asked for */
     uint64_t version;
-    double created;
+    double created, model_created;
     struct origin origin;
 };
 
-/* Reads a version; verify: its checksum; load: its weights too. Errors: ERR_IO, ERR_SYNTAX,
+/* Reads a version; verify: the checksum of all of it, not of its header alone; load: its weights
+ * too. Errors: ERR_IO, ERR_SYNTAX,
  * ERR_FIELD. */
 bool store_read(const char *folder, uint64_t version, const struct model_limits *limits,
                 bool verify, bool load, struct stored *ret, struct err *err);

@@ -150,6 +150,7 @@ static bool spool_write(struct sink *sink, const char *bytes, size_t len, struct
         if (up->fd < 0) {
             return disk_err(err, "create", up->spool);
         }
+        unlink(up->spool); /* it goes with its descriptor, whatever happens */
     }
     return disk_write(up->fd, bytes, len, up->spool, err);
 }
@@ -163,20 +164,15 @@ static void part_file_done(struct part_file *file)
     free(file->buffer);
 }
 
-/* Removes what is left of it on disk: two unlinks at most, so it may be done on the loop. */
 static void upload_free(struct sink *sink)
 {
     struct upload *up = (struct upload *)sink;
 
     if (up->fd >= 0) {
         close(up->fd);
-        unlink(up->spool);
     }
     part_file_done(&up->features);
     part_file_done(&up->targets);
-    if (up->folder != NULL) {
-        disk_remove(up->folder);
-    }
     if (up->base != NULL) {
         dataset_unref(up->base);
     }
@@ -430,19 +426,11 @@ static bool meta_put(struct upload *up, const struct table_info *info, const cha
 {
     const struct msg_dataset meta = { up->name, up->generation, info, digest, server_now() };
     struct text text = { 0 };
-    char *path = NULL;
     bool ok;
 
     msg_dataset_store(&text, &meta);
-    ok = disk_path(up->folder, "dataset.json", &path, err);
-    if (ok && text.failed) {
-        ok = err_set(err, ERR_MEMORY, "body", "has no memory for its description");
-    }
-    if (ok) {
-        unlink(path);
-        ok = disk_put(path, text.data, text.len, err);
-    }
-    free(path);
+    ok = !text.failed || err_set(err, ERR_MEMORY, "body", "has no memory for its description");
+    ok = ok && disk_text_put(up->folder, "dataset.json", text.data, text.len, err);
     text_done(&text);
     return ok;
 }
@@ -468,7 +456,8 @@ static bool folder_commit(struct upload *up, const struct table_info *info, stru
          disk_sync_dir(up->folder, err) && disk_rename(up->folder, final, all, err) &&
          dataset_open(final, ret, err);
     if (!ok && final != NULL) {
-        disk_remove(final); /* what the client was not told of must not be there after a restart */
+        /* What the client was not told of must not be there after a restart. */
+        disk_drop(datasets_root(up->server->datasets), final);
     }
     free(all);
     free(final);
@@ -490,6 +479,9 @@ bool upload_build(struct request *req, struct dataset **ret, struct err *err)
          part_sync(&up->targets, err) &&
          (up->part == CSV_BOTH || other_part_take(up, &info, err)) &&
          folder_commit(up, &info, ret, err);
+    if (!ok) {
+        disk_remove(up->folder);
+    }
     table_info_done(&info);
     return ok;
 }
