@@ -14,6 +14,7 @@ build pc libmicrohttpd libmicrohttpd-dev
 build pc jansson libjansson-dev
 build pc libuv libuv1-dev
 build pc gnutls libgnutls28-dev
+build pc zlib zlib1g-dev
 test file /usr/bin/python3 python3
 test pc cmocka libcmocka-dev
 test command curl curl
