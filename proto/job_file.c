@@ -70,6 +70,7 @@ void job_file_encode(struct text *text, const struct job_file *file)
     string(text, "validation", file->validation);
     whole(text, "validation_generation", file->validation_generation);
     whole(text, "epochs", file->epochs);
+    whole(text, "done", file->done);
     plan_encode(text, &file->plan);
     string(text, "publish", publish_name(file->publish));
     real(text, "publish_seconds", file->publish_seconds);
@@ -143,6 +144,7 @@ WHOLE(generation, generation, uint64_t, INT64_MAX)
 WHOLE(validation_generation, validation_generation, uint64_t, INT64_MAX)
 WHOLE(has_validation, has_validation, bool, 1)
 WHOLE(epochs, epochs, size_t, INT64_MAX)
+WHOLE(done, done, size_t, INT64_MAX)
 WHOLE(batch_size, plan.batch_size, size_t, INT64_MAX)
 WHOLE(nesterov, plan.nesterov, bool, 1)
 WHOLE(seed, plan.seed, uint64_t, INT64_MAX)
@@ -360,6 +362,7 @@ bool job_file_decode(const char *bytes, size_t len, struct job_file *ret, struct
         { "validation", read_validation, true },
         { "validation_generation", read_validation_generation, true },
         { "epochs", read_epochs, true },
+        { "done", read_done, true },
         { "batch_size", read_batch_size, true },
         { "optimizer", read_optimizer, true },
         { "learning_rate", read_learning_rate, true },

@@ -2,8 +2,8 @@
  *
  *   {"format": 1, "id": 7, "model": "m", "folder": "m@12", "state": "running", "base": 3,
  *    "dataset": "d", "generation": 40, "validation": "", "validation_generation": 0,
- *    "has_validation": false, "epochs": ..., "batch_size": ..., "optimizer": "sgd", ...,
- *    "labels": [...], "history": [[epoch, loss, accuracy, validation_loss, validation_accuracy,
+ *    "has_validation": false, "epochs": ..., "done": ..., "batch_size": ..., "optimizer": "sgd",
+ * ..., "labels": [...], "history": [[epoch, loss, accuracy, validation_loss, validation_accuracy,
  *    seconds, version], ...], "error": ["number", "loss", "is not finite ..."], "key": "",
  * "request": ""}
  *
@@ -29,7 +29,7 @@ struct job_file {
     char dataset[NAME_MAX_LEN + 1], validation[NAME_MAX_LEN + 1];
     uint64_t generation, validation_generation;
     bool has_validation;
-    size_t epochs;
+    size_t epochs, done; /* done: epochs */
     struct train_plan plan;
     enum publish publish;
     double publish_seconds;

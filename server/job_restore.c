@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "disk.h"
 #include "log.h"
@@ -44,8 +43,7 @@ static void file_take(struct job *job, struct job_file *file)
     job->err = file->err;
     job->task.run = job_run;
     atomic_store(&job->ways, file->workers);
-    atomic_store(&job->epochs_done,
-                 file->n_history > 0 ? file->history[file->n_history - 1].epoch : 0);
+    atomic_store(&job->epochs_done, file->done);
     file->labels = NULL;
     file->history = NULL;
 }
@@ -235,18 +233,24 @@ static bool id_check(const char *path, const struct job_file *file, struct err *
            err_set(err, ERR_FIELD, "id", "is %" PRIu64 ", which is not the folder's", file->id);
 }
 
-/* What was being written when the process ended. */
-static void tmp_remove(const char *path)
+/* Removes what was being written when the process ended and, of a job that is over, all but its
+ * record. */
+static void leftovers_remove(const char *path, bool over)
 {
     DIR *dir = opendir(path);
     const struct dirent *entry;
 
     while (dir != NULL && (entry = readdir(dir)) != NULL) {
         const size_t len = strlen(entry->d_name);
+        struct err none = { 0 };
+        char *inner = NULL;
 
-        if (len > 4 && strcmp(entry->d_name + len - 4, ".tmp") == 0) {
-            unlinkat(dirfd(dir), entry->d_name, 0);
+        if (entry->d_name[0] != '.' && strcmp(entry->d_name, "job.json") != 0 &&
+            (over || (len > 4 && strcmp(entry->d_name + len - 4, ".tmp") == 0)) &&
+            disk_path(path, entry->d_name, &inner, &none)) {
+            disk_remove(inner);
         }
+        free(inner);
     }
     if (dir != NULL) {
         closedir(dir);
@@ -269,7 +273,7 @@ static bool folder_restore(struct jobs *jobs, const char *path, struct err *err)
         !job_file_decode(bytes, text_len, &file, &why) || !id_check(path, &file, &why)) {
         recovery_set_aside(jobs->server, path, &why);
     } else {
-        tmp_remove(path);
+        leftovers_remove(path, file.state != JOB_QUEUED && file.state != JOB_RUNNING);
         ok = job_restore(jobs, &file, err);
     }
     job_file_done(&file);

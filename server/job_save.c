@@ -36,6 +36,7 @@ static bool file_fill(const struct job *job, struct job_file *ret)
             job->validation.dataset != NULL ? job->validation.dataset->generation : 0,
         .has_validation = job->has_validation,
         .epochs = job->epochs,
+        .done = atomic_load(&job->epochs_done),
         .plan = job->plan,
         .publish = job->publish,
         .publish_seconds = job->publish_seconds,

@@ -395,7 +395,10 @@ static bool contents_restore(struct server *server, const char *name, const char
     if (!logs_restore(model, contents, err)) {
         return false;
     }
-    if (serving->version > 0 && model_top(model) <= serving->last &&
+    version = model->versions[model->n_versions - 1];
+    model->served = version;
+    model->updated = version->created;
+    if (serving->version > 0 && version->number <= serving->last &&
         (version = model_version(model, serving->version, &none)) != NULL) {
         model->served = version;
         model->updated = serving->since;
