@@ -78,15 +78,16 @@ class Client:
 
 
 class Daemon:
-    """A running sigmad. state: its folder, made and removed here unless given."""
+    """A running sigmad. state: its folder, made and removed here unless given. before: a command that
+    becomes it."""
 
-    def __init__(self, *flags, state=None, env=None):
+    def __init__(self, *flags, state=None, env=None, before=()):
         self.state = state or tempfile.mkdtemp(prefix="sigmad-test-")
         self.owns_state = state is None
         self.lines = []
         self.heard = threading.Condition()
         self.process = subprocess.Popen(
-            [SIGMAD, "--listen", "127.0.0.1:0", "--state", self.state, *flags],
+            [*before, SIGMAD, "--listen", "127.0.0.1:0", "--state", self.state, *flags],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
             env=dict(os.environ, **(env or {})))
         self.reader = threading.Thread(target=self.read, daemon=True)
@@ -303,6 +304,11 @@ class Case(unittest.TestCase):
             if self.api.get("/v1/datasets/digits-" + part).status == 404:
                 with open(data_path("digits-%s.csv" % part), "rb") as file:
                     self.ok(self.api.put("/v1/datasets/digits-" + part, file.read(), "text/csv"), 201)
+
+
+def read_text(path):
+    with open(path) as file:
+        return file.read()
 
 
 def data_path(name):
