@@ -4,6 +4,7 @@
 #   make test-unit   the unit tests alone         make test-e2e    the end-to-end tests alone
 #   make test-asan   every test with address and undefined-behaviour sanitizers, own build folder
 #   make test-tsan   every test with the thread sanitizer, own build folder
+#   make test-crash  the daemon killed 1,000 times under load and compared with what its clients were told
 #   make check       layers, formatting, static analysis, scripts; reports files and functions over the limits
 #   make demo        handwritten digits, from nothing to answers, by curl      make demo-mnist   the real MNIST
 #   make fuzz        clang's fuzzer on the readers, FUZZ_SECONDS=10 each, beginning from tests/fuzz/corpus/
@@ -134,6 +135,11 @@ test-e2e:
 	@$(MAKE) --no-print-directory $(BUILD)/sigmad
 	@$(RUN) e2e scripts
 
+test-crash:
+	$(call need,build test)
+	@$(MAKE) --no-print-directory $(BUILD)/sigmad
+	@SIGMAD=$(BUILD)/sigmad tests/crash.py --kills 1000 --seed $(or $(SEED),$$(date +%s))
+
 # Every test there is, with whatever is in $(BUILD).
 suite: unit $(BUILD)/sigmad
 	@$(RUN) unit e2e scripts
@@ -221,7 +227,7 @@ help:
 clean:
 	rm -rf build build-asan build-tsan build-clang build-fuzz $(BUILD)
 
-.PHONY: all test test-unit test-e2e test-asan test-tsan suite unit fuzz fuzz-run clang check format demo demo-mnist bench setup \
+.PHONY: all test test-unit test-e2e test-asan test-tsan test-crash suite unit fuzz fuzz-run clang check format demo demo-mnist bench setup \
 	install help clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -5,7 +5,7 @@
 
 unit      FOLDER/tests/{core,proto,server}/test_*, cmocka programs
 e2e       tests/e2e/test_*.py, unittest files
-scripts   the demo and README's transcript, one test each
+scripts   the demo and README's transcript, one test each; the crash test, a test a kill
 
 A suite is believed only as far as its exit code goes: one that counts no failure and yet ends
 badly, is killed or runs out of time counts as one failed. SLOW=N multiplies every time limit.
@@ -22,7 +22,7 @@ import threading
 import time
 
 LIMIT = 300 * float(os.environ.get("SLOW", "1"))  # seconds one suite may take
-SCRIPTS = ["tests/readme.py", "tests/demo.sh"]
+SCRIPTS = ["tests/readme.py", "tests/demo.sh", "tests/crash.py"]
 
 
 def suites(kind, build):
@@ -59,7 +59,8 @@ def counted(kind, text):
         skipped = int(said.get("skipped", 0))
         # an error in setUpClass fails tests that never ran
         return max(0, int(ran.group(1)) - failed - skipped), failed, skipped
-    return None
+    end = re.search(r"^(\d+) passed, (\d+) failed$", text, re.M)
+    return (int(end.group(1)), int(end.group(2)), 0) if end else None
 
 
 def run(kind, command, env):
