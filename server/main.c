@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "batch.h"
 #include "dataset.h"
 #include "disk.h"
 #include "http.h"
@@ -20,6 +21,7 @@
 #include "kernel.h"
 #include "log.h"
 #include "metrics.h"
+#include "pool.h"
 #include "recovery.h"
 #include "registry.h"
 #include "server.h"
@@ -167,6 +169,8 @@ static bool server_create(struct process *process, struct err *err)
            datasets_create(opts->state, opts->max_datasets, &server->datasets, err) &&
            datasets_load(server->datasets, err) && recovery_models(server, err) &&
            workers_create(opts->workers, &server->workers, err) &&
+           pool_create(server->loop, opts->pool_threads, &server->pool, err) &&
+           batcher_create(server, opts->max_batch, &server->batcher, err) &&
            jobs_create(server, &server->jobs, err) && jobs_restore(server->jobs, err);
 }
 
@@ -200,6 +204,9 @@ static void server_free(struct process *process)
     struct server *server = &process->server;
 
     workers_free(server->workers);
+    batcher_free(server->batcher);
+    pool_free(server->pool);
+    uv_run(server->loop, UV_RUN_DEFAULT); /* closes the pool's handle */
     registry_free(server->registry);
     datasets_free(server->datasets);
     metrics_free(server->metrics);

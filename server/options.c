@@ -33,6 +33,10 @@ static const struct option table[] = {
       "what an acknowledged write survives: a power cut (fsync), or only the end of this process", 0, 0 },
     { "--workers", "SIGMAD_WORKERS", KIND_COUNT, AT(workers), NULL, "N",
       "training threads; as many as cores", 1, 256 },
+    { "--pool-threads", "SIGMAD_POOL_THREADS", KIND_COUNT, AT(pool_threads), NULL, "N",
+      "threads that compute what takes a request longer than 25 us; as many as cores, at least 2", 2, 256 },
+    { "--max-batch", "SIGMAD_MAX_BATCH", KIND_COUNT, AT(max_batch), "64", "N",
+      "predictions computed together, when they have to wait for a thread anyway; 1: none", 1, 1024 },
     { "--isa", "SIGMAD_ISA", KIND_STRING, AT(isa), NULL, "NAME",
       "instruction set of the kernels: scalar, avx2, avx512, neon; the best there is", 0, 0 },
     { "--insecure", "SIGMAD_INSECURE", KIND_FLAG, AT(insecure), "0", NULL,
@@ -238,6 +242,9 @@ bool options_parse(int argc, char **argv, struct options *ret, enum options_act 
     }
     if (opts.workers == 0) {
         opts.workers = cores > 0 ? (size_t)cores : 1;
+    }
+    if (opts.pool_threads == 0) {
+        opts.pool_threads = cores > 2 ? (size_t)cores : 2;
     }
     if (strcmp(opts.durability, "power") != 0 && strcmp(opts.durability, "process") != 0) {
         return err_set(err, ERR_FIELD, "--durability", "must be power or process, is '%s'",
