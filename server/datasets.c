@@ -13,7 +13,7 @@
 
 struct datasets {
     struct server *server; /* borrowed; during a start */
-    char *root;            /* owned; the state folder */
+    char *root;            /* owned; the state folder, or the one in memory */
     struct dataset **list; /* owned; sorted by name; a reference each */
     size_t n, cap, max;
     uint64_t generation;     /* the highest given */

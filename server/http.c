@@ -10,6 +10,7 @@
  * A reply can be queued at 1 (the connection is closed after it) and at 3, never at 2. */
 #include "http.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,14 +23,13 @@
 #include "route.h"
 #include "server.h"
 
-/* A connection's memory; half of it is the largest chunk of a body. */
-#define POOL_BYTES ((size_t)64 * 1024)
+/* A connection's memory; half of it is the largest chunk of a body, all of it the longest headers.
+ * MHD clears it after each request, so more of it is dearer for all. */
+#define MEMORY_BYTES ((size_t)32 * 1024)
 /* A refused body up to this is read, to keep the connection. */
 #define DROP_BYTES ((size_t)256 * 1024)
 #define RUNS 16 /* MHD_run calls in a row before the loop has its turn */
 #define SPARE_MAX 64
-/* Dearer work goes to the pool: a hand-over costs about 6 us of processor. */
-#define INLINE_US 25.0
 
 struct http {
     struct server *server;
@@ -217,14 +217,14 @@ void request_again(struct request *req)
     }
 }
 
-static void work_run(uv_work_t *uv)
+static void disk_run(uv_work_t *uv)
 {
     struct request *req = uv->data;
 
     req->work(req);
 }
 
-static void work_after(uv_work_t *uv, int status)
+static void disk_after(uv_work_t *uv, int status)
 {
     struct request *req = uv->data;
 
@@ -232,16 +232,40 @@ static void work_after(uv_work_t *uv, int status)
     req->done(req);
 }
 
+static struct request *of_pool(struct pool_work *work)
+{
+    return (struct request *)((char *)work - offsetof(struct request, pool));
+}
+
+static void pool_run(struct pool_work *work)
+{
+    struct request *req = of_pool(work);
+
+    req->work(req);
+}
+
+static void pool_after(struct pool_work *work)
+{
+    struct request *req = of_pool(work);
+
+    req->done(req);
+}
+
 void request_work(struct request *req, double est_us, void (*work)(struct request *),
                   void (*done)(struct request *))
 {
-    if (est_us > INLINE_US) {
-        req->work = work;
-        req->done = done;
+    req->work = work;
+    req->done = done;
+    if (isinf(est_us)) {
         req->uv.data = req;
-        if (uv_queue_work(req->server->loop, &req->uv, work_run, work_after) == 0) {
+        if (uv_queue_work(req->server->loop, &req->uv, disk_run, disk_after) == 0) {
             return;
         }
+    } else if (est_us > REQUEST_INLINE_US) {
+        req->pool.run = pool_run;
+        req->pool.done = pool_after;
+        pool_submit(req->server->pool, &req->pool, est_us > REQUEST_SLOW_US);
+        return;
     }
     work(req);
     done(req);
@@ -599,11 +623,11 @@ static bool daemon_start(struct http *http, struct err *err)
 
     http->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, http,
-        MHD_OPTION_LISTEN_SOCKET, http->listener.fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT, POOL_BYTES,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)opts->max_connections, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)opts->timeout, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED,
-        on_completed, http, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
-        MHD_OPTION_UNESCAPE_CALLBACK, unescape_nothing, NULL, MHD_OPTION_END);
+        MHD_OPTION_LISTEN_SOCKET, http->listener.fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        MEMORY_BYTES, MHD_OPTION_CONNECTION_LIMIT, (unsigned)opts->max_connections,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)opts->timeout, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, http, MHD_OPTION_UNESCAPE_CALLBACK, unescape_nothing, NULL, MHD_OPTION_END);
     return http->daemon != NULL || err_set(err, ERR_IO, "--listen", "cannot start HTTP");
 }
 

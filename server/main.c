@@ -4,15 +4,14 @@
  * flight finish and their connections close; then, or after --drain-timeout, the process ends with
  * 0. A second signal ends it at once. */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "batch.h"
 #include "dataset.h"
 #include "disk.h"
 #include "http.h"
@@ -20,9 +19,11 @@
 #include "kernel.h"
 #include "log.h"
 #include "metrics.h"
+#include "pool.h"
 #include "recovery.h"
 #include "registry.h"
 #include "server.h"
+#include "state.h"
 #include "version.h"
 #include "workers.h"
 
@@ -31,7 +32,7 @@ struct process {
     uv_signal_t term, interrupt;
     uv_timer_t deadline; /* of the drain */
     uv_idle_t ending;    /* runs once, outside of HTTP's callbacks, when all is done */
-    int lock;            /* the state folder's */
+    struct state state;
     bool stopped;
 };
 
@@ -102,6 +103,7 @@ static void on_deadline(uv_timer_t *timer)
     struct process *process = timer->data;
 
     log_line("stopping with %zu requests unfinished", process->server.requests);
+    state_close(&process->state);
     exit(EXIT_SUCCESS); /* every acknowledged write is on disk; nothing else is owed */
 }
 
@@ -126,24 +128,6 @@ static void on_signal(uv_signal_t *handle, int signum)
 
 /* ---- the start ---- */
 
-/* One daemon a state folder: the lock goes with the process, however it ends. */
-static bool state_lock(struct process *process, struct err *err)
-{
-    const char *state = process->server.options.state;
-    char *path = NULL;
-    bool ok = disk_make_dirs(state, err) && disk_path(state, "lock", &path, err);
-
-    if (ok) {
-        process->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-        ok = process->lock >= 0 || disk_err(err, "open", path);
-    }
-    if (ok && flock(process->lock, LOCK_EX | LOCK_NB) != 0) {
-        ok = err_set(err, ERR_BUSY, "--state", "%s is used by another sigmad", state);
-    }
-    free(path);
-    return ok;
-}
-
 /* The kernels to use: the best there are, unless told. */
 static bool isa_choose(const char *isa, struct err *err)
 {
@@ -160,14 +144,20 @@ static bool server_create(struct process *process, struct err *err)
 
     server->started = server_now();
     server->loop = uv_default_loop();
-    disk_durability_set(strcmp(opts->durability, "power") == 0 ? DISK_POWER : DISK_PROCESS);
-    return isa_choose(opts->isa, err) && state_lock(process, err) &&
+    disk_durability_set(
+        opts->state != NULL && strcmp(opts->durability, "power") == 0 ? DISK_POWER : DISK_PROCESS);
+    return isa_choose(opts->isa, err) && state_open(opts->state, &process->state, err) &&
            metrics_create(&server->metrics, err) &&
            registry_create(opts->max_models, &server->registry, err) &&
-           datasets_create(opts->state, opts->max_datasets, &server->datasets, err) &&
-           datasets_load(server->datasets, server, err) && recovery_models(server, err) &&
+           datasets_create(opts->state != NULL ? opts->state : process->state.memory,
+                           opts->max_datasets, &server->datasets, err) &&
+           datasets_load(server->datasets, server, err) &&
+           (opts->state == NULL || recovery_models(server, err)) &&
            workers_create(opts->workers, &server->workers, err) &&
-           jobs_create(server, &server->jobs, err) && jobs_restore(server->jobs, err);
+           pool_create(server->loop, opts->pool_threads, &server->pool, err) &&
+           batcher_create(server, opts->max_batch, &server->batcher, err) &&
+           jobs_create(server, &server->jobs, err) &&
+           (opts->state == NULL || jobs_restore(server->jobs, err));
 }
 
 static bool server_listen(struct server *server, struct err *err)
@@ -208,15 +198,16 @@ static void server_free(struct process *process)
     struct server *server = &process->server;
 
     workers_free(server->workers);
+    batcher_free(server->batcher);
+    pool_free(server->pool);
+    uv_run(server->loop, UV_RUN_DEFAULT); /* closes the pool's handle */
     registry_free(server->registry);
     datasets_free(server->datasets);
     metrics_free(server->metrics);
     paths_free(server->corrupt, server->n_corrupt);
     paths_free(server->newer, server->n_newer);
     uv_loop_close(server->loop);
-    if (process->lock >= 0) {
-        close(process->lock);
-    }
+    state_close(&process->state);
     options_done(&server->options);
 }
 
@@ -231,7 +222,7 @@ static int refuse(const struct err *err)
 
 int main(int argc, char **argv)
 {
-    static struct process process = { .lock = -1 };
+    static struct process process = { .state = { .lock = -1 } };
     struct server *server = &process.server;
     enum options_act act;
     struct err err = { 0 };
@@ -248,14 +239,16 @@ int main(int argc, char **argv)
         return EXIT_SUCCESS;
     }
     if (!server_create(&process, &err) || !server_listen(server, &err)) {
+        state_close(&process.state);
         return refuse(&err);
     }
     recovery_end(server);
     signals_start(&process);
     log_line("version %s, %s kernels, %zu workers, state in %s: %zu models, %zu data sets",
              SIGMAD_VERSION, kernel_name(kernel_chosen()), server->options.workers,
-             server->options.state, registry_count(server->registry),
-             datasets_count(server->datasets));
+             server->options.state != NULL ? server->options.state
+                                           : "memory alone, gone when this process ends",
+             registry_count(server->registry), datasets_count(server->datasets));
     for (size_t i = 0; i < server->options.n_listen; i++) {
         log_line("listening on %s", http_url(server->http[i]));
     }

@@ -15,6 +15,8 @@
 
 #define CLASSES 6 /* of status: [2] counts 2xx */
 
+#define BATCH_BUCKETS 8 /* up to 1, 2, 4 .. 64 rows, and any */
+
 struct route_count {
     uint64_t by_class[CLASSES];
     double seconds;
@@ -23,6 +25,7 @@ struct route_count {
 struct metrics {
     struct route_count *routes; /* owned; one a route and one for what matched none */
     uint64_t predicted, learned_steps, learned_rows, trained;
+    uint64_t batches[BATCH_BUCKETS], batch_rows; /* each batch in the first bucket it fits */
 };
 
 bool metrics_create(struct metrics **ret, struct err *err)
@@ -60,6 +63,17 @@ void metrics_request(struct metrics *metrics, const struct request *req)
 void metrics_predicted(struct metrics *metrics, size_t rows)
 {
     metrics->predicted += rows;
+}
+
+void metrics_batch(struct metrics *metrics, size_t rows)
+{
+    size_t i = 0;
+
+    while (i < BATCH_BUCKETS - 1 && rows > (size_t)1 << i) {
+        i++;
+    }
+    metrics->batches[i]++;
+    metrics->batch_rows += rows;
 }
 
 void metrics_learned(struct metrics *metrics, size_t rows)
@@ -112,6 +126,26 @@ static void requests_encode(const struct metrics *metrics, struct text *text)
     }
 }
 
+static void batches_encode(const struct metrics *metrics, struct text *text)
+{
+    uint64_t sum = 0;
+
+    head(text, "sigmad_predict_batch_rows", "histogram",
+         "Rows of predictions that the pool has computed together.");
+    for (size_t i = 0; i < BATCH_BUCKETS; i++) {
+        sum += metrics->batches[i];
+        if (i < BATCH_BUCKETS - 1) {
+            text_printf(text, "sigmad_predict_batch_rows_bucket{le=\"%zu\"} %" PRIu64 "\n",
+                        (size_t)1 << i, sum);
+        }
+    }
+    text_printf(text,
+                "sigmad_predict_batch_rows_bucket{le=\"+Inf\"} %" PRIu64 "\n"
+                "sigmad_predict_batch_rows_sum %" PRIu64 "\n"
+                "sigmad_predict_batch_rows_count %" PRIu64 "\n",
+                sum, metrics->batch_rows, sum);
+}
+
 /* Resident bytes of this process; 0 when /proc does not say. */
 static double resident_bytes(void)
 {
@@ -147,6 +181,7 @@ void metrics_encode(const struct server *server, struct text *text)
     }
     one(text, "sigmad_predictions_total", "counter", "Rows answered by predict.",
         (double)metrics->predicted);
+    batches_encode(metrics, text);
     one(text, "sigmad_learn_steps_total", "counter", "Steps taken by learn.",
         (double)metrics->learned_steps);
     one(text, "sigmad_learned_rows_total", "counter", "Rows learned by learn.",

@@ -19,6 +19,8 @@ void metrics_free(struct metrics *metrics);
 void metrics_request(struct metrics *metrics, const struct request *req);
 /* Rows answered by predict; steps and rows of learn. */
 void metrics_predicted(struct metrics *metrics, size_t rows);
+/* Rows of predictions that the pool has computed together. */
+void metrics_batch(struct metrics *metrics, size_t rows);
 void metrics_learned(struct metrics *metrics, size_t rows);
 /* Rows trained on by a job, at each report of it. */
 void metrics_trained(struct metrics *metrics, size_t rows);

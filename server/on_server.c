@@ -49,7 +49,11 @@ bool on_server(struct request *req, struct err *err)
         text_json(&text, http_url(server->http[i]));
     }
     text_str(&text, "], \"state\": ");
-    text_json(&text, server->options.state);
+    if (server->options.state != NULL) {
+        text_json(&text, server->options.state);
+    } else {
+        text_str(&text, "null");
+    }
     text_printf(&text, ", \"models\": %zu, \"datasets\": %zu, \"jobs\": %zu, ",
                 registry_count(server->registry), datasets_count(server->datasets),
                 jobs_count(server->jobs));

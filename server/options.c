@@ -27,12 +27,16 @@ struct option {
 static const struct option table[] = {
     { "--listen", "SIGMAD_LISTEN", KIND_LISTEN, 0, "127.0.0.1:8740", "ADDR:PORT|unix:PATH",
       "where to answer; may be given up to 8 times; port 0 picks one", 0, 0 },
-    { "--state", "SIGMAD_STATE", KIND_STRING, AT(state), NULL, "DIR",
-      "where data is kept: $STATE_DIRECTORY, else $XDG_STATE_HOME/sigmad, else ~/.local/state/sigmad", 0, 0 },
+    { "--state", "SIGMAD_STATE", KIND_STRING, AT(state), NULL, "DIR|none",
+      "where data is kept; none: in memory alone: $STATE_DIRECTORY, else $XDG_STATE_HOME/sigmad, else ~/.local/state/sigmad", 0, 0 },
     { "--durability", "SIGMAD_DURABILITY", KIND_STRING, AT(durability), "power", "power|process",
       "what an acknowledged write survives: a power cut (fsync), or only the end of this process", 0, 0 },
     { "--workers", "SIGMAD_WORKERS", KIND_COUNT, AT(workers), NULL, "N",
       "training threads; as many as cores", 1, 256 },
+    { "--pool-threads", "SIGMAD_POOL_THREADS", KIND_COUNT, AT(pool_threads), NULL, "N",
+      "threads that compute what takes a request longer than 25 us; as many as cores, at least 2", 2, 256 },
+    { "--max-batch", "SIGMAD_MAX_BATCH", KIND_COUNT, AT(max_batch), "64", "N",
+      "predictions computed together, when they have to wait for a thread anyway; 1: none", 1, 1024 },
     { "--isa", "SIGMAD_ISA", KIND_STRING, AT(isa), NULL, "NAME",
       "instruction set of the kernels: scalar, avx2, avx512, neon; the best there is", 0, 0 },
     { "--insecure", "SIGMAD_INSECURE", KIND_FLAG, AT(insecure), "0", NULL,
@@ -214,6 +218,7 @@ bool options_parse(int argc, char **argv, struct options *ret, enum options_act 
     bool given[TABLE_LEN] = { false };
     struct options opts = { 0 };
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    bool in_memory;
 
     *act = OPTIONS_RUN;
     if (!flags_parse(argc, argv, &opts, given, act, err)) {
@@ -239,12 +244,19 @@ bool options_parse(int argc, char **argv, struct options *ret, enum options_act 
     if (opts.workers == 0) {
         opts.workers = cores > 0 ? (size_t)cores : 1;
     }
+    if (opts.pool_threads == 0) {
+        opts.pool_threads = cores > 2 ? (size_t)cores : 2;
+    }
     if (strcmp(opts.durability, "power") != 0 && strcmp(opts.durability, "process") != 0) {
         return err_set(err, ERR_FIELD, "--durability", "must be power or process, is '%s'",
                        opts.durability);
     }
-    opts.state = opts.state != NULL ? strdup(opts.state) : state_usual();
-    if (opts.state == NULL) {
+    in_memory = opts.state != NULL && strcmp(opts.state, "none") == 0;
+    if (in_memory) {
+        opts.durability = "none";
+    }
+    opts.state = in_memory ? NULL : opts.state != NULL ? strdup(opts.state) : state_usual();
+    if (opts.state == NULL && !in_memory) {
         return err_set(err, ERR_FIELD, "--state",
                        "is missing, and neither STATE_DIRECTORY, XDG_STATE_HOME nor HOME is set");
     }

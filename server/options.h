@@ -19,6 +19,8 @@ struct options {
     const char *durability; /* power or process */
     bool insecure;
     size_t workers;
+    size_t pool_threads;  /* that compute for requests */
+    size_t max_batch;     /* predictions computed together */
     size_t timeout;       /* seconds a connection may be idle */
     size_t drain_timeout; /* seconds a shutdown waits for requests in flight */
     size_t max_connections;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataset.h"
 #include "disk.h"
 #include "server.h"
 
@@ -18,7 +19,7 @@ static void removal_run(uv_work_t *uv)
 {
     const struct removal *removal = uv->data;
 
-    disk_drop(removal->server->options.state, removal->path);
+    disk_drop(datasets_root(removal->server->datasets), removal->path);
 }
 
 static void removal_after(uv_work_t *uv, int status)

@@ -14,6 +14,7 @@
 
 #include "arena.h"
 #include "err.h"
+#include "pool.h"
 #include "text.h"
 
 struct MHD_Connection;
@@ -61,8 +62,9 @@ struct request {
 
     void (*work)(struct request *req); /* any thread: decode, compute, encode */
     void (*done)(struct request *req); /* loop thread: unpin, publish, finish */
-    uv_work_t uv;
-    void *task; /* the handler's own, in the arena */
+    struct pool_work pool;
+    uv_work_t uv; /* for the disk */
+    void *task;   /* the handler's own, in the arena */
 
     struct err err;
     struct reply reply;
@@ -78,8 +80,14 @@ const char *request_query(struct request *req, const char *key);
 /* A header's value, borrowed until the reply; NULL when it is not there. */
 const char *request_header(struct request *req, const char *name);
 
+/* What takes longer is not done on the loop: a hand-over costs about 6 us of processor. Work above
+ * the second is slow, and leaves a thread of the pool free for others. */
+#define REQUEST_INLINE_US 25.0
+#define REQUEST_SLOW_US 10000.0
+
 /* Runs work, then done: here and now when the estimate is small, else work on the pool and done
- * back on the loop. done must end in request_finish, or see that something later does. */
+ * back on the loop. An estimate of INFINITY is for the disk, and goes to libuv's pool. done must
+ * end in request_finish, or see that something later does. */
 void request_work(struct request *req, double est_us, void (*work)(struct request *),
                   void (*done)(struct request *));
 

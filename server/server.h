@@ -10,10 +10,12 @@
 #include "options.h"
 #include "table.h"
 
+struct batcher;
 struct datasets;
 struct http;
 struct jobs;
 struct metrics;
+struct pool;
 struct registry;
 struct workers;
 
@@ -24,6 +26,8 @@ struct server {
     struct registry *registry;
     struct datasets *datasets;
     struct workers *workers;
+    struct pool *pool;
+    struct batcher *batcher;
     struct jobs *jobs;
     struct metrics *metrics;
     char **corrupt; /* owned; paths that were set aside at start */

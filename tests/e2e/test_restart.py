@@ -369,6 +369,62 @@ class Process(Restart):
         self.assertEqual(self.ok(self.api.get("/v1/server"))["durability"], "process")
 
 
+class InMemory(harness.Case):
+    """--state none: everything works, nothing is kept, and it says so."""
+
+    @classmethod
+    def begin(cls):
+        cls.work = tempfile.mkdtemp(prefix="sigmad-test-")
+        cls.daemon = harness.Daemon(state="none", env={"HOME": cls.work, "TMPDIR": cls.work,
+                                                       "XDG_STATE_HOME": cls.work})
+
+    @classmethod
+    def setUpClass(cls):
+        cls.begin()
+
+    @classmethod
+    def tearDownClass(cls):
+        super().tearDownClass()
+        assert os.listdir(cls.work) == [] and not os.path.exists("none")
+        os.rmdir(cls.work)
+
+    def test_all_of_it(self):
+        self.assertIn("state in memory alone", self.daemon.said())
+        server = self.ok(self.api.get("/v1/server"))
+        self.assertIsNone(server["state"])
+        self.assertEqual(server["durability"], "none")
+        at = self.model()
+        self.digits()
+        named = self.model(DIGITS, name="digits")
+        self.train(named, dataset="digits-train", validation={"dataset": "digits-test"}, epochs=3)
+        self.train(at, **XOR_ROWS, epochs=2, publish_seconds=0)
+        for version in (4, 5):
+            self.assertEqual(self.ok(self.api.post(at + "/learn", XOR_ROWS))["version"], version)
+        self.ok(self.api.post(at + "/promote", {"version": 2}))
+        self.ok(self.api.post(at + "/predict?version=5", {"inputs": ROWS}))
+        self.ok(self.api.put("/v1/datasets/digits-test", "a,b\n1,2\n", "text/csv"))
+        self.ok(self.api.delete("/v1/datasets/digits-test"), 204)
+        self.ok(self.api.delete(at), 204)
+
+    def test_two_at_once_and_one_that_was_killed(self):
+        other = harness.Daemon(state="none")
+        api = other.client()
+        self.ok(api.put("/v1/datasets/d", "a,b\n1,2\n", "text/csv"), 201)
+        api.close()
+        fds = "/proc/%d/fd/" % other.process.pid
+        (lock,) = {os.readlink(fds + fd) for fd in os.listdir(fds)
+                   if os.readlink(fds + fd).endswith("/lock")}
+        other.end(signal.SIGKILL)
+        self.assertTrue(lock.startswith("/dev/shm/sigmad-none-"), lock)
+        again = harness.Daemon(state="none")  # removes what the killed one left, but not ours
+        api = again.client()
+        self.assertEqual(self.ok(api.get("/v1/datasets"))["datasets"], [])
+        api.close()
+        self.assertEqual(again.end(), 0)
+        self.assertFalse(os.path.exists(lock))
+        self.ok(self.api.put("/v1/datasets/d", "a,b\n1,2\n", "text/csv"), 201)
+
+
 class Copies(Restarting):
     """The folder may be copied while the daemon runs."""
 
