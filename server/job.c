@@ -340,6 +340,9 @@ void jobs_stop(struct jobs *jobs)
         struct job *job = i < jobs->n ? jobs->list[i] : NULL;
         struct err none = { 0 };
 
+        if (job != NULL && job->unwritten && job->saving == NULL) {
+            job_end_again(job); /* the last chance to */
+        }
         if (job == NULL || job_ended(job)) {
             continue;
         }

@@ -271,7 +271,12 @@ static bool folder_restore(struct jobs *jobs, const char *path, struct err *err)
     }
     if (!disk_text_map(record, &bytes, &len, &text_len, &why) ||
         !job_file_decode(bytes, text_len, &file, &why) || !id_check(path, &file, &why)) {
-        recovery_set_aside(jobs->server, path, &why);
+        if (why.code == ERR_MEMORY) {
+            *err = why;
+            ok = false;
+        } else {
+            recovery_set_aside(jobs->server, path, &why);
+        }
     } else {
         leftovers_remove(path, file.state != JOB_QUEUED && file.state != JOB_RUNNING);
         ok = job_restore(jobs, &file, err);

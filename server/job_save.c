@@ -210,8 +210,13 @@ static void end_again(uv_timer_t *timer)
             return;
         }
         begun = true;
-        job_save(job, SAVE_END, NULL, end_written);
+        job_end_again(job);
     }
+}
+
+void job_end_again(struct job *job)
+{
+    job_save(job, SAVE_END, NULL, end_written);
 }
 
 /* The end is on disk, or could not be written: then that is tried again, and until it is, the next

@@ -39,6 +39,9 @@ void job_save(struct job *job, enum job_save_kind kind, struct checkpoint *check
 /* The job ends with this outcome, when that is on disk. It may be gone after this. */
 void job_finish(struct job *job, enum job_state outcome);
 
+/* Tries once more to write down the end of one that the disk did not take. It may be gone after
+ * this. */
+void job_end_again(struct job *job);
 /* At a start: the job cannot go on; its outcome is written down, so that no later start finds it
  * alive. */
 void job_give_up(struct job *job);

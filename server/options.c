@@ -187,29 +187,31 @@ static bool flags_parse(int argc, char **argv, struct options *opts, bool *given
     return true;
 }
 
-/* The folder to keep state in; a new string. NULL when nothing says where. */
-static char *state_usual(void)
+/* The folder to keep state in, as a new string: the one that was named, or the usual one. */
+static bool state_find(struct options *opts, struct err *err)
 {
     static const char *const forms[][2] = { { "STATE_DIRECTORY", "%s" },
                                             { "XDG_STATE_HOME", "%s/sigmad" },
                                             { "HOME", "%s/.local/state/sigmad" } };
 
-    for (size_t i = 0; i < 3; i++) {
-        const char *base = getenv(forms[i][0]);
-        size_t len;
-        char *path;
+    const char *form = opts->state != NULL ? "%s" : NULL, *base = opts->state;
+    size_t len;
 
-        if (base == NULL || base[0] == '\0') {
-            continue;
-        }
-        len = strlen(base) + 32;
-        path = malloc(len);
-        if (path != NULL) {
-            snprintf(path, len, "%s%s", base, forms[i][1] + 2);
-        }
-        return path;
+    for (size_t i = 0; i < 3 && form == NULL; i++) {
+        base = getenv(forms[i][0]);
+        form = base != NULL && base[0] != '\0' ? forms[i][1] : NULL;
     }
-    return NULL;
+    if (form == NULL) {
+        return err_set(err, ERR_FIELD, "--state",
+                       "is missing, and neither STATE_DIRECTORY, XDG_STATE_HOME nor HOME is set");
+    }
+    len = strlen(base) + 32;
+    opts->state = malloc(len);
+    if (opts->state == NULL) {
+        return err_set(err, ERR_MEMORY, "--state", "does not fit into memory");
+    }
+    snprintf(opts->state, len, "%s%s", base, form + 2);
+    return true;
 }
 
 bool options_parse(int argc, char **argv, struct options *ret, enum options_act *act,
@@ -255,10 +257,8 @@ bool options_parse(int argc, char **argv, struct options *ret, enum options_act 
     if (in_memory) {
         opts.durability = "none";
     }
-    opts.state = in_memory ? NULL : opts.state != NULL ? strdup(opts.state) : state_usual();
-    if (opts.state == NULL && !in_memory) {
-        return err_set(err, ERR_FIELD, "--state",
-                       "is missing, and neither STATE_DIRECTORY, XDG_STATE_HOME nor HOME is set");
+    if (!in_memory && !state_find(&opts, err)) {
+        return false;
     }
     *ret = opts;
     return true;

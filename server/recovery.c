@@ -180,7 +180,9 @@ static bool entry_take(struct server *server, const char *folder, const char *na
     } else if (learn_log_name(name, &base, &first)) {
         ok = log_add(server, ret, folder, path, base, first, err);
     } else if (strcmp(name, "served") == 0) {
-        if (!store_serving(folder, &ret->serving, &why)) {
+        if (!store_serving(folder, &ret->serving, &why) && why.code == ERR_MEMORY) {
+            ok = err_set(err, ERR_MEMORY, "models", "do not fit into memory");
+        } else if (why.code != ERR_NONE) {
             recovery_set_aside(server, path, &why); /* the highest version will do */
         }
     } else if (!has_suffix(name, ".corrupt")) {
