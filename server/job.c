@@ -468,6 +468,19 @@ struct job *jobs_find(const struct jobs *jobs, const char *id, struct err *err)
     return NULL;
 }
 
+uint64_t jobs_based_on(const struct jobs *jobs, const struct version *version)
+{
+    for (size_t i = 0; i < jobs->n; i++) {
+        const struct job *job = jobs->list[i];
+
+        if (!job_ended(job) && job->model == version->model &&
+            job->base_number == version->number) {
+            return job->id;
+        }
+    }
+    return 0;
+}
+
 size_t jobs_count(const struct jobs *jobs)
 {
     return jobs->n;

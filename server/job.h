@@ -93,6 +93,7 @@ struct job {
     struct job_report *held, *held_tail; /* owned; come while the one before is being published */
     struct job_report *publishing;       /* owned */
     struct publication publication;
+    struct turn turn; /* of its model, while it publishes */
 
     /* Lent to the worker while it runs, the loop's else. */
     struct feed train, validation;
@@ -139,6 +140,8 @@ struct job *jobs_find_key(const struct jobs *jobs, const char *model, const char
 bool jobs_restore(struct jobs *jobs, struct err *err);
 /* Borrowed. Errors: ERR_NOT_FOUND at "id". */
 struct job *jobs_find(const struct jobs *jobs, const char *id, struct err *err);
+/* A job that has not ended and goes on from this version: its id, or 0. */
+uint64_t jobs_based_on(const struct jobs *jobs, const struct version *version);
 size_t jobs_count(const struct jobs *jobs);
 struct job *jobs_at(const struct jobs *jobs, size_t i); /* oldest first */
 size_t jobs_in_state(const struct jobs *jobs, enum job_state state);

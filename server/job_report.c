@@ -4,6 +4,7 @@
 #include "jobs.h"
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "log.h"
@@ -45,7 +46,7 @@ static void published(struct publication *publication)
     struct version *version = publication->version;
     char text[512];
 
-    if (job->model->deleted || job->model->deleting) {
+    if (job->model->deleted) {
         publication->err = (struct err){ 0 }; /* its folder has gone: no failure of the job */
     } else if (publication->err.code != ERR_NONE) {
         err_detail(&publication->err, text, sizeof text);
@@ -58,6 +59,7 @@ static void published(struct publication *publication)
         job->publishing->epoch.version = version->number;
     }
     version_unref(version);
+    turn_leave(&job->model->turns, &job->turn);
     jobs_tell(job->jobs, &job->net_posted, false);
     reports_go_on(job);
 }
@@ -77,34 +79,52 @@ static uint64_t version_again(const struct job *job, const struct origin *origin
     return 0;
 }
 
-/* False: there is nothing to publish, or it cannot be. */
-static bool publish_try(struct job *job, struct job_report *report)
+/* Nobody else changes the model now. */
+static void publish_go(struct turn *turn)
 {
+    struct job *job = (struct job *)((char *)turn - offsetof(struct job, turn));
+    struct job_report *report = job->publishing;
     struct model *model = job->model;
     struct net *net = report->net;
-    struct version *version;
-    uint64_t again;
+    struct version *version = NULL;
 
     report->net = NULL;
-    if (net == NULL) {
-        return false;
-    }
-    again = version_again(job, &report->origin);
-    if (again != 0 || model->deleted || model->deleting) {
-        job->version = report->epoch.version = again;
+    if (model->deleted) {
         net_free(net);
-        jobs_tell(job->jobs, &job->net_posted, false);
-        return false;
-    }
-    if (!version_create(model, net, ++model->last, server_now(), &report->origin, &version,
-                        &job->err)) {
+    } else if (!version_create(model, net, ++model->last, server_now(), &report->origin, &version,
+                               &job->err)) {
         jobs_tell(job->jobs, &job->stop, true);
-        return false;
     }
-    job->publishing = report;
+    if (version == NULL) {
+        turn_leave(&model->turns, turn);
+        jobs_tell(job->jobs, &job->net_posted, false);
+        reports_go_on(job);
+        return;
+    }
     job->publication =
         (struct publication){ .version = version, .labels = job->net_labels, .done = published };
     publish_begin(&job->publication);
+}
+
+/* False: there is nothing to publish. */
+static bool publish_try(struct job *job, struct job_report *report)
+{
+    uint64_t again;
+
+    if (report->net == NULL) {
+        return false;
+    }
+    again = version_again(job, &report->origin);
+    if (again != 0) {
+        job->version = report->epoch.version = again;
+        net_free(report->net);
+        report->net = NULL;
+        jobs_tell(job->jobs, &job->net_posted, false);
+        return false;
+    }
+    job->publishing = report;
+    job->turn = (struct turn){ .go = publish_go };
+    turn_take(&job->model->turns, &job->turn);
     return true;
 }
 

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "etag.h"
 #include "job.h"
 #include "pin.h"
 #include "server.h"
@@ -135,6 +136,10 @@ static void check_done(struct request *req)
         train_end(req);
         return;
     }
+    if (!etag_model_holds(req, train->version->model, &req->err)) {
+        train_end(req);
+        return;
+    }
     train->train = train->validation = (struct feed){ 0 }; /* the job's, or gone */
     train->labels = NULL;
     if (!job_create(req->server->jobs, &order, job_made, req, &req->err)) {
@@ -217,6 +222,10 @@ bool on_train(struct request *req, struct err *err)
         return true;
     }
     if (err->code != ERR_NONE || (train->version = pin_version(req, err)) == NULL) {
+        return false;
+    }
+    if (!etag_model_holds(req, train->version->model, err)) {
+        version_unref(train->version);
         return false;
     }
     req->task = train;

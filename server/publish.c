@@ -22,7 +22,7 @@ static void save_after(uv_work_t *uv, int status)
     if (publication->err.code == ERR_NONE) {
         version->on_disk = version->model->folder != NULL;
         if (!version->model->deleted) {
-            model_list(version->model, version, &publication->err);
+            model_list(version->model, version, true, &publication->err);
         }
     }
     publication->done(publication);
