@@ -20,6 +20,7 @@
 
 #include "feed.h"
 #include "job_store.h"
+#include "judge.h"
 #include "loader.h"
 #include "model.h"
 #include "msg_job.h"
@@ -63,6 +64,7 @@ struct job {
     struct train_plan plan;
     enum publish publish;
     double publish_seconds;
+    struct promote_rule promote;
     size_t checkpoint_seconds;      /* 0: never */
     char dataset[NAME_MAX_LEN + 1]; /* "": inline */
     char validation_name[NAME_MAX_LEN + 1];
@@ -84,7 +86,10 @@ struct job {
     double created, started, finished;
     struct msg_epoch *history; /* owned; cap_history entries, n_history filled */
     size_t n_history, cap_history;
-    uint64_t version; /* last published; 0: none */
+    uint64_t version;              /* last published; 0: none */
+    uint64_t promoted;             /* the last of its own that was served; 0: none */
+    char promotion[PROMOTION_MAX]; /* why version was, or not */
+    struct judge judge;            /* of the version on its way */
     double train_seconds;
     uint64_t train_rows;
     struct labels *labels; /* owned; the model's from the first publication on; NULL: it had some */
@@ -94,6 +99,7 @@ struct job {
     struct job_report *publishing;       /* owned */
     struct publication publication;
     struct turn turn; /* of its model, while it publishes */
+    struct load_waiter served_load;
 
     /* Lent to the worker while it runs, the loop's else. */
     struct feed train, validation;

@@ -147,6 +147,18 @@ static void check_done(struct request *req)
     }
 }
 
+/* Whether the data can answer what promote asks of them. */
+static bool promote_check(const struct train *train, struct err *err)
+{
+    const struct promote_rule *rule = &train->msg.promote;
+    const struct feed *feed =
+        metric_is_validation(rule->metric) ? &train->validation : &train->train;
+
+    return rule->kind != PROMOTE_IF || metric_is_loss(rule->metric) || feed->has_accuracy ||
+           err_set(err, ERR_FIELD, "promote.if",
+                   "is %s, which these targets do not have: use a loss", metric_name(rule->metric));
+}
+
 static void decode_done(struct request *req)
 {
     struct train *train = req->task;
@@ -164,6 +176,9 @@ static void decode_done(struct request *req)
         !feed_open(server, &train->msg.validation, spec, model->labels, &train->labels,
                    &train->validation, err)) {
         err_in(err, "validation");
+    }
+    if (err->code == ERR_NONE) {
+        promote_check(train, err);
     }
     if (err->code != ERR_NONE) {
         train_end(req);
