@@ -33,6 +33,10 @@
 #define BODY_FIRST ((size_t)64 * 1024)
 #define RUNS 16 /* MHD_run calls in a row before the loop has its turn */
 #define SPARE_MAX 64
+/* Buffers of bodies that are used again: fresh memory costs more than reading into it. */
+#define KEPT_MAX 16
+#define KEPT_LEAST ((size_t)16 * 1024)
+#define KEPT_BYTES ((size_t)4 << 20)
 
 struct http {
     struct server *server;
@@ -47,6 +51,11 @@ struct http {
     struct listener listener;         /* its socket is ours until quiesced: -1 then */
     struct request *spare[SPARE_MAX]; /* ended requests, to be used again */
     size_t n_spare;
+    struct {
+        char *at; /* owned */
+        size_t cap;
+    } kept[KEPT_MAX]; /* KEPT_BYTES in all at most */
+    size_t n_kept, kept_bytes;
 };
 
 /* ---- one request ---- */
@@ -100,6 +109,35 @@ static struct request *request_new(struct http *http, struct MHD_Connection *con
     return req;
 }
 
+/* The buffer of a request that is over: kept for the next, or freed. */
+static void body_keep(struct http *http, char *body, size_t cap)
+{
+    if (cap < KEPT_LEAST || http->n_kept == KEPT_MAX || cap > KEPT_BYTES - http->kept_bytes ||
+        http->stopped) {
+        free(body);
+        return;
+    }
+    http->kept[http->n_kept].at = body;
+    http->kept[http->n_kept++].cap = cap;
+    http->kept_bytes += cap;
+}
+
+/* A kept buffer of cap bytes at least, and not of many more; its size in *ret. */
+static char *body_reuse(struct http *http, size_t cap, size_t *ret)
+{
+    for (size_t i = http->n_kept; i-- > 0;) {
+        if (http->kept[i].cap >= cap && http->kept[i].cap / 4 <= cap) {
+            char *body = http->kept[i].at;
+
+            *ret = http->kept[i].cap;
+            http->kept_bytes -= *ret;
+            http->kept[i] = http->kept[--http->n_kept];
+            return body;
+        }
+    }
+    return NULL;
+}
+
 static void request_free(struct http *http, struct request *req)
 {
     struct arena arena = req->arena;
@@ -107,7 +145,7 @@ static void request_free(struct http *http, struct request *req)
     if (req->sink != NULL) {
         req->sink->free(req->sink);
     }
-    free(req->body);
+    body_keep(http, req->body, req->body_cap);
     free(req->reply.data);
     http->server->held -= req->held;
     arena_reset(&arena);
@@ -447,6 +485,12 @@ static bool body_reserve(struct request *req, size_t len, struct err *err)
 
     if (len < req->body_cap) {
         return true;
+    }
+    if (req->body == NULL && req->body_told != SIZE_MAX && req->body_told > KEPT_LEAST) {
+        req->body = body_reuse(req->http, req->body_told, &req->body_cap);
+        if (req->body != NULL) {
+            return request_hold(req, req->body_cap, "body", err);
+        }
     }
     cap = cap < req->body_told ? cap : req->body_told;
     cap = cap > len ? cap : len + 1;
@@ -834,6 +878,9 @@ void http_stop(struct http *http)
 
         arena_done(&req->arena);
         free(req);
+    }
+    while (http->n_kept > 0) {
+        free(http->kept[--http->n_kept].at);
     }
     watcher_free(http->watcher);
     uv_close((uv_handle_t *)&http->poll, on_closed);

@@ -5,6 +5,7 @@
  * 0. A second signal ends it at once. */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -192,6 +193,10 @@ static bool server_create(struct process *process, struct err *err)
     server->started = server_now();
     server->loop = uv_default_loop();
     descriptors_raise(opts);
+    /* A body of half a megabyte is nothing special, and costs more in pages given back to the
+     * system and asked for again than in being read. */
+    mallopt(M_MMAP_THRESHOLD, 4 << 20);
+    mallopt(M_TRIM_THRESHOLD, 8 << 20);
     disk_durability_set(strcmp(opts->durability, "power") == 0 ? DISK_POWER : DISK_PROCESS);
     return isa_choose(opts->isa, err) && state_lock(process, err) &&
            metrics_create(&server->metrics, err) &&
