@@ -30,6 +30,12 @@ check command shellcheck shellcheck
 demo command curl curl
 demo command jq jq
 mnist command npm npm
+bench-serve command wrk wrk
+bench-serve command npm npm
+bench-serve file /usr/lib/python3/dist-packages/torch python3-torch
+bench-serve file /usr/lib/python3/dist-packages/fastapi python3-fastapi
+bench-serve file /usr/lib/python3/dist-packages/uvicorn python3-uvicorn
+bench-serve file /usr/lib/python3/dist-packages/onnx python3-onnx
 EOF
 }
 
