@@ -8,6 +8,7 @@
 #   make demo        handwritten digits, from nothing to answers, by curl      make demo-mnist   the real MNIST
 #   make fuzz        clang's fuzzer on the readers, FUZZ_SECONDS=10 each, beginning from tests/fuzz/corpus/
 #   make bench       what tests/bench/ measures           make bench-mnist   accuracy on MNIST, with Nielsen's beside it
+#   make bench-serve sigmad beside a bare epoll loop, fastify and FastAPI: Markdown, in 5 minutes
 #   make setup       installs what building and testing need (apt-get, with sudo when not root)
 #   make install     PREFIX=/usr/local DESTDIR=       make format   clang-format      make clean
 VERSION = 0.1.0
@@ -40,6 +41,7 @@ T_PROTO  = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/proto/test_*.c
 T_SERVER = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/server/test_*.c))
 UNIT   = $(T_CORE) $(T_PROTO) $(T_SERVER)
 FUZZ   = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
+SERVE  = $(BUILD)/tests/bench/serve/bare $(BUILD)/tests/bench/serve/pace
 BENCH  = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/bench/bench_*.c))
 C_FILES = $(wildcard core/*.[ch] proto/*.[ch] server/*.[ch] tests/*.[ch] tests/*/*.[ch])
 
@@ -96,6 +98,8 @@ $(FUZZ): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(PROTO) $(CORE) $(BUILD
 	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) -ljansson -lm
 $(BENCH): $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(PROTO) $(CORE) $(BUILD)/files
 	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -ljansson -lm
+$(SERVE): $(BUILD)/tests/bench/serve/%: $(BUILD)/tests/bench/serve/%.o $(PROTO) $(CORE) $(BUILD)/files
+	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -ljansson -lm
 # Without cmocka, so that it runs on machines that have none: see tests/core/bits.sh.
 $(BUILD)/tests/core/bits: $(BUILD)/tests/core/bits.o $(CORE) $(BUILD)/files
 	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -lm
@@ -122,7 +126,7 @@ RUN  = /usr/bin/python3 tests/run.py --build $(BUILD)
 test:
 	$(call need,build test check)
 	@$(MAKE) --no-print-directory all clang check
-	@$(MAKE) --no-print-directory suite
+	@$(MAKE) --no-print-directory suite KINDS='unit e2e scripts bits'
 
 test-unit:
 	$(call need,build test)
@@ -134,9 +138,11 @@ test-e2e:
 	@$(MAKE) --no-print-directory $(BUILD)/sigmad
 	@$(RUN) e2e scripts
 
-# Every test there is, with whatever is in $(BUILD).
+# Every test there is, with whatever is in $(BUILD). The same bits from every compiler and kernel are
+# tried without sanitizers only.
+KINDS = unit e2e scripts
 suite: unit $(BUILD)/sigmad
-	@$(RUN) unit e2e scripts
+	@$(RUN) $(KINDS)
 
 unit: $(UNIT)
 
@@ -200,6 +206,11 @@ demo-mnist:
 	@$(MAKE) --no-print-directory all
 	@SIGMAD=$(BUILD)/sigmad tests/demo-mnist.sh
 
+# SECONDS a figure, ROUNDS of which the median is shown. Nothing else should run meanwhile.
+bench-serve: $(SERVE) $(BUILD)/sigmad
+	$(call need,bench-serve)
+	@NODE_CACHE=$$(tests/bench/serve/peers.sh) BUILD=$(BUILD) /usr/bin/python3 tests/bench/serve/serve.py
+
 bench: $(BENCH) $(BUILD)/sigmad
 	@for b in $(BENCH) $(wildcard tests/bench/*.sh); do echo "== $$b"; SIGMAD=$(BUILD)/sigmad $$b || exit 1; done
 
@@ -223,9 +234,9 @@ help:
 	@sed -n 's/^#   //p;/^VERSION/q' Makefile
 
 clean:
-	rm -rf build build-asan build-tsan build-clang build-fuzz $(BUILD)
+	rm -rf build build-asan build-tsan build-clang build-arm build-fuzz $(BUILD)
 
-.PHONY: all test test-unit test-e2e test-asan test-tsan suite unit fuzz fuzz-run clang check format demo demo-mnist bench bench-mnist setup \
+.PHONY: all test test-unit test-e2e test-asan test-tsan suite unit fuzz fuzz-run clang check format demo demo-mnist bench bench-mnist bench-serve setup \
 	install help clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
