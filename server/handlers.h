@@ -34,6 +34,17 @@ bool on_job_delete(struct request *req, struct err *err);
 
 bool on_server(struct request *req, struct err *err);
 bool on_metrics(struct request *req, struct err *err);
+bool on_v2(struct request *req, struct err *err);
+bool on_v2_model(struct request *req, struct err *err);
+bool on_v2_model_ready(struct request *req, struct err *err);
+bool on_v2_config(struct request *req, struct err *err);
+bool on_v2_model_stats(struct request *req, struct err *err);
+bool on_v2_stats(struct request *req, struct err *err);
+bool on_v2_index(struct request *req, struct err *err);
+bool on_v2_load(struct request *req, struct err *err);
+bool on_v2_unload(struct request *req, struct err *err);
+bool on_infer(struct request *req, struct err *err);
+
 bool on_live(struct request *req, struct err *err);
 bool on_ready(struct request *req, struct err *err);
 

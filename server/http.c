@@ -416,6 +416,10 @@ static enum MHD_Result reply_send(struct request *req)
     if (reply->location != NULL) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_LOCATION, reply->location);
     }
+    if (reply->inference_header != NULL) {
+        MHD_add_response_header(response, "Inference-Header-Content-Length",
+                                reply->inference_header);
+    }
     if (reply->etag != NULL) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_ETAG, reply->etag);
     }

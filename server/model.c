@@ -38,6 +38,14 @@ void model_unref(struct model *model)
     free(model);
 }
 
+void version_forget(struct version *version)
+{
+    if (version->on_disk && version->refs == 1) { /* the list's */
+        net_free(version->net);
+        version->net = NULL;
+    }
+}
+
 struct version *version_ref(struct version *version)
 {
     version->refs++;
@@ -53,6 +61,7 @@ void version_unref(struct version *version)
         return;
     }
     net_free(version->net);
+    free(version->stats);
     free(version);
     model_unref(model);
 }

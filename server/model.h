@@ -25,6 +25,7 @@ struct model;
 struct learn_line;
 struct load;
 struct server;
+struct stats;
 
 enum source { SOURCE_CREATE, SOURCE_IMPORT, SOURCE_TRAIN, SOURCE_LEARN, SOURCE_COUNT };
 const char *source_name(enum source source);
@@ -48,6 +49,7 @@ struct version {
     uint64_t log_base; /* else, after a start: replay the learn log from that version; 0: none */
     struct load *load; /* that reads the net now; NULL: none does */
     struct origin origin;
+    struct stats *stats; /* owned; NULL: never asked, or no memory for them */
 };
 
 struct model {
@@ -56,6 +58,7 @@ struct model {
     struct server *server; /* borrowed */
     char *folder;          /* owned; NULL: nothing of it is on disk */
     struct net_spec spec;
+    bool unloaded;             /* by /v2: not ready for it */
     bool restoring;            /* being brought back at start: nothing is pruned yet */
     bool deleting;             /* its folder is being removed: nothing new begins */
     bool deleted;              /* not in the registry any more */
@@ -97,6 +100,8 @@ void model_unlist(struct model *model, struct version *version);
  */
 struct version *model_version(struct model *model, uint64_t number, struct err *err);
 struct version *version_ref(struct version *version);
+/* Gives back the memory of a version that can be read from disk again, if nobody has it pinned. */
+void version_forget(struct version *version);
 void version_unref(struct version *version);
 
 /* The facts of a version of that origin, for its file. */

@@ -63,22 +63,15 @@ struct version *pin_listed(struct request *req, struct model *model, struct err 
     return number != 0 ? model_version(model, number, err) : NULL;
 }
 
-struct version *pin_version(struct request *req, struct err *err)
+/* text: the version's number; NULL: the served one. */
+static struct version *pin_numbered(struct request *req, struct model *model, const char *text,
+                                    struct err *err)
 {
-    struct model *model = pin_model(req, err);
-    const char *text;
     struct version *version;
     uint64_t number = 0;
 
-    if (model == NULL) {
+    if (text != NULL && (number = number_parse(text, err)) == 0) {
         return NULL;
-    }
-    text = request_query(req, "version");
-    if (text != NULL) {
-        number = number_parse(text, err);
-        if (number == 0) {
-            return NULL;
-        }
     }
     version = model_version(model, number, err);
     if (version != NULL && version->net == NULL) {
@@ -86,4 +79,25 @@ struct version *pin_version(struct request *req, struct err *err)
         return NULL;
     }
     return version != NULL ? version_ref(version) : NULL;
+}
+
+struct version *pin_version(struct request *req, struct err *err)
+{
+    struct model *model = pin_model(req, err);
+
+    return model != NULL ? pin_numbered(req, model, request_query(req, "version"), err) : NULL;
+}
+
+bool pin_is_ready(const struct model *model, struct err *err)
+{
+    return !model->unloaded ||
+           err_set(err, ERR_UNAVAILABLE, "name", "'%s' has been unloaded", model->name);
+}
+
+struct version *pin_ready(struct request *req, struct err *err)
+{
+    struct model *model = pin_model(req, err);
+
+    return model != NULL && pin_is_ready(model, err) ? pin_numbered(req, model, req->param[1], err)
+                                                     : NULL;
 }

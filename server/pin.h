@@ -15,4 +15,9 @@ struct version *pin_listed(struct request *req, struct model *model, struct err 
  * pin before anything else is held. Errors: ERR_FIELD at "version", ERR_NOT_FOUND. */
 struct version *pin_version(struct request *req, struct err *err);
 
+/* The same for the Open Inference Protocol: the version of the path's {version}, if it has one, and
+ * only of a model that is ready. Errors: also ERR_UNAVAILABLE at "name". */
+struct version *pin_ready(struct request *req, struct err *err);
+bool pin_is_ready(const struct model *model, struct err *err);
+
 #endif

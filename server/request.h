@@ -40,6 +40,7 @@ struct reply {
     const char *allow;
     const char *retry_after;
     const char *etag;
+    const char *inference_header; /* bytes of data that are JSON, when others follow */
 };
 
 /* Two path parameters at most: /v1/jobs/{id}, /v1/datasets/{name}/{part}. */

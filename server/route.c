@@ -8,6 +8,9 @@
 
 #define M "/v1/models/{name}"
 #define D "/v1/datasets/{name}"
+#define I "/v2/models/{name}"
+#define V "/versions/{version}"
+#define R "/v2/repository"
 #define UPLOAD "header target kind delimiter shape"
 #define U "urn:sigmad:problem:"
 
@@ -40,6 +43,22 @@ static const struct route routes[] = {
     { "GET",    "/metrics",         NULL,             BODY_NONE,   NULL,            on_metrics },
     { "GET",    "/v2/health/live",  NULL,             BODY_NONE,   NULL,            on_live },
     { "GET",    "/v2/health/ready", NULL,             BODY_NONE,   NULL,            on_ready },
+    { "GET",    "/v2",              NULL,             BODY_NONE,   NULL,            on_v2 },
+    { "GET",    "/v2/",             NULL,             BODY_NONE,   NULL,            on_v2 },
+    { "GET",    "/v2/models/stats", NULL,             BODY_NONE,   NULL,            on_v2_stats },
+    { "GET",    I,                  NULL,             BODY_NONE,   NULL,            on_v2_model },
+    { "GET",    I V,                NULL,             BODY_NONE,   NULL,            on_v2_model },
+    { "GET",    I "/ready",         NULL,             BODY_NONE,   NULL,            on_v2_model_ready },
+    { "GET",    I V "/ready",       NULL,             BODY_NONE,   NULL,            on_v2_model_ready },
+    { "POST",   I "/infer",         NULL,             BODY_ANY,    NULL,            on_infer },
+    { "POST",   I V "/infer",       NULL,             BODY_ANY,    NULL,            on_infer },
+    { "GET",    I "/config",        NULL,             BODY_NONE,   NULL,            on_v2_config },
+    { "GET",    I V "/config",      NULL,             BODY_NONE,   NULL,            on_v2_config },
+    { "GET",    I "/stats",         NULL,             BODY_NONE,   NULL,            on_v2_model_stats },
+    { "GET",    I V "/stats",       NULL,             BODY_NONE,   NULL,            on_v2_model_stats },
+    { "POST",   R "/index",         NULL,             BODY_ANY,    NULL,            on_v2_index },
+    { "POST",   R "/models/{name}/load",   NULL,      BODY_ANY,    NULL,            on_v2_load },
+    { "POST",   R "/models/{name}/unload", NULL,      BODY_ANY,    NULL,            on_v2_unload },
 };
 
 static const struct { int status; const char *type, *title; } codes[ERR_COUNT] = {
@@ -61,6 +80,7 @@ static const struct { int status; const char *type, *title; } codes[ERR_COUNT] =
     [ERR_IO]           = { 500, U "io", "The disk failed" },
     [ERR_FULL]         = { 507, U "full", "The disk is full" },
     [ERR_DRAINING]     = { 503, U "draining", "The server is going down" },
+    [ERR_UNAVAILABLE]  = { 503, U "unavailable", "It is not in service" },
     [ERR_INTERNAL]     = { 500, U "internal", "The server made a mistake" },
 };
 /* clang-format on */
@@ -203,13 +223,23 @@ bool route_find(struct request *req, const char *method, const char *path, struc
     return err_set(err, ERR_NOT_FOUND, "path", "'%s' is none of this server's", path);
 }
 
+/* The Open Inference Protocol has 400 for what is wrong with a request. */
+static int status_of(const struct request *req, enum err_code code)
+{
+    const int status = codes[code].status;
+    const bool v2 = req->route != NULL && strncmp(req->route->path, "/v2", 3) == 0;
+
+    return v2 && (status == 422 || status == 415 || status == 406) ? 400 : status;
+}
+
 void route_problem(struct request *req)
 {
     const enum err_code code = req->err.code;
+    const int status = status_of(req, code);
     struct text text = { 0 };
 
-    problem_encode(&text, &req->err, codes[code].status, codes[code].type, codes[code].title);
-    req->reply.status = codes[code].status;
+    problem_encode(&text, &req->err, status, codes[code].type, codes[code].title);
+    req->reply.status = status;
     req->reply.type = "application/problem+json";
     req->reply.location = NULL;
     req->reply.etag = NULL;
