@@ -64,7 +64,7 @@ $(BUILD)/server/%.o: CPPFLAGS = -Icore -Iproto -Iserver -D_GNU_SOURCE -DSIGMAD_V
 $(BUILD)/tests/core/%.o:   CPPFLAGS = -Icore -Itests
 $(BUILD)/tests/proto/%.o:  CPPFLAGS = -Icore -Iproto -Itests
 $(BUILD)/tests/server/%.o: CPPFLAGS = -Icore -Iproto -Iserver -Itests -D_GNU_SOURCE
-$(BUILD)/tests/bench/%.o:  CPPFLAGS = -Icore -Iproto -Itests -D_GNU_SOURCE
+$(BUILD)/tests/bench/%.o:  CPPFLAGS = -Icore -Iproto -Iserver -Itests -D_GNU_SOURCE
 $(BUILD)/tests/fuzz/%.o:   CPPFLAGS = -Icore -Iproto -Itests
 
 # Flags of one file alone are set above this rule. A change here, or of the flags below, rebuilds.
@@ -90,12 +90,17 @@ $(T_CORE): $(BUILD)/tests/core/%: $(BUILD)/tests/core/%.o $(CORE) $(BUILD)/files
 	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -lcmocka -lm
 $(T_PROTO): $(BUILD)/tests/proto/%: $(BUILD)/tests/proto/%.o $(PROTO) $(CORE) $(BUILD)/files
 	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -lcmocka -ljansson -lm
-$(T_SERVER): $(BUILD)/tests/server/%: $(BUILD)/tests/server/%.o $(filter-out $(BUILD)/server/main.o,$(SERVER)) $(PROTO) $(CORE) $(BUILD)/files
-	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -lcmocka $(PKG_LIBS) -lm
+$(T_SERVER): $(BUILD)/tests/server/%: $(BUILD)/tests/server/%.o $(BUILD)/server.a $(PROTO) $(CORE) $(BUILD)/files
+	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) -lcmocka $(PKG_LIBS) -lm
+# Of the server a test gets what it uses: what main.c defines is not there.
+$(BUILD)/server.a: $(filter-out $(BUILD)/server/main.o,$(SERVER)) $(BUILD)/files
+	@rm -f $@; ar rcs $@ $(filter %.o,$^)
 $(FUZZ): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(PROTO) $(CORE) $(BUILD)/files
 	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) -ljansson -lm
 $(BENCH): $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(PROTO) $(CORE) $(BUILD)/files
 	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -ljansson -lm
+# Training is measured on the daemon's own workers.
+$(BUILD)/tests/bench/bench_train: $(BUILD)/tests/bench/nets.o $(BUILD)/server/workers.o $(BUILD)/server/trial.o
 # Without cmocka, so that it runs on machines that have none: see tests/core/bits.sh.
 $(BUILD)/tests/core/bits: $(BUILD)/tests/core/bits.o $(CORE) $(BUILD)/files
 	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -lm
