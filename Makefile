@@ -8,6 +8,7 @@
 #   make demo        handwritten digits, from nothing to answers, by curl      make demo-mnist   the real MNIST
 #   make fuzz        clang's fuzzer on the readers, FUZZ_SECONDS=10 each, beginning from tests/fuzz/corpus/
 #   make bench       what tests/bench/ measures           make bench-mnist   accuracy on MNIST, with Nielsen's beside it
+#   make bench-peers training by PyTorch, OpenBLAS, oneDNN, scikit-learn, FANN, numpy and sigmad, compared; 10 minutes
 #   make setup       installs what building and testing need (apt-get, with sudo when not root)
 #   make install     PREFIX=/usr/local DESTDIR=       make format   clang-format      make clean
 VERSION = 0.1.0
@@ -100,7 +101,19 @@ $(FUZZ): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(PROTO) $(CORE) $(BUILD
 $(BENCH): $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(PROTO) $(CORE) $(BUILD)/files
 	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -ljansson -lm
 # Training is measured on the daemon's own workers.
-$(BUILD)/tests/bench/bench_train: $(BUILD)/tests/bench/nets.o $(BUILD)/server/workers.o $(BUILD)/server/trial.o
+ON_WORKERS = $(BUILD)/tests/bench/nets.o $(BUILD)/server/workers.o $(BUILD)/server/trial.o
+$(BUILD)/tests/bench/bench_train: $(ON_WORKERS)
+$(BUILD)/tests/bench/peer_sigmad: $(BUILD)/tests/bench/peer_sigmad.o $(ON_WORKERS) $(CORE) $(BUILD)/files
+	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -lm
+# What is compared with is as fast as the compiler can make it.
+PEERS = $(patsubst %,$(BUILD)/tests/bench/peer_%,openblas onednn fann)
+# private: $(BUILD)/flags must not see it.
+$(PEERS:=.o) $(BUILD)/tests/bench/peer.o: private OPT = -O3 -march=native -ffast-math -fopenmp
+$(BUILD)/tests/bench/peer_openblas: PEER_LIBS = -lopenblas
+$(BUILD)/tests/bench/peer_onednn: PEER_LIBS = -ldnnl
+$(BUILD)/tests/bench/peer_fann: PEER_LIBS = -lfloatfann
+$(PEERS): %: %.o $(BUILD)/tests/bench/peer.o
+	$(call say,link)$(CC) $(CFLAGS) -fopenmp $(LDFLAGS) -o $@ $^ $(PEER_LIBS) -lm
 # Without cmocka, so that it runs on machines that have none: see tests/core/bits.sh.
 $(BUILD)/tests/core/bits: $(BUILD)/tests/core/bits.o $(CORE) $(BUILD)/files
 	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -lm
@@ -207,8 +220,15 @@ demo-mnist:
 	@$(MAKE) --no-print-directory all
 	@SIGMAD=$(BUILD)/sigmad tests/demo-mnist.sh
 
-bench: $(BENCH) $(BUILD)/sigmad
-	@for b in $(BENCH) $(wildcard tests/bench/*.sh); do echo "== $$b"; SIGMAD=$(BUILD)/sigmad $$b || exit 1; done
+bench: $(BENCH) $(BUILD)/tests/bench/peer_sigmad $(BUILD)/sigmad
+	@for b in $(BENCH) tests/bench/bench_jobs.py $(wildcard tests/bench/*.sh); do \
+	  echo "== $$b"; SIGMAD=$(BUILD)/sigmad BUILD=$(BUILD) $$b || exit 1; done
+
+# The same work by what else does it; PEERS_FLAGS as tests/bench/peers.py has them.
+bench-peers:
+	$(call need,build peers)
+	@$(MAKE) --no-print-directory $(BUILD)/tests/bench/peer_sigmad $(PEERS)
+	@BUILD=$(BUILD) tests/bench/peers.py $(PEERS_FLAGS)
 
 # Nielsen's networks at his settings, three seeds each. The demo sees to the download.
 bench-mnist: demo-mnist
@@ -232,7 +252,7 @@ help:
 clean:
 	rm -rf build build-asan build-tsan build-clang build-arm build-fuzz $(BUILD)
 
-.PHONY: all test test-unit test-e2e test-asan test-tsan suite unit fuzz fuzz-run clang check format demo demo-mnist bench bench-mnist setup \
+.PHONY: all test test-unit test-e2e test-asan test-tsan suite unit fuzz fuzz-run clang check format demo demo-mnist bench bench-peers bench-mnist setup \
 	install help clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
