@@ -2,7 +2,7 @@
 """Trains the same networks by sigmad and by what else does it, and prints Markdown tables.
 
     make bench-peers            or, once that has built what it needs:
-    tests/bench/peers.py [--rounds N] [--seconds S] [--net NAME]... [--cores N]...
+    tests/bench/peers.py [--rounds N] [--seconds S] [--quiet S] [--net NAME]... [--cores N]...
 
 Everybody gets the same rows, first weights, batches and learning rate, shuffles, gathers, goes
 forward and backward and takes the step, in float32 (the book's code: float64). That they learn the
@@ -120,6 +120,16 @@ def busy():
     return (user + nice + system + irq + soft + steal) / os.sysconf("SC_CLK_TCK")
 
 
+def wait_for_quiet(seconds):
+    """Until others have left nine tenths of the machine alone for a second, or that long."""
+    limit = time.monotonic() + seconds
+    while time.monotonic() < limit:
+        begun, then = time.monotonic(), busy()
+        time.sleep(1)
+        if (busy() - then) / (time.monotonic() - begun) / os.cpu_count() < 0.1:
+            break
+
+
 def measure(folder, net, cores, args):
     peers = []
     try:
@@ -131,6 +141,7 @@ def measure(folder, net, cores, args):
                 peers[-1].check(folder, against)
         for peer in peers:
             peer.run(args.seconds / 4, False)  # warms up
+        wait_for_quiet(args.quiet)
         begun, busy_then = time.monotonic(), busy()
         cpu_then = sum(peer.cpu_now() for peer in peers)
         for _ in range(args.rounds):
@@ -189,6 +200,8 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.5)
+    parser.add_argument("--quiet", type=float, default=20,
+                        help="seconds to wait for others to leave the machine alone, a table")
     parser.add_argument("--net", action="append", choices=NETS)
     parser.add_argument("--cores", action="append", type=int)
     args = parser.parse_args()
