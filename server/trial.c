@@ -9,18 +9,15 @@ static void turn(struct trial *trial, bool shared)
 
 void trial_init(struct trial *trial)
 {
-    *trial = (struct trial){ .alone_for = TRIAL_NS };
+    *trial = (struct trial){ .shared = true };
 }
 
-static void alone_done(struct trial *trial)
+/* Whether steps alone are to be timed, shared ones taking that long. */
+static bool is_due(const struct trial *trial, double step)
 {
-    trial->alone_step = (double)trial->ns / (double)trial->steps;
-    trial->shared_ns = 0;
-    trial->afresh = (uint64_t)(AFRESH * trial->alone_step);
-    if (trial->afresh < (uint64_t)AFRESH * TRIAL_NS) {
-        trial->afresh = (uint64_t)AFRESH * TRIAL_NS;
-    }
-    turn(trial, true);
+    const double times = trial->alone_step > 0.0 ? AFRESH : FIRST;
+
+    return (double)trial->shared_ns >= times * (step > TRIAL_NS ? step : TRIAL_NS);
 }
 
 static void judge(struct trial *trial)
@@ -28,7 +25,7 @@ static void judge(struct trial *trial)
     const double step = (double)trial->ns / (double)trial->steps;
 
     trial->shared_ns += trial->ns;
-    if (step > trial->alone_step) {
+    if (trial->alone_step > 0.0 && step > trial->alone_step) {
         trial->penalty *= 2;
         if (trial->penalty < JUDGE_NS) {
             trial->penalty = JUDGE_NS;
@@ -41,7 +38,7 @@ static void judge(struct trial *trial)
     }
     trial->penalty /= 2;
     trial->alone_for = TRIAL_NS;
-    turn(trial, trial->shared_ns < trial->afresh);
+    turn(trial, !is_due(trial, step));
 }
 
 void trial_step(struct trial *trial, uint64_t ns)
@@ -49,7 +46,9 @@ void trial_step(struct trial *trial, uint64_t ns)
     trial->ns += ns;
     trial->steps++;
     if (!trial->shared && trial->ns >= trial->alone_for) {
-        alone_done(trial);
+        trial->alone_step = (double)trial->ns / (double)trial->steps;
+        trial->shared_ns = 0;
+        turn(trial, true);
     } else if (trial->shared && trial->ns >= JUDGE_NS) {
         judge(trial);
     }

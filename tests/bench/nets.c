@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "rng.h"
 
@@ -164,9 +165,12 @@ static void work_run(struct task *task, struct crew *crew)
 {
     struct work *work = (struct work *)task;
     const size_t want = trainer_ways(work->trainer);
-    const double begin = bench_now();
+    double begin;
     bool ok = true;
 
+    crew_share(crew, want);
+    usleep(1000); /* until the helpers have sat down: a job's have after its first step */
+    begin = bench_now();
     for (size_t i = 0; ok; i++) {
         struct share *share = crew_share(crew, want);
         const size_t before = trainer_sum(work->trainer).rows;

@@ -65,7 +65,8 @@ static void a_slow_first_trial_is_made_good(void **state)
 
     (void)state;
     trial_init(&trial);
-    run(&trial, TRIAL_NS, 1000000, 0);
+    run(&trial, (FIRST + 4) * TRIAL_NS, 1000000, 130000);
+    assert_true(trial.alone_step > 900000);
     run(&trial, SECOND, 100000, 130000);
     assert_true(run(&trial, SECOND, 100000, 130000) < SECOND / 10);
 }
@@ -91,8 +92,7 @@ static void long_steps_are_tried_once(void **state)
 
     (void)state;
     trial_init(&trial);
-    trial_step(&trial, SECOND / 4);
-    assert_true(trial.shared);
+    assert_true(run(&trial, 2u * SECOND, SECOND / 4, SECOND / 7) >= 2u * SECOND);
     assert_true(run(&trial, 30u * SECOND, SECOND / 4, SECOND / 7) > 29u * SECOND);
 }
 
