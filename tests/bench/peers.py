@@ -100,6 +100,7 @@ class Peer:
                      "they moved" % (self.name, self.moved))
 
     def run(self, seconds, counts):
+        time.sleep(0.1)  # some libraries' threads spin for a while after their work
         before = self.cpu_now()
         rows, took = self.ask("run %g" % seconds).split()
         if counts:
