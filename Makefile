@@ -9,6 +9,7 @@
 #   make fuzz        clang's fuzzer on the readers, FUZZ_SECONDS=10 each, beginning from tests/fuzz/corpus/
 #   make bench       what tests/bench/ measures           make bench-mnist   accuracy on MNIST, with Nielsen's beside it
 #   make bench-peers training by PyTorch, OpenBLAS, oneDNN, scikit-learn, FANN, numpy and sigmad, compared; 10 minutes
+#   make bench-serve sigmad beside a bare epoll loop, fastify and FastAPI: Markdown, in 5 minutes
 #   make setup       installs what building and testing need (apt-get, with sudo when not root)
 #   make install     PREFIX=/usr/local DESTDIR=       make format   clang-format      make clean
 VERSION = 0.1.0
@@ -41,6 +42,7 @@ T_PROTO  = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/proto/test_*.c
 T_SERVER = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/server/test_*.c))
 UNIT   = $(T_CORE) $(T_PROTO) $(T_SERVER)
 FUZZ   = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
+SERVE  = $(BUILD)/tests/bench/serve/bare $(BUILD)/tests/bench/serve/pace
 BENCH  = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/bench/bench_*.c))
 C_FILES = $(wildcard core/*.[ch] proto/*.[ch] server/*.[ch] tests/*.[ch] tests/*/*.[ch])
 
@@ -114,6 +116,8 @@ $(BUILD)/tests/bench/peer_onednn: PEER_LIBS = -ldnnl
 $(BUILD)/tests/bench/peer_fann: PEER_LIBS = -lfloatfann
 $(PEERS): %: %.o $(BUILD)/tests/bench/peer.o
 	$(call say,link)$(CC) $(CFLAGS) -fopenmp $(LDFLAGS) -o $@ $^ $(PEER_LIBS) -lm
+$(SERVE): $(BUILD)/tests/bench/serve/%: $(BUILD)/tests/bench/serve/%.o $(PROTO) $(CORE) $(BUILD)/files
+	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -ljansson -lm
 # Without cmocka, so that it runs on machines that have none: see tests/core/bits.sh.
 $(BUILD)/tests/core/bits: $(BUILD)/tests/core/bits.o $(CORE) $(BUILD)/files
 	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -lm
@@ -220,6 +224,11 @@ demo-mnist:
 	@$(MAKE) --no-print-directory all
 	@SIGMAD=$(BUILD)/sigmad tests/demo-mnist.sh
 
+# SECONDS a figure, ROUNDS of which the median is shown. Nothing else should run meanwhile.
+bench-serve: $(SERVE) $(BUILD)/sigmad
+	$(call need,bench-serve)
+	@NODE_CACHE=$$(tests/bench/serve/peers.sh) BUILD=$(BUILD) /usr/bin/python3 tests/bench/serve/serve.py
+
 bench: $(BENCH) $(BUILD)/tests/bench/peer_sigmad $(BUILD)/sigmad
 	@for b in $(BENCH) tests/bench/bench_jobs.py $(wildcard tests/bench/*.sh); do \
 	  echo "== $$b"; SIGMAD=$(BUILD)/sigmad BUILD=$(BUILD) $$b || exit 1; done
@@ -252,8 +261,8 @@ help:
 clean:
 	rm -rf build build-asan build-tsan build-clang build-arm build-fuzz $(BUILD)
 
-.PHONY: all test test-unit test-e2e test-asan test-tsan suite unit fuzz fuzz-run clang check format demo demo-mnist bench bench-peers bench-mnist setup \
-	install help clean FORCE
+.PHONY: all test test-unit test-e2e test-asan test-tsan suite unit fuzz fuzz-run clang check format demo demo-mnist bench \
+	bench-peers bench-mnist bench-serve setup install help clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -37,6 +37,12 @@ peers python sklearn python3-sklearn
 peers header openblas_config.h libopenblas-dev
 peers header dnnl.h libdnnl-dev
 peers header floatfann.h libfann-dev
+bench-serve command wrk wrk
+bench-serve command npm npm
+bench-serve file /usr/lib/python3/dist-packages/torch python3-torch
+bench-serve file /usr/lib/python3/dist-packages/fastapi python3-fastapi
+bench-serve file /usr/lib/python3/dist-packages/uvicorn python3-uvicorn
+bench-serve file /usr/lib/python3/dist-packages/onnx python3-onnx
 EOF
 }
 
