@@ -70,7 +70,8 @@ void bench_data_make(struct bench_data *data, size_t rows, size_t inputs, size_t
         pictures[i] = rng_below(&rng, 5) == 0 ? (uint8_t)(55 + rng_below(&rng, 200)) : 0;
     }
     for (size_t i = 0; i < rows; i++) {
-        const size_t class = rng_below(&rng, classes);
+        const size_t any = rng_below(&rng, classes);
+        const size_t class = i < classes ? i : any; /* the first rows have one of each */
 
         for (size_t k = 0; k < inputs; k++) {
             const uint64_t noise = rng_next(&rng);
@@ -83,7 +84,10 @@ void bench_data_make(struct bench_data *data, size_t rows, size_t inputs, size_t
             data->bytes[i * inputs + k] = value;
             data->floats[i * inputs + k] = (float)value / 255.0f;
         }
-        data->labels[i] = (uint32_t)(rng_below(&rng, 20) == 0 ? rng_below(&rng, classes) : class);
+        data->labels[i] = (uint32_t) class;
+        if (i >= classes && rng_below(&rng, 20) == 0) {
+            data->labels[i] = (uint32_t)rng_below(&rng, classes);
+        }
     }
     free(pictures);
 }
