@@ -9,6 +9,7 @@
 #define M "/v1/models/{name}"
 #define D "/v1/datasets/{name}"
 #define UPLOAD "header target kind delimiter shape"
+#define JOBS "limit after state model"
 #define U "urn:sigmad:problem:"
 
 /* Every endpoint, in README's order. */
@@ -33,7 +34,7 @@ static const struct route routes[] = {
     { "GET",    "/v1/datasets",     NULL,             BODY_NONE,   NULL,            on_dataset_list },
     { "GET",    D,                  NULL,             BODY_NONE,   NULL,            on_dataset_get },
     { "DELETE", D,                  NULL,             BODY_NONE,   NULL,            on_dataset_delete },
-    { "GET",    "/v1/jobs",         NULL,             BODY_NONE,   NULL,            on_job_list },
+    { "GET",    "/v1/jobs",         JOBS,             BODY_NONE,   NULL,            on_job_list },
     { "GET",    "/v1/jobs/{id}",    NULL,             BODY_NONE,   NULL,            on_job_get },
     { "DELETE", "/v1/jobs/{id}",    NULL,             BODY_NONE,   NULL,            on_job_delete },
     { "GET",    "/v1/server",       NULL,             BODY_NONE,   NULL,            on_server },
