@@ -182,6 +182,10 @@ static bool order_check(const struct jobs *jobs, const struct job_order *order, 
     if (order->model->deleting || order->model->deleted) {
         return err_set(err, ERR_BUSY, "name", "'%s' is being deleted", order->model->name);
     }
+    if (order->train.dataset->gone ||
+        (order->validation.dataset != NULL && order->validation.dataset->gone)) {
+        return err_set(err, ERR_BUSY, "dataset", "was changed or deleted meanwhile: try again");
+    }
     if (jobs->queued + jobs->running >= max) {
         return err_set(err, ERR_LIMIT, "jobs", "are %zu, as many as --max-jobs allows", max);
     }

@@ -31,6 +31,7 @@ static const struct route routes[] = {
     { "PUT",    D,                  UPLOAD,           BODY_UPLOAD, on_dataset_open, on_dataset_put },
     { "PUT",    D "/features",      UPLOAD,           BODY_UPLOAD, on_dataset_open, on_dataset_put },
     { "PUT",    D "/targets",       UPLOAD,           BODY_UPLOAD, on_dataset_open, on_dataset_put },
+    { "POST",   D "/rows",          UPLOAD,           BODY_UPLOAD, on_rows_open,    on_rows_post },
     { "GET",    "/v1/datasets",     NULL,             BODY_NONE,   NULL,            on_dataset_list },
     { "GET",    D,                  NULL,             BODY_NONE,   NULL,            on_dataset_get },
     { "DELETE", D,                  NULL,             BODY_NONE,   NULL,            on_dataset_delete },
