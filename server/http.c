@@ -466,6 +466,11 @@ static enum MHD_Result body_head_one(void *cls, enum MHD_ValueKind kind, const c
     return MHD_YES;
 }
 
+static bool held_in_memory(const struct route *route)
+{
+    return route->body == BODY_DATA || route->body == BODY_ANY;
+}
+
 /* JSON, whatever curl -d and clients that say nothing call it. */
 static bool body_type_check(struct request *req, struct err *err)
 {
@@ -548,7 +553,7 @@ static void body_limit(struct request *req)
     const struct options *opts = &req->server->options;
 
     req->body_max = DROP_BYTES;
-    if (req->route != NULL && req->route->body == BODY_DATA) {
+    if (req->route != NULL && held_in_memory(req->route)) {
         req->body_max = opts->max_body;
     } else if (req->route != NULL && req->route->body == BODY_UPLOAD) {
         req->body_max = opts->max_upload;
@@ -583,7 +588,7 @@ static enum MHD_Result request_begin(struct request *req, const char *url, const
         req->route->open(req, err);
     }
     req->body_told = head.known && head.length < SIZE_MAX ? (size_t)head.length + 1 : SIZE_MAX;
-    if (err->code == ERR_NONE && req->route->body == BODY_DATA && head.known) {
+    if (err->code == ERR_NONE && held_in_memory(req->route) && head.known) {
         body_reserve(req, head.length < BODY_FIRST ? (size_t)head.length : BODY_FIRST, err);
     }
     if (err->code != ERR_NONE && (head.length > DROP_BYTES || head.unclear != NULL)) {
@@ -655,7 +660,7 @@ static enum MHD_Result request_body(struct request *req, const char *data, size_
     }
     req->received += n;
     *len = 0;
-    if (req->err.code != ERR_NONE || req->route->body != BODY_DATA) {
+    if (req->err.code != ERR_NONE || !held_in_memory(req->route)) {
         /* Dropped. A reply has to wait for the end of the body, but not for ever. */
         return req->received > req->body_max + DROP_BYTES ? MHD_NO : MHD_YES;
     }
