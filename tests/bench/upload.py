@@ -5,7 +5,8 @@ usage: tests/bench/upload.py [--build DIR] [--megabytes N] [--state DIR] [--repe
 
 Starts a daemon of its own, sends N megabytes of pixels as IDX, and of float32 as NPY and raw, to
 it on the loopback, each to .../features, and prints the best of the repeats. What a plain write of
-as many bytes to the same folder takes, with an fsync, is printed beside. FLAGs go to the daemon.
+as many bytes to the same folder takes, with an fsync, is printed beside, and what the daemon used of
+the processor, which a busy machine does not change. FLAGs go to the daemon.
 """
 import argparse
 import os
@@ -61,6 +62,13 @@ def plain(folder, length):
     return took
 
 
+def processor(daemon):
+    """Seconds of processor that it has used."""
+    with open("/proc/%d/stat" % daemon.process.pid) as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--build", default="build")
@@ -77,8 +85,11 @@ def main():
             best = min(plain(state, args.megabytes << 20) for _ in range(args.repeat))
             print("%-12s %6.0f MB/s" % ("plain write", (args.megabytes << 20) / 1e6 / best))
             for name, kind, query, head, length in bodies(args.megabytes << 20):
+                used = processor(daemon)
                 took = min(send(daemon, "bench", kind, query, head, length) for _ in range(args.repeat))
-                print("%-12s %6.0f MB/s" % (name, length / 1e6 / took))
+                used = (processor(daemon) - used) / args.repeat
+                print("%-12s %6.0f MB/s, %6.0f MB a second of processor"
+                      % (name, length / 1e6 / took, length / 1e6 / used))
                 sys.stdout.flush()
         finally:
             daemon.end()
