@@ -117,7 +117,7 @@ void job_feed_count(struct job *job, bool add)
         dataset->jobs += add ? 1u : -1u;
         dataset->job = job->id;
         if (dataset->jobs == 0 && dataset->replaced) {
-            removal_path(job->jobs->server, dataset->path);
+            removal_dataset(job->jobs->server, dataset->path);
         }
     }
 }

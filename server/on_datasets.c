@@ -96,12 +96,12 @@ static void put_done(struct request *req)
             old->replaced = true; /* jobs go on with the generation they began with */
         } else if (old != NULL) {
             old->gone = true;
-            removal_path(req->server, old->path);
+            removal_dataset(req->server, old->path);
         }
         dataset_reply(req, old == NULL ? 201 : 200, put->dataset);
         datasets_put(datasets, put->dataset, &fresh, &req->err);
     } else {
-        removal_path(req->server, put->dataset->path);
+        removal_dataset(req->server, put->dataset->path);
         dataset_unref(put->dataset);
     }
     put_end(put);
