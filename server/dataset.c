@@ -55,7 +55,8 @@ bool dataset_open(const char *path, struct dataset **ret, struct err *err)
     ok = disk_path(path, "dataset.json", &meta_path, err) &&
          disk_map(meta_path, &meta, &meta_len, err) &&
          msg_dataset_load(meta != NULL ? meta : "", meta_len, dataset->name, dataset->digest,
-                          &dataset->generation, &dataset->created, &dataset->info, err) &&
+                          &dataset->generation, &dataset->created, &dataset->info, &dataset->stats,
+                          err) &&
          parts_map(dataset, err);
     disk_unmap(meta, meta_len);
     free(meta_path);
@@ -106,6 +107,7 @@ void dataset_unref(struct dataset *dataset)
         free(dataset->targets);
     }
     table_info_done(&dataset->info);
+    table_stats_done(&dataset->stats);
     free(dataset->path);
     free(dataset);
 }

@@ -29,12 +29,14 @@ struct dataset {
     unsigned refs; /* one for the table, one each job that reads it */
     unsigned jobs; /* of these, jobs */
     bool replaced; /* its folder goes when no job reads it any more */
+    bool gone;     /* its folder is being removed: no job may begin to read it */
     uint64_t job;  /* one of these jobs, to be named when deleting is refused */
     char name[NAME_MAX_LEN + 1];
     uint64_t generation;
     double created;
     char digest[DIGEST_HEX];
     struct table_info info;   /* owned */
+    struct table_stats stats; /* owned */
     char *path;               /* owned; its folder; NULL: in memory only */
     void *features, *targets; /* mapped, or malloc'd when path is NULL; NULL: no such part */
     size_t features_len, targets_len; /* bytes */
@@ -75,11 +77,15 @@ struct dataset *dataset_ref(struct dataset *dataset);
 void dataset_unref(struct dataset *dataset);
 /* What core needs of it; map is NULL. */
 struct data dataset_data(const struct dataset *dataset);
+/* Without the statistics, which are dataset->stats. */
 void dataset_info(const struct dataset *dataset, struct msg_dataset *ret);
 
 /* SHA-256 over rows and width (uint64 each), the features, the width of the targets, the names of
  * the classes with their NULs, the targets. Errors: ERR_MEMORY.
  * Thread: any; it reads all of the data. */
 bool dataset_digest(const struct dataset *dataset, char ret[DIGEST_HEX], struct err *err);
+
+/* Of the features. Errors: ERR_MEMORY. Thread: any; it reads all of the data. */
+bool dataset_stats(const struct dataset *dataset, struct table_stats *ret, struct err *err);
 
 #endif

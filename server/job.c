@@ -117,7 +117,7 @@ void job_feed_count(struct job *job, bool add)
         dataset->jobs += add ? 1u : -1u;
         dataset->job = job->id;
         if (dataset->jobs == 0 && dataset->replaced) {
-            removal_path(job->jobs->server, dataset->path);
+            removal_dataset(job->jobs->server, dataset->path);
         }
     }
 }
@@ -181,6 +181,10 @@ static bool order_check(const struct jobs *jobs, const struct job_order *order, 
     }
     if (order->model->deleting || order->model->deleted) {
         return err_set(err, ERR_BUSY, "name", "'%s' is being deleted", order->model->name);
+    }
+    if (order->train.dataset->gone ||
+        (order->validation.dataset != NULL && order->validation.dataset->gone)) {
+        return err_set(err, ERR_BUSY, "dataset", "was changed or deleted meanwhile: try again");
     }
     if (jobs->queued + jobs->running >= max) {
         return err_set(err, ERR_LIMIT, "jobs", "are %zu, as many as --max-jobs allows", max);

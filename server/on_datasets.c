@@ -1,4 +1,4 @@
-/* PUT, GET and DELETE of /v1/datasets/{name} and its parts; GET /v1/datasets. */
+/* PUT, GET and DELETE of /v1/datasets/{name} and its parts; POST of its rows; GET /v1/datasets. */
 #include "handlers.h"
 
 #include <inttypes.h>
@@ -19,6 +19,7 @@ struct put {
     struct turn turn; /* first, so that one is the other */
     struct request *req;
     struct dataset *dataset; /* a reference: the one that was built */
+    bool append;
 };
 
 static enum csv_part part_of(const struct request *req)
@@ -65,6 +66,7 @@ static void dataset_reply(struct request *req, int status, const struct dataset 
     etag_dataset(dataset, etag);
     etag_reply(req, etag);
     dataset_info(dataset, &info);
+    info.stats = &dataset->stats;
     msg_dataset_encode(&text, &info);
     text_str(&text, "\n");
     request_reply(req, status, &text);
@@ -93,12 +95,13 @@ static void put_done(struct request *req)
         if (old != NULL && old->jobs > 0) {
             old->replaced = true; /* jobs go on with the generation they began with */
         } else if (old != NULL) {
-            removal_path(req->server, old->path);
+            old->gone = true;
+            removal_dataset(req->server, old->path);
         }
         dataset_reply(req, old == NULL ? 201 : 200, put->dataset);
         datasets_put(datasets, put->dataset, &fresh, &req->err);
     } else {
-        removal_path(req->server, put->dataset->path);
+        removal_dataset(req->server, put->dataset->path);
         dataset_unref(put->dataset);
     }
     put_end(put);
@@ -110,24 +113,44 @@ static void put_go(struct turn *turn)
     struct put *put = (struct put *)turn;
     struct request *req = put->req;
 
-    if (put_check(req, &req->err) && upload_close(req, &req->err)) {
+    if (put_check(req, &req->err) && upload_close(req, put->append, &req->err)) {
         request_work(req, INFINITY, put_work, put_done);
     } else {
         put_end(put);
     }
 }
 
-bool on_dataset_put(struct request *req, struct err *err)
+static bool put_begin(struct request *req, bool append, struct err *err)
 {
     struct put *put = arena_alloc(&req->arena, 1, sizeof *put);
 
     if (put == NULL) {
         return err_set(err, ERR_MEMORY, "body", "has no memory to be read");
     }
-    *put = (struct put){ .turn = { .key = req->param[0], .go = put_go }, .req = req };
+    *put = (struct put){ .turn = { .key = req->param[0], .go = put_go },
+                         .req = req,
+                         .append = append };
     req->task = put;
     turn_take(datasets_turns(req->server->datasets), &put->turn);
     return true;
+}
+
+bool on_dataset_put(struct request *req, struct err *err)
+{
+    return put_begin(req, false, err);
+}
+
+/* ---- POST rows ---- */
+
+bool on_rows_open(struct request *req, struct err *err)
+{
+    return datasets_find(req->server->datasets, req->param[0], "name", err) != NULL &&
+           put_check(req, err) && upload_open(req, CSV_BOTH, err);
+}
+
+bool on_rows_post(struct request *req, struct err *err)
+{
+    return put_begin(req, true, err);
 }
 
 /* ---- GET ---- */
@@ -200,6 +223,8 @@ static void delete_done(struct request *req)
     if (req->err.code == ERR_NONE) {
         datasets_remove(req->server->datasets, deletion->dataset);
         request_reply_empty(req, 204);
+    } else {
+        deletion->dataset->gone = false;
     }
     dataset_unref(deletion->dataset);
     delete_end(deletion);
@@ -228,6 +253,7 @@ static void delete_go(struct turn *turn)
 
     if (delete_check(req, &dataset, &req->err)) {
         deletion->dataset = dataset_ref(dataset);
+        dataset->gone = true;
         request_work(req, INFINITY, delete_work, delete_done);
     } else {
         delete_end(deletion);

@@ -5,19 +5,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataset.h"
 #include "disk.h"
 #include "server.h"
 
 struct removal {
     uv_work_t uv;
-    char *path; /* owned */
+    char *path;       /* owned */
+    const char *root; /* borrowed; a data set's: it vanishes whole; NULL: just removed */
 };
 
 static void removal_run(uv_work_t *uv)
 {
     const struct removal *removal = uv->data;
 
-    disk_remove(removal->path);
+    struct err none = { 0 };
+
+    if (removal->root != NULL) {
+        disk_discard(removal->root, "datasets", removal->path, &none);
+    } else {
+        disk_remove(removal->path);
+    }
 }
 
 static void removal_after(uv_work_t *uv, int status)
@@ -30,7 +38,7 @@ static void removal_after(uv_work_t *uv, int status)
 }
 
 /* Takes path over. */
-static void removal_start(struct server *server, char *path)
+static void removal_start(struct server *server, char *path, const char *root)
 {
     struct removal *removal = calloc(1, sizeof *removal);
 
@@ -40,6 +48,7 @@ static void removal_start(struct server *server, char *path)
         return;
     }
     removal->path = path;
+    removal->root = root;
     removal->uv.data = removal;
     if (uv_queue_work(server->loop, &removal->uv, removal_run, removal_after) != 0) {
         removal_after(&removal->uv, 0);
@@ -48,7 +57,12 @@ static void removal_start(struct server *server, char *path)
 
 void removal_path(struct server *server, const char *path)
 {
-    removal_start(server, strdup(path));
+    removal_start(server, strdup(path), NULL);
+}
+
+void removal_dataset(struct server *server, const char *path)
+{
+    removal_start(server, strdup(path), datasets_root(server->datasets));
 }
 
 void removal_version(struct server *server, const char *folder, uint64_t version)
@@ -59,6 +73,6 @@ void removal_version(struct server *server, const char *folder, uint64_t version
 
     snprintf(name, sizeof name, "%" PRIu64 ".safetensors", version);
     if (disk_path(folder, name, &path, &none)) {
-        removal_start(server, path);
+        removal_start(server, path, NULL);
     }
 }

@@ -9,6 +9,8 @@ struct server;
 
 /* A file, or a folder of files. */
 void removal_path(struct server *server, const char *path);
+/* A generation's folder: a crash half way must not leave what looks like a broken one. */
+void removal_dataset(struct server *server, const char *path);
 /* A version's file in a model's folder. */
 void removal_version(struct server *server, const char *folder, uint64_t version);
 

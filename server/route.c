@@ -12,6 +12,7 @@
 #define V "/versions/{version}"
 #define R "/v2/repository"
 #define UPLOAD "header target kind delimiter shape"
+#define JOBS "limit after state model"
 #define U "urn:sigmad:problem:"
 
 /* Every endpoint, in README's order. */
@@ -33,10 +34,11 @@ static const struct route routes[] = {
     { "PUT",    D,                  UPLOAD,           BODY_UPLOAD, on_dataset_open, on_dataset_put },
     { "PUT",    D "/features",      UPLOAD,           BODY_UPLOAD, on_dataset_open, on_dataset_put },
     { "PUT",    D "/targets",       UPLOAD,           BODY_UPLOAD, on_dataset_open, on_dataset_put },
+    { "POST",   D "/rows",          UPLOAD,           BODY_UPLOAD, on_rows_open,    on_rows_post },
     { "GET",    "/v1/datasets",     NULL,             BODY_NONE,   NULL,            on_dataset_list },
     { "GET",    D,                  NULL,             BODY_NONE,   NULL,            on_dataset_get },
     { "DELETE", D,                  NULL,             BODY_NONE,   NULL,            on_dataset_delete },
-    { "GET",    "/v1/jobs",         NULL,             BODY_NONE,   NULL,            on_job_list },
+    { "GET",    "/v1/jobs",         JOBS,             BODY_NONE,   NULL,            on_job_list },
     { "GET",    "/v1/jobs/{id}",    NULL,             BODY_NONE,   NULL,            on_job_get },
     { "DELETE", "/v1/jobs/{id}",    NULL,             BODY_NONE,   NULL,            on_job_delete },
     { "GET",    "/v1/server",       NULL,             BODY_NONE,   NULL,            on_server },
