@@ -15,6 +15,7 @@
 struct decoder {
     const char *name;
     bool (*decode)(const char *body, size_t len, struct arena *arena, struct err *err);
+    bool optional; /* there need not be a body at all */
 };
 
 static inline bool decode_predict(const char *body, size_t len, struct arena *arena,
@@ -147,12 +148,22 @@ static inline bool decode_load(const char *body, size_t len, struct arena *arena
     return msg_load_decode(body, len, err);
 }
 
+/* clang-format off */
 static const struct decoder decoders[] = {
-    { "predict", decode_predict },   { "train", decode_train },       { "learn", decode_learn },
-    { "evaluate", decode_evaluate }, { "promote", decode_promote },   { "model", decode_model },
-    { "dataset", decode_dataset },   { "features", decode_features }, { "targets", decode_targets },
-    { "infer", decode_infer },       { "index", decode_index },       { "load", decode_load },
+    { "predict", decode_predict, false },
+    { "train", decode_train, false },
+    { "learn", decode_learn, false },
+    { "evaluate", decode_evaluate, false },
+    { "promote", decode_promote, false },
+    { "model", decode_model, false },
+    { "dataset", decode_dataset, false },
+    { "features", decode_features, false },
+    { "targets", decode_targets, false },
+    { "infer", decode_infer, false },
+    { "index", decode_index, true },
+    { "load", decode_load, true },
 };
+/* clang-format on */
 #define DECODERS (sizeof decoders / sizeof *decoders)
 
 #endif
