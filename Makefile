@@ -7,8 +7,9 @@
 #   make check       layers, formatting, static analysis, scripts; reports files and functions over the limits
 #   make demo        handwritten digits, from nothing to answers, by curl      make demo-mnist   the real MNIST
 #   make fuzz        clang's fuzzer on the readers, FUZZ_SECONDS=10 each, beginning from tests/fuzz/corpus/
-#   make bench       what tests/bench/ measures
+#   make bench       what tests/bench/ measures           make bench-mnist   accuracy on MNIST, with Nielsen's beside it
 #   make bench-serve sigmad beside a bare epoll loop, fastify and FastAPI: Markdown, in 5 minutes
+#   make soak        predict, learn, train, create, delete at once for SOAK_SECONDS=600: nothing may grow
 #   make setup       installs what building and testing need (apt-get, with sudo when not root)
 #   make install     PREFIX=/usr/local DESTDIR=       make format   clang-format      make clean
 VERSION = 0.1.0
@@ -209,8 +210,17 @@ bench-serve: $(SERVE) $(BUILD)/sigmad
 	$(call need,bench-serve)
 	@NODE_CACHE=$$(tests/bench/serve/peers.sh) BUILD=$(BUILD) /usr/bin/python3 tests/bench/serve/serve.py
 
+# SOAK_SECONDS of everything at once; memory and descriptors have to stay flat.
+SOAK_SECONDS ?= 600
+soak: $(BUILD)/sigmad
+	@SIGMAD=$(BUILD)/sigmad tests/soak.py $(SOAK_SECONDS)
+
 bench: $(BENCH) $(BUILD)/sigmad
 	@for b in $(BENCH) $(wildcard tests/bench/*.sh); do echo "== $$b"; SIGMAD=$(BUILD)/sigmad $$b || exit 1; done
+
+# Nielsen's networks at his settings, three seeds each. The demo sees to the download.
+bench-mnist: demo-mnist
+	@SIGMAD=$(abspath $(BUILD)/sigmad) tests/bench/mnist.py
 
 # ---- installing ----
 
@@ -230,8 +240,8 @@ help:
 clean:
 	rm -rf build build-asan build-tsan build-clang build-fuzz $(BUILD)
 
-.PHONY: all test test-unit test-e2e test-asan test-tsan suite unit fuzz fuzz-run clang check format demo demo-mnist bench bench-serve setup \
-	install help clean FORCE
+.PHONY: all test test-unit test-e2e test-asan test-tsan suite unit fuzz fuzz-run clang check format demo demo-mnist bench bench-serve bench-mnist \
+	soak setup install help clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

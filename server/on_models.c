@@ -116,6 +116,7 @@ static bool create_add(struct request *req, struct create *create, struct model 
     }
     ok = version_create(model, net, 1, create->created, &create->origin, &version, &req->err);
     if (ok) {
+        model->created = create->created;
         version->on_disk = model->folder != NULL;
         ok = model_list(model, version, &req->err);
         version_unref(version);

@@ -14,6 +14,7 @@ build pc libmicrohttpd libmicrohttpd-dev
 build pc jansson libjansson-dev
 build pc libuv libuv1-dev
 build pc gnutls libgnutls28-dev
+build pc zlib zlib1g-dev
 test file /usr/bin/python3 python3
 test pc cmocka libcmocka-dev
 test command curl curl
@@ -64,7 +65,7 @@ install() {
     [ "$(id -u)" = 0 ] || as_root=sudo
     # shellcheck disable=SC2086 # one word a package
     { $as_root apt-get update -q && $as_root env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -q -y --no-install-recommends $packages; } || exit 1
+        apt-get install -q -y -o DPkg::Lock::Timeout=300 --no-install-recommends $packages; } || exit 1
     packages=$(missing "$@")
     [ -z "$packages" ] || {
         echo "setup: installed, and still not found:" "$packages" >&2

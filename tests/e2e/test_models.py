@@ -24,6 +24,7 @@ class Models(Case):
             self.assertEqual(made[key], value, key)
         self.assertRegex(made["digest"], r"^[0-9a-f]{64}$")
         self.assertRegex(made["created"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")
+        self.assertEqual(made["updated"], made["created"])
         self.assertEqual(self.ok(self.api.get(at)), made)
 
     def test_list_holds_every_model(self):
