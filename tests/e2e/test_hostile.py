@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import time
 
-from harness import LONG, SIGMAD, SLOW, WAIT, XOR, XOR_ROWS, Case, Daemon, main, read_all, read_reply
+from harness import LONG, SIGMAD, SLOW, WAIT, XOR, XOR_ROWS, Case, Daemon, in_threads, main, read_all, read_reply
 
 SECOND = str(math.ceil(min(SLOW, 4)))  # short for us, long enough for the daemon's other clients
 
@@ -63,45 +63,30 @@ class Deadlines(HostileCase):
                     return said
         self.fail("it was listened to for ever")
 
-    def test_headers_by_the_byte(self):
-        said = self.drip(b"GET /v1/models HTTP/1.1\r\nHost: x\r\nX: ", b"y")
-        self.assertEqual(self.statuses(said), [408])
-        self.assertIn(b"urn:sigmad:problem:timeout", said)
-        head, body = said.split(b"\r\n\r\n", 1)
-        self.assertIn(b"Content-Length: %d" % len(body), head)
-        self.assertEqual(json.loads(body)["status"], 408)
-
-    def test_a_first_line_by_the_byte(self):
-        self.assertEqual(self.statuses(self.drip(b"GET /", b"y")), [408])
-
-    def test_a_body_by_the_byte(self):
+    def test_by_the_byte(self):
+        """Headers, first line, body, upload, second request: all at once, to save time."""
         at = self.model().encode()
-        said = self.drip(b"POST %s/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n" % at,
-                         b" ")
-        self.assertEqual(self.statuses(said), [408])
+        live = b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n"
+        cases = (
+            (live + b"X: ", b"y", [408]),
+            (b"GET /", b"y", [408]),
+            (b"POST %s/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n" % at, b" ", [408]),
+            (b"PUT /v1/datasets/d HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n"
+             b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n1\r\n", [408]),
+            (live + b"\r\n" + live + b"X: ", b"y", [200, 408]),
+        )
 
-    def test_a_chunked_upload_by_the_byte(self):
-        said = self.drip(b"PUT /v1/datasets/d HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n"
-                         b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n1\r\n")
-        self.assertEqual(self.statuses(said), [408])
+        def client(i):
+            first, each, want = cases[i]
+            said = self.drip(first, each)
+            self.assertEqual(self.statuses(said), want, first)
+            head, body = said[said.rindex(b"HTTP/1.1 408"):].split(b"\r\n\r\n", 1)
+            self.assertIn(b"Content-Length: %d" % len(body), head)
+            self.assertEqual(json.loads(body)["type"], "urn:sigmad:problem:timeout")
+
+        in_threads(len(cases), client)
         self.assertEqual(self.api.get("/v1/datasets/d").status, 404)
-
-    def test_a_second_request_by_the_byte(self):
-        with self.daemon.connect() as sock:
-            sock.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n")
-            self.assertEqual(read_reply(sock).status, 200)
-            sock.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\nX: ")
-            sock.settimeout(0.05)
-            said = b""
-            for _ in range(int(40 * WAIT)):
-                try:
-                    sock.sendall(b"y")
-                    said += sock.recv(1000)
-                except socket.timeout:
-                    continue
-                except ConnectionError:
-                    break
-            self.assertEqual(self.statuses(said), [408])
+        self.nothing_left()
 
     def test_slow_but_steady_is_waited_for(self):
         """Longer than the timeout, but faster than --min-rate."""
