@@ -127,7 +127,7 @@ RUN  = /usr/bin/python3 tests/run.py --build $(BUILD)
 test:
 	$(call need,build test check)
 	@$(MAKE) --no-print-directory all clang check
-	@$(MAKE) --no-print-directory suite
+	@$(MAKE) --no-print-directory suite KINDS='unit e2e scripts bits'
 
 test-unit:
 	$(call need,build test)
@@ -139,9 +139,11 @@ test-e2e:
 	@$(MAKE) --no-print-directory $(BUILD)/sigmad
 	@$(RUN) e2e scripts
 
-# Every test there is, with whatever is in $(BUILD).
+# Every test there is, with whatever is in $(BUILD). The same bits from every compiler and kernel are
+# tried without sanitizers only.
+KINDS = unit e2e scripts
 suite: unit $(BUILD)/sigmad
-	@$(RUN) unit e2e scripts
+	@$(RUN) $(KINDS)
 
 unit: $(UNIT)
 
@@ -238,7 +240,7 @@ help:
 	@sed -n 's/^#   //p;/^VERSION/q' Makefile
 
 clean:
-	rm -rf build build-asan build-tsan build-clang build-fuzz $(BUILD)
+	rm -rf build build-asan build-tsan build-clang build-arm build-fuzz $(BUILD)
 
 .PHONY: all test test-unit test-e2e test-asan test-tsan suite unit fuzz fuzz-run clang check format demo demo-mnist bench bench-serve bench-mnist \
 	soak setup install help clean FORCE

@@ -20,6 +20,7 @@
 #include "msg_train.h"
 #include "rows.h"
 #include "table.h"
+#include "turn.h"
 
 struct datasets;
 
@@ -60,6 +61,8 @@ uint64_t datasets_generation(struct datasets *datasets);
 bool datasets_put(struct datasets *datasets, struct dataset *dataset, bool *fresh, struct err *err);
 /* Takes it out of the table; its folder must have been given up by disk_discard before. */
 void datasets_remove(struct datasets *datasets, struct dataset *dataset);
+/* Changes of one name take turns; keyed by name. */
+struct turns *datasets_turns(struct datasets *datasets);
 const char *datasets_root(const struct datasets *datasets);
 
 /* Pool. Opens and maps the folder. Errors: ERR_IO, ERR_FIELD. */

@@ -18,6 +18,8 @@ bool on_learn(struct request *req, struct err *err);
 bool on_evaluate(struct request *req, struct err *err);
 bool on_export(struct request *req, struct err *err);
 bool on_version_list(struct request *req, struct err *err);
+bool on_version_get(struct request *req, struct err *err);
+bool on_version_delete(struct request *req, struct err *err);
 bool on_promote(struct request *req, struct err *err);
 
 bool on_dataset_open(struct request *req, struct err *err);

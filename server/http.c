@@ -164,6 +164,40 @@ const char *request_header(struct request *req, const char *name)
     return MHD_lookup_connection_value(req->conn, MHD_HEADER_KIND, name);
 }
 
+/* The values of one header, as they come. */
+struct values {
+    const char *name;
+    struct arena *arena;
+    const char *all; /* NULL: none yet */
+};
+
+static enum MHD_Result values_add(void *cls, enum MHD_ValueKind kind, const char *key,
+                                  const char *value)
+{
+    struct values *values = cls;
+    const size_t had = values->all != NULL ? strlen(values->all) + 2 : 0;
+    char *both;
+
+    (void)kind;
+    if (strcasecmp(key, values->name) != 0 || value == NULL) {
+        return MHD_YES;
+    }
+    both = had > 0 ? arena_alloc(values->arena, had + strlen(value) + 1, 1) : NULL;
+    if (both != NULL) {
+        sprintf(both, "%s, %s", values->all, value);
+    }
+    values->all = had == 0 ? value : both != NULL ? both : "";
+    return MHD_YES;
+}
+
+const char *request_header_all(struct request *req, const char *name)
+{
+    struct values values = { name, &req->arena, NULL };
+
+    MHD_get_connection_values(req->conn, MHD_HEADER_KIND, values_add, &values);
+    return values.all;
+}
+
 /* Decodes %XX in place; MHD has turned + into a space. False if it is malformed or has a NUL. */
 static bool percent_decode(char *text)
 {
@@ -381,6 +415,9 @@ static enum MHD_Result reply_send(struct request *req)
     }
     if (reply->location != NULL) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_LOCATION, reply->location);
+    }
+    if (reply->etag != NULL) {
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ETAG, reply->etag);
     }
     if (reply->allow != NULL) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, reply->allow);

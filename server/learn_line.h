@@ -44,11 +44,18 @@ struct learn {
     struct publication publication;
 };
 
+/* The line has its model's turn (turn.h) while any call is between QUEUED and its end; when another
+ * waits for the turn, no further call begins until that one has left. */
+
 /* Puts a decoded call at the end of its model's line. Its request is finished when it ends. */
 void learn_line_add(struct learn *learn);
 /* The version that the present log goes on from, so that its file has to stay; 0: none. line may be
  * NULL. */
 uint64_t learn_line_base(const struct learn_line *line);
+/* The log, of *base, that begins with *first; false: there is none. line may be NULL. */
+bool learn_line_log(const struct learn_line *line, uint64_t *base, uint64_t *first);
+/* The log's file has been removed by who has the model's turn. */
+void learn_line_forget(struct learn_line *line);
 /* No call is in line. */
 bool learn_line_idle(const struct learn_line *line);
 /* At start: the log that leads to the model's newest version. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "job.h"
 #include "learn_line.h"
 #include "removal.h"
 #include "server.h"
@@ -138,15 +139,15 @@ static void versions_prune(struct model *model)
     for (size_t i = 0; i < model->n_versions && model->n_versions > keep && !model->restoring;) {
         struct version *version = model->versions[i];
 
-        if (version == model->served) {
-            i++;
+        if (version == model->served || jobs_based_on(model->server->jobs, version) != 0) {
+            i++; /* a job that goes on after a crash may have to begin again */
         } else {
             model_unlist(model, version);
         }
     }
 }
 
-bool model_list(struct model *model, struct version *version, struct err *err)
+bool model_list(struct model *model, struct version *version, bool serve, struct err *err)
 {
     size_t at = model->n_versions;
 
@@ -167,8 +168,10 @@ bool model_list(struct model *model, struct version *version, struct err *err)
             (model->n_versions - at) * sizeof(struct version *));
     model->versions[at] = version_ref(version);
     model->n_versions++;
-    model->served = version;
-    model->updated = version->created;
+    if (serve) {
+        model->served = version;
+        model->updated = version->created;
+    }
     model->last = version->number > model->last ? version->number : model->last;
     versions_prune(model);
     return true;

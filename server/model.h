@@ -18,6 +18,7 @@
 #include "msg_train.h"
 #include "msg_version.h"
 #include "net.h"
+#include "turn.h"
 
 struct job;
 struct model;
@@ -62,6 +63,7 @@ struct model {
     struct version **versions; /* owned; rising numbers; the served one among them */
     size_t n_versions, cap_versions;
     struct version *served; /* borrowed from versions */
+    struct turns turns;     /* who changes what is served, or the list, one at a time */
     uint64_t last;          /* the highest number given */
     double created, updated;
     struct job *job;        /* borrowed; running; NULL when none is */
@@ -85,11 +87,9 @@ void model_drop_versions(struct model *model);
  * holds the one reference. Errors: ERR_MEMORY. */
 bool version_create(struct model *model, struct net *net, uint64_t number, double created,
                     const struct origin *origin, struct version **ret, struct err *err);
-/* Lists a version, in the order of numbers, and serves it; a reference is taken, and the oldest
- * beyond
- * --keep-versions go, their files too, but not the served one.
- * Errors: ERR_MEMORY. */
-bool model_list(struct model *model, struct version *version, struct err *err);
+/* Lists a version, in the order of numbers, and serves it if told so; a reference is taken, and the
+ * oldest beyond --keep-versions go, their files too, but not the served one. Errors: ERR_MEMORY. */
+bool model_list(struct model *model, struct version *version, bool serve, struct err *err);
 /* Takes a version that is not served off the list, and its file off the disk. */
 void model_unlist(struct model *model, struct version *version);
 

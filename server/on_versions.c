@@ -1,4 +1,5 @@
-/* GET /v1/models/{name}/versions and /export; POST /v1/models/{name}/promote. */
+/* GET /v1/models/{name}/versions, /versions/{version} and /export; POST /v1/models/{name}/promote.
+ */
 #include "handlers.h"
 
 #include <inttypes.h>
@@ -6,6 +7,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "etag.h"
 #include "loader.h"
 #include "msg_model.h"
 #include "pin.h"
@@ -34,13 +36,37 @@ bool on_version_list(struct request *req, struct err *err)
     return true;
 }
 
+bool on_version_get(struct request *req, struct err *err)
+{
+    struct model *model = pin_model(req, err);
+    const struct version *version = model != NULL ? pin_listed(req, model, err) : NULL;
+    struct msg_version facts;
+    struct text text = { 0 };
+    char etag[ETAG_LEN];
+    bool fresh;
+
+    if (version == NULL) {
+        return false;
+    }
+    etag_version(version, etag);
+    if (!etag_read(req, etag, &fresh, err) || fresh) {
+        return err->code == ERR_NONE;
+    }
+    version_info(version, &facts);
+    msg_version_encode(&text, &facts);
+    text_str(&text, "\n");
+    request_reply(req, 200, &text);
+    request_finish(req);
+    return true;
+}
+
 /* ---- promote ---- */
 
 struct promote {
     struct version *version; /* a reference */
     struct load_waiter waiter;
+    struct turn turn;
     struct request *req;
-    uint64_t last; /* the model's highest number, when this began */
 };
 
 /* A version that learn made has no file of its own until somebody promotes it. */
@@ -54,8 +80,18 @@ static void promote_work(struct request *req)
     if (model->folder != NULL &&
         (version->on_disk ||
          store_save(model->folder, version->net, model->labels, &facts, &req->err))) {
-        store_serve(model->folder, version->number, promote->last, &req->err);
+        store_serve(model->folder, version->number, model->last, &req->err);
     }
+}
+
+static void promote_end(struct promote *promote)
+{
+    struct version *version = promote->version;
+    struct model *model = version->model;
+
+    turn_leave(&model->turns, &promote->turn);
+    version_unref(version);
+    request_finish(promote->req);
 }
 
 static void promote_done(struct request *req)
@@ -66,31 +102,35 @@ static void promote_done(struct request *req)
     struct msg_version facts;
     struct text text = { 0 };
 
-    if (req->err.code == ERR_NONE && model->deleted) {
-        err_set(&req->err, ERR_NOT_FOUND, "name", "'%s' has been deleted meanwhile", model->name);
-    }
     if (req->err.code == ERR_NONE) {
         version->on_disk = model->folder != NULL;
-        if (model->last == promote->last) { /* else a newer version is there, and serves already */
-            model->served = version;
-            model->updated = server_now();
-        }
+        model->served = version;
+        model->updated = server_now();
         version_info(version, &facts);
         msg_version_encode(&text, &facts);
         text_str(&text, "\n");
+        etag_reply_version(req, version);
         request_reply(req, 200, &text);
     }
-    version_unref(version);
-    request_finish(req);
+    promote_end(promote);
 }
 
-static void promote_begin(struct request *req)
+/* Nobody changes the model now: what is decided here still holds when it is on disk. */
+static void promote_go(struct turn *turn)
 {
-    struct promote *promote = req->task;
+    struct promote *promote = (struct promote *)((char *)turn - offsetof(struct promote, turn));
+    struct request *req = promote->req;
+    struct model *model = promote->version->model;
 
-    promote->last = promote->version->model->last;
-    request_work(req, promote->version->model->folder != NULL ? INFINITY : 0.0, promote_work,
-                 promote_done);
+    if (model->deleted) {
+        err_set(&req->err, ERR_NOT_FOUND, "name", "'%s' has been deleted meanwhile", model->name);
+    }
+    if (req->err.code != ERR_NONE || !etag_model_holds(req, model, &req->err) ||
+        model_version(model, promote->version->number, &req->err) == NULL) {
+        promote_end(promote);
+        return;
+    }
+    request_work(req, model->folder != NULL ? INFINITY : 0.0, promote_work, promote_done);
 }
 
 static void promote_loaded(struct load_waiter *waiter, const struct err *err)
@@ -98,7 +138,7 @@ static void promote_loaded(struct load_waiter *waiter, const struct err *err)
     struct promote *promote = (struct promote *)((char *)waiter - offsetof(struct promote, waiter));
 
     if (err->code == ERR_NONE) {
-        promote_begin(promote->req);
+        turn_take(&promote->version->model->turns, &promote->turn);
         return;
     }
     promote->req->err = *err;
@@ -123,11 +163,12 @@ bool on_promote(struct request *req, struct err *err)
     }
     *promote = (struct promote){ .version = version_ref(version), .req = req };
     promote->waiter.done = promote_loaded;
+    promote->turn.go = promote_go;
     req->task = promote;
     if (version->net == NULL) {
         version_load(version, &promote->waiter);
     } else {
-        promote_begin(req);
+        turn_take(&model->turns, &promote->turn);
     }
     return true;
 }
@@ -160,6 +201,8 @@ bool on_export(struct request *req, struct err *err)
 {
     struct exporting *exporting = arena_alloc(&req->arena, 1, sizeof *exporting);
     const char *format = request_query(req, "format");
+    char etag[ETAG_LEN];
+    bool fresh;
 
     if (exporting == NULL) {
         return err_set(err, ERR_MEMORY, "", "there is no memory for the export");
@@ -170,6 +213,11 @@ bool on_export(struct request *req, struct err *err)
     exporting->version = pin_version(req, err);
     if (exporting->version == NULL) {
         return false;
+    }
+    etag_version(exporting->version, etag);
+    if (!etag_read(req, etag, &fresh, err) || fresh) {
+        version_unref(exporting->version);
+        return err->code == ERR_NONE;
     }
     exporting->labels = exporting->version->model->labels;
     req->task = exporting;

@@ -41,12 +41,33 @@ static void pin_load(struct request *req, struct version *version, struct err *e
     version_load(version, &pin->waiter);
 }
 
+/* 0 with an error: text is no version's number. */
+static uint64_t number_parse(const char *text, struct err *err)
+{
+    char *end = NULL;
+    uint64_t number;
+
+    errno = 0;
+    number = text[0] >= '0' && text[0] <= '9' ? strtoull(text, &end, 10) : 0;
+    if (number == 0 || errno != 0 || *end != '\0') {
+        err_set(err, ERR_FIELD, "version", "must be a whole number above 0, is '%.64s'", text);
+        return 0;
+    }
+    return number;
+}
+
+struct version *pin_listed(struct request *req, struct model *model, struct err *err)
+{
+    const uint64_t number = number_parse(req->param[1], err);
+
+    return number != 0 ? model_version(model, number, err) : NULL;
+}
+
 struct version *pin_version(struct request *req, struct err *err)
 {
     struct model *model = pin_model(req, err);
     const char *text;
     struct version *version;
-    char *end = NULL;
     uint64_t number = 0;
 
     if (model == NULL) {
@@ -54,10 +75,8 @@ struct version *pin_version(struct request *req, struct err *err)
     }
     text = request_query(req, "version");
     if (text != NULL) {
-        errno = 0;
-        number = text[0] >= '0' && text[0] <= '9' ? strtoull(text, &end, 10) : 0;
-        if (number == 0 || errno != 0 || *end != '\0') {
-            err_set(err, ERR_FIELD, "version", "must be a whole number above 0, is '%.64s'", text);
+        number = number_parse(text, err);
+        if (number == 0) {
             return NULL;
         }
     }

@@ -7,6 +7,9 @@
 
 /* The model of the path's {name}, borrowed. Errors: as registry_find. */
 struct model *pin_model(struct request *req, struct err *err);
+/* Its version of the path's {version}, listed, borrowed. Errors: ERR_FIELD at "version",
+ * ERR_NOT_FOUND. */
+struct version *pin_listed(struct request *req, struct model *model, struct err *err);
 /* A reference to its served version, or the one of ?version=N, with its net in memory. NULL without
  * an error: it is being read, and the handler, which returns false then, will be called again; so
  * pin before anything else is held. Errors: ERR_FIELD at "version", ERR_NOT_FOUND. */

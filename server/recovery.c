@@ -175,7 +175,7 @@ static bool version_restore(struct model *model, uint64_t number, double created
     }
     version->on_disk = on_disk;
     version->log_base = log_base;
-    ok = model_list(model, version, err);
+    ok = model_list(model, version, true, err);
     version_unref(version);
     return ok;
 }
@@ -317,6 +317,7 @@ static bool contents_restore(struct server *server, const char *name, const char
         (version = model_version(model, served, &none)) != NULL) {
         model->served = version;
     }
+    model->last = last > model->last ? last : model->last; /* the number of one that was deleted */
     model->restoring = false;
     return registry_add(server->registry, model, err);
 }

@@ -39,6 +39,7 @@ struct reply {
     const char *location; /* in the arena, or NULL; allow and retry_after likewise */
     const char *allow;
     const char *retry_after;
+    const char *etag;
 };
 
 /* Two path parameters at most: /v1/jobs/{id}, /v1/datasets/{name}/{part}. */
@@ -83,6 +84,8 @@ struct request {
 const char *request_query(struct request *req, const char *key);
 /* A header's value, borrowed until the reply; NULL when it is not there. */
 const char *request_header(struct request *req, const char *name);
+/* All values of a header that may be there more than once, joined by commas; likewise. */
+const char *request_header_all(struct request *req, const char *name);
 
 /* What takes longer is not done on the loop: a hand-over costs about 6 us of processor. Work above
  * the second is slow, and leaves a thread of the pool free for others. */

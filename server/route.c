@@ -24,6 +24,8 @@ static const struct route routes[] = {
     { "POST",   M "/evaluate",      "version",        BODY_DATA,   NULL,            on_evaluate },
     { "GET",    M "/export",        "version format", BODY_NONE,   NULL,            on_export },
     { "GET",    M "/versions",      NULL,             BODY_NONE,   NULL,            on_version_list },
+    { "GET",    M "/versions/{version}", NULL,        BODY_NONE,   NULL,            on_version_get },
+    { "DELETE", M "/versions/{version}", NULL,        BODY_NONE,   NULL,            on_version_delete },
     { "POST",   M "/promote",       NULL,             BODY_DATA,   NULL,            on_promote },
     { "PUT",    D,                  UPLOAD,           BODY_UPLOAD, on_dataset_open, on_dataset_put },
     { "PUT",    D "/features",      UPLOAD,           BODY_UPLOAD, on_dataset_open, on_dataset_put },
@@ -210,6 +212,7 @@ void route_problem(struct request *req)
     req->reply.status = codes[code].status;
     req->reply.type = "application/problem+json";
     req->reply.location = NULL;
+    req->reply.etag = NULL;
     if (code == ERR_LIMIT || code == ERR_MEMORY || code == ERR_DRAINING) {
         req->reply.retry_after = "1";
     }

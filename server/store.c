@@ -1,5 +1,6 @@
 #include "store.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 
 #include "disk.h"
+#include "learn_log.h"
 #include "safetensors.h"
 
 /* ---- writing ---- */
@@ -132,6 +134,22 @@ bool store_serve(const char *folder, uint64_t served, uint64_t last, struct err 
     }
     free(tmp);
     free(path);
+    return ok;
+}
+
+bool store_remove(const char *folder, uint64_t version, uint64_t log_base, uint64_t log_first,
+                  struct err *err)
+{
+    char *path = NULL, *log = NULL;
+    bool ok = (log_base == 0 || learn_log_path(folder, log_base, log_first, &log, err)) &&
+              (version == 0 || version_path(folder, version, "", &path, err));
+
+    ok = ok && (log == NULL || unlink(log) == 0 || errno == ENOENT || disk_err(err, "remove", log));
+    ok = ok &&
+         (path == NULL || unlink(path) == 0 || errno == ENOENT || disk_err(err, "remove", path));
+    ok = ok && disk_sync_dir(folder, err);
+    free(path);
+    free(log);
     return ok;
 }
 

@@ -26,6 +26,10 @@ bool store_create(const char *root, const char *folder, const struct net *net,
 bool store_save(const char *folder, const struct net *net, const struct labels *labels,
                 const struct msg_version *facts, struct err *err);
 bool store_serve(const char *folder, uint64_t served, uint64_t last, struct err *err);
+/* Removes, for good, a version's file (0: none), and the learn log of log_base that begins with
+ * log_first (0: none). */
+bool store_remove(const char *folder, uint64_t version, uint64_t log_base, uint64_t log_first,
+                  struct err *err);
 /* Makes a model's folder vanish for good. */
 bool store_discard(const char *root, const char *folder, struct err *err);
 struct stored {

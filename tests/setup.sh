@@ -19,6 +19,9 @@ test file /usr/bin/python3 python3
 test pc cmocka libcmocka-dev
 test command curl curl
 test command jq jq
+test command qemu-aarch64 qemu-user
+test command aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
+test file /usr/aarch64-linux-gnu/include/stdio.h libc6-dev-arm64-cross
 check file /usr/bin/python3 python3
 check command clang clang
 check command clang-format clang-format

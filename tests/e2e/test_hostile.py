@@ -85,6 +85,7 @@ class Deadlines(HostileCase):
             self.assertEqual(json.loads(body)["type"], "urn:sigmad:problem:timeout")
 
         in_threads(len(cases), client)
+        self.api.close()  # our own has been idle for too long; it connects anew
         self.assertEqual(self.api.get("/v1/datasets/d").status, 404)
         self.nothing_left()
 
