@@ -110,12 +110,12 @@ class SlowReaders(HostileCase):
     flags = ("--request-timeout", SECOND, "--min-rate", "1g")
 
     def test_a_reply_that_nobody_takes_is_dropped(self):
-        at = self.model({"inputs": 1000, "cost": "mse",
+        at = self.model({"inputs": 600, "cost": "mse",
                          "layers": [{"units": 1000, "activation": "linear"}]})
         length = len(self.api.get(at + "/export").body)
-        self.assertGreater(length, 10 << 20)  # more than the kernel takes
+        self.assertGreater(length, 6 << 20)  # more than the kernel takes
         socks = []
-        for _ in range(4):
+        for _ in range(2):
             sock = socket.socket()
             self.addCleanup(sock.close)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -143,6 +143,8 @@ class Memory(HostileCase):
                 sock.sendall(b"POST %s/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 3000000\r\n"
                              b"\r\n" % at + b" " * 2999000)
             self.assertLessEqual(self.gauge("held_bytes"), 8 << 20)
+            if sock is socks[0]:  # has all the room that it needs before others ask
+                self.until(lambda: self.gauge("held_bytes"), lambda held: held > 3000000)
         for sock in socks:
             try:
                 sock.sendall(b" " * 1000)
@@ -170,8 +172,8 @@ class Memory(HostileCase):
         self.nothing_left()
 
     def test_a_reply_that_does_not_fit_is_refused(self):
-        at = self.model({"inputs": 1000, "cost": "mse",
-                         "layers": [{"units": 1000, "activation": "linear"}]})
+        at = self.model({"inputs": 900, "cost": "mse",
+                         "layers": [{"units": 900, "activation": "linear"}]})
         self.problem(self.api.get(at + "/export"), 503, "limit", "reply")
         self.ok(self.api.get(at))
 
@@ -183,7 +185,7 @@ class HangingUp(HostileCase):
                          "layers": [{"units": 1024, "activation": "relu"},
                                     {"units": 1024, "activation": "relu"},
                                     {"units": 2, "activation": "linear"}]})
-        for rows, count in ((1, 50), (300, 20)):
+        for rows, count in ((1, 30), (80, 8)):
             body = json.dumps({"inputs": [[0.5] * 256] * rows}).encode()
             for how in ("close", "reset"):
                 socks = [self.daemon.connect() for _ in range(count)]
@@ -289,7 +291,7 @@ class Crowds(HostileCase):
     def test_a_thousand_ready_at_once(self):
         """libmicrohttpd's own loop stalls when a multiple of 128 are."""
         at = self.model()
-        for count in (128, 256, 1000, 1024):
+        for count in (128, 256, 1000):
             socks = self.crowd(count)
             self.until(lambda: self.gauge("connections"), lambda n: n == count + 1)
             os.kill(self.daemon.process.pid, signal.SIGSTOP)
