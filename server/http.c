@@ -150,7 +150,7 @@ static void body_limit(struct request *req)
     const struct options *opts = &req->server->options;
 
     req->body_max = DROP_BYTES;
-    if (req->route != NULL && req->route->body == BODY_DATA) {
+    if (req->route != NULL && body_held(req->route)) {
         req->body_max = opts->max_body;
     } else if (req->route != NULL && req->route->body == BODY_UPLOAD) {
         req->body_max = opts->max_upload;
@@ -171,7 +171,7 @@ static enum MHD_Result request_begin(struct request *req, const char *url, const
         req->route->open(req, err);
     }
     req->body_told = head.known && head.length < SIZE_MAX ? (size_t)head.length + 1 : SIZE_MAX;
-    if (err->code == ERR_NONE && req->route->body == BODY_DATA && head.known) {
+    if (err->code == ERR_NONE && body_held(req->route) && head.known) {
         body_begin(req, (size_t)head.length, err);
     }
     if (err->code != ERR_NONE && (head.length > DROP_BYTES || head.unclear != NULL)) {

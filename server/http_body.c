@@ -15,6 +15,11 @@
 #define KEPT_LEAST ((size_t)16 * 1024)
 #define KEPT_BYTES ((size_t)4 << 20)
 
+bool body_held(const struct route *route)
+{
+    return route->body == BODY_DATA || route->body == BODY_ANY;
+}
+
 bool body_hold(struct request *req, size_t bytes, const char *what, struct err *err)
 {
     struct server *server = req->server;
@@ -153,7 +158,7 @@ bool body_part(struct request *req, const char *data, size_t *len)
     }
     req->received += n;
     *len = 0;
-    if (req->err.code != ERR_NONE || req->route->body != BODY_DATA) {
+    if (req->err.code != ERR_NONE || !body_held(req->route)) {
         /* Dropped. A reply has to wait for the end of the body, but not for ever. */
         return req->received <= req->body_max + DROP_BYTES;
     }

@@ -65,6 +65,8 @@ const char *head_path(const char *url);
 
 /* ---- http_body.c ---- */
 
+/* Whether the route's bodies are held in memory. */
+bool body_held(const struct route *route);
 /* Counts memory that a client makes us hold. Errors: ERR_LIMIT at what. */
 bool body_hold(struct request *req, size_t bytes, const char *what, struct err *err);
 /* Room for what the headers promise, or for the first of it. Errors: ERR_LIMIT, ERR_MEMORY. */
