@@ -10,6 +10,7 @@
 #   make bench       what tests/bench/ measures           make bench-mnist   accuracy on MNIST, with Nielsen's beside it
 #   make bench-peers training by PyTorch, OpenBLAS, oneDNN, scikit-learn, FANN, numpy and sigmad, compared; 10 minutes
 #   make bench-serve sigmad beside a bare epoll loop, fastify and FastAPI: Markdown, in 5 minutes
+#   make soak        predict, learn, train, create, delete at once for SOAK_SECONDS=600: nothing may grow
 #   make setup       installs what building and testing need (apt-get, with sudo when not root)
 #   make install     PREFIX=/usr/local DESTDIR=       make format   clang-format      make clean
 VERSION = 0.1.0
@@ -239,6 +240,11 @@ bench-peers:
 	@$(MAKE) --no-print-directory $(BUILD)/tests/bench/peer_sigmad $(PEERS)
 	@BUILD=$(BUILD) tests/bench/peers.py $(PEERS_FLAGS)
 
+# SOAK_SECONDS of everything at once; memory and descriptors have to stay flat.
+SOAK_SECONDS ?= 600
+soak: $(BUILD)/sigmad
+	@SIGMAD=$(BUILD)/sigmad tests/soak.py $(SOAK_SECONDS)
+
 # Nielsen's networks at his settings, three seeds each. The demo sees to the download.
 bench-mnist: demo-mnist
 	@SIGMAD=$(abspath $(BUILD)/sigmad) tests/bench/mnist.py
@@ -262,7 +268,7 @@ clean:
 	rm -rf build build-asan build-tsan build-clang build-arm build-fuzz $(BUILD)
 
 .PHONY: all test test-unit test-e2e test-asan test-tsan suite unit fuzz fuzz-run clang check format demo demo-mnist bench \
-	bench-peers bench-mnist bench-serve setup install help clean FORCE
+	bench-peers bench-mnist bench-serve soak setup install help clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -4,18 +4,17 @@
  *
  * What MHD calls on_request with, one request after another on a connection:
  *   1. headers only      -> request_begin: find the route, refuse what can be refused early
- *   2. a part of the body, any number of times -> request_body: keep it, drop it, or have it
- * written
+ *   2. a part of the body, any number of times -> body_part: keep it, drop it, have it written
  *   3. nothing more      -> the route's handler, then the reply, at once or after a resume
  * A reply can be queued at 1 (the connection is closed after it) and at 3, never at 2. */
 #include "http.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <microhttpd.h>
 
+#include "http_parts.h"
 #include "listen.h"
 #include "log.h"
 #include "metrics.h"
@@ -27,36 +26,7 @@
 /* A connection's memory; half of it is the largest chunk of a body, all of it the longest headers.
  * MHD clears it after each request, so more of it is dearer for all. */
 #define MEMORY_BYTES ((size_t)32 * 1024)
-/* A refused body up to this is read, to keep the connection. */
-#define DROP_BYTES ((size_t)256 * 1024)
-/* What a body is given at first, whatever length its headers claim: the rest as it comes. */
-#define BODY_FIRST ((size_t)64 * 1024)
 #define RUNS 16 /* MHD_run calls in a row before the loop has its turn */
-#define SPARE_MAX 64
-/* Buffers of bodies that are used again: fresh memory costs more than reading into it. */
-#define KEPT_MAX 16
-#define KEPT_LEAST ((size_t)16 * 1024)
-#define KEPT_BYTES ((size_t)4 << 20)
-
-struct http {
-    struct server *server;
-    struct MHD_Daemon *daemon;
-    uv_poll_t poll;
-    uv_timer_t timer;
-    uv_idle_t idle;
-    struct watcher *watcher;
-    unsigned handles; /* of the three, open */
-    bool stopped;
-    bool room;                        /* a connection has ended since MHD_run was called last */
-    struct listener listener;         /* its socket is ours until quiesced: -1 then */
-    struct request *spare[SPARE_MAX]; /* ended requests, to be used again */
-    size_t n_spare;
-    struct {
-        char *at; /* owned */
-        size_t cap;
-    } kept[KEPT_MAX]; /* KEPT_BYTES in all at most */
-    size_t n_kept, kept_bytes;
-};
 
 /* ---- one request ---- */
 
@@ -74,21 +44,6 @@ static struct watch *watch_of(struct MHD_Connection *conn)
         MHD_get_connection_info(conn, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 
     return info != NULL ? info->socket_context : NULL;
-}
-
-/* Counts memory that a client makes us hold. */
-static bool request_hold(struct request *req, size_t bytes, const char *what, struct err *err)
-{
-    struct server *server = req->server;
-
-    if (bytes > server->options.max_held || server->held > server->options.max_held - bytes) {
-        return err_set(err, ERR_LIMIT, what,
-                       "does not fit: bodies and replies may hold %zu bytes at once, %zu are held",
-                       server->options.max_held, server->held);
-    }
-    server->held += bytes;
-    req->held += bytes;
-    return true;
 }
 
 static struct request *request_new(struct http *http, struct MHD_Connection *conn)
@@ -109,35 +64,6 @@ static struct request *request_new(struct http *http, struct MHD_Connection *con
     return req;
 }
 
-/* The buffer of a request that is over: kept for the next, or freed. */
-static void body_keep(struct http *http, char *body, size_t cap)
-{
-    if (cap < KEPT_LEAST || http->n_kept == KEPT_MAX || cap > KEPT_BYTES - http->kept_bytes ||
-        http->stopped) {
-        free(body);
-        return;
-    }
-    http->kept[http->n_kept].at = body;
-    http->kept[http->n_kept++].cap = cap;
-    http->kept_bytes += cap;
-}
-
-/* A kept buffer of cap bytes at least, and not of many more; its size in *ret. */
-static char *body_reuse(struct http *http, size_t cap, size_t *ret)
-{
-    for (size_t i = http->n_kept; i-- > 0;) {
-        if (http->kept[i].cap >= cap && http->kept[i].cap / 4 <= cap) {
-            char *body = http->kept[i].at;
-
-            *ret = http->kept[i].cap;
-            http->kept_bytes -= *ret;
-            http->kept[i] = http->kept[--http->n_kept];
-            return body;
-        }
-    }
-    return NULL;
-}
-
 static void request_free(struct http *http, struct request *req)
 {
     struct arena arena = req->arena;
@@ -145,9 +71,8 @@ static void request_free(struct http *http, struct request *req)
     if (req->sink != NULL) {
         req->sink->free(req->sink);
     }
-    body_keep(http, req->body, req->body_cap);
+    body_done(req);
     free(req->reply.data);
-    http->server->held -= req->held;
     arena_reset(&arena);
     memset(req, 0, sizeof *req);
     if (http->n_spare < SPARE_MAX && !http->stopped) {
@@ -159,236 +84,21 @@ static void request_free(struct http *http, struct request *req)
     free(req);
 }
 
-const char *request_header(struct request *req, const char *name)
-{
-    return MHD_lookup_connection_value(req->conn, MHD_HEADER_KIND, name);
-}
-
-/* The values of one header, as they come. */
-struct values {
-    const char *name;
-    struct arena *arena;
-    const char *all; /* NULL: none yet */
-};
-
-static enum MHD_Result values_add(void *cls, enum MHD_ValueKind kind, const char *key,
-                                  const char *value)
-{
-    struct values *values = cls;
-    const size_t had = values->all != NULL ? strlen(values->all) + 2 : 0;
-    char *both;
-
-    (void)kind;
-    if (strcasecmp(key, values->name) != 0 || value == NULL) {
-        return MHD_YES;
-    }
-    both = had > 0 ? arena_alloc(values->arena, had + strlen(value) + 1, 1) : NULL;
-    if (both != NULL) {
-        sprintf(both, "%s, %s", values->all, value);
-    }
-    values->all = had == 0 ? value : both != NULL ? both : "";
-    return MHD_YES;
-}
-
-const char *request_header_all(struct request *req, const char *name)
-{
-    struct values values = { name, &req->arena, NULL };
-
-    MHD_get_connection_values(req->conn, MHD_HEADER_KIND, values_add, &values);
-    return values.all;
-}
-
-/* Decodes %XX in place; MHD has turned + into a space. False if it is malformed or has a NUL. */
-static bool percent_decode(char *text)
-{
-    char *to = text;
-
-    for (const char *at = text; *at != '\0'; at++) {
-        unsigned byte;
-
-        if (*at != '%') {
-            *to++ = *at;
-            continue;
-        }
-        if (strspn(at + 1, "0123456789abcdefABCDEF") < 2 || sscanf(at + 1, "%2x", &byte) != 1 ||
-            byte == 0) {
-            return false;
-        }
-        *to++ = (char)byte;
-        at += 2;
-    }
-    *to = '\0';
-    return true;
-}
-
-const char *request_query(struct request *req, const char *key)
-{
-    const char *raw = NULL;
-    size_t len = 0;
-    char *copy;
-
-    if (MHD_lookup_connection_value_n(req->conn, MHD_GET_ARGUMENT_KIND, key, strlen(key), &raw,
-                                      &len) != MHD_YES) {
-        return NULL;
-    }
-    copy = arena_copy(&req->arena, raw != NULL ? raw : "", raw != NULL ? len : 0);
-    return copy != NULL && percent_decode(copy) ? copy : "";
-}
-
-/* Whether word is one of those in list, which are separated by spaces. */
-static bool word_in(const char *list, const char *word)
-{
-    const size_t len = strlen(word);
-
-    for (const char *at = list; at != NULL && *at != '\0'; at += strcspn(at, " ")) {
-        at += strspn(at, " ");
-        if (strcspn(at, " ") == len && memcmp(at, word, len) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static enum MHD_Result query_check_one(void *cls, enum MHD_ValueKind kind, const char *key,
-                                       const char *value)
-{
-    struct request *req = cls;
-
-    (void)kind;
-    (void)value;
-    if (word_in(req->route->query, key)) {
-        return MHD_YES;
-    }
-    err_set(&req->err, ERR_FIELD, "query", "parameter '%.64s' is not known here%s%s", key,
-            req->route->query != NULL ? "; known: " : "",
-            req->route->query != NULL ? req->route->query : "");
-    return MHD_NO;
-}
-
-/* Only parameters that the route takes. */
-static bool query_check(struct request *req)
-{
-    MHD_get_connection_values(req->conn, MHD_GET_ARGUMENT_KIND, query_check_one, req);
-    return req->err.code == ERR_NONE;
-}
-
-void request_reply_type(struct request *req, int status, const char *type, struct text *text)
-{
-    req->reply.data = text_detach(text, &req->reply.len);
-    if (req->reply.data == NULL) {
-        err_set(&req->err, ERR_MEMORY, "", "there is no memory for the reply");
-        return;
-    }
-    req->reply.status = status;
-    req->reply.type = type;
-}
-
-void request_reply(struct request *req, int status, struct text *text)
-{
-    request_reply_type(req, status, "application/json", text);
-}
-
-void request_reply_empty(struct request *req, int status)
-{
-    req->reply.status = status;
-}
-
 static void on_idle(uv_idle_t *idle);
+
+void http_suspend(struct request *req)
+{
+    req->suspended = true;
+    MHD_suspend_connection(req->conn);
+}
 
 /* MHD goes on with the connection at its next run. Without a polling thread of its own it has
  * nothing that would wake the loop for it, so that is seen to here. */
-static void request_resume(struct request *req)
+void http_resume(struct request *req)
 {
     req->suspended = false;
     MHD_resume_connection(req->conn);
     uv_idle_start(&req->http->idle, on_idle);
-}
-
-void request_finish(struct request *req)
-{
-    if (req->ready) {
-        return;
-    }
-    if (req->err.code != ERR_NONE) {
-        route_problem(req);
-    }
-    req->ready = true;
-    if (req->watch != NULL) {
-        req->watch->hung_up = NULL;
-    }
-    if (req->suspended) {
-        request_resume(req);
-    }
-}
-
-void request_await(struct request *req, void (*hung_up)(void *arg), void *arg)
-{
-    if (req->watch != NULL) {
-        req->watch->hung_up = hung_up;
-        req->watch->arg = arg;
-    }
-}
-
-void request_again(struct request *req)
-{
-    req->again = false;
-    if (req->err.code != ERR_NONE || (!req->route->handle(req, &req->err) && !req->again)) {
-        request_finish(req);
-    }
-}
-
-static void disk_run(uv_work_t *uv)
-{
-    struct request *req = uv->data;
-
-    req->work(req);
-}
-
-static void disk_after(uv_work_t *uv, int status)
-{
-    struct request *req = uv->data;
-
-    (void)status; /* never cancelled */
-    req->done(req);
-}
-
-static struct request *of_pool(struct pool_work *work)
-{
-    return (struct request *)((char *)work - offsetof(struct request, pool));
-}
-
-static void pool_run(struct pool_work *work)
-{
-    struct request *req = of_pool(work);
-
-    req->work(req);
-}
-
-static void pool_after(struct pool_work *work)
-{
-    struct request *req = of_pool(work);
-
-    req->done(req);
-}
-
-void request_work(struct request *req, double est_us, void (*work)(struct request *),
-                  void (*done)(struct request *))
-{
-    req->work = work;
-    req->done = done;
-    if (isinf(est_us)) {
-        req->uv.data = req;
-        if (uv_queue_work(req->server->loop, &req->uv, disk_run, disk_after) == 0) {
-            return;
-        }
-    } else if (est_us > REQUEST_INLINE_US) {
-        req->pool.run = pool_run;
-        req->pool.done = pool_after;
-        pool_submit(req->server->pool, &req->pool, est_us > REQUEST_SLOW_US);
-        return;
-    }
-    work(req);
-    done(req);
 }
 
 /* ---- what MHD calls ---- */
@@ -400,7 +110,7 @@ static enum MHD_Result reply_send(struct request *req)
     struct MHD_Response *response;
     enum MHD_Result rc;
 
-    if (!request_hold(req, reply->len, "reply", &req->err)) {
+    if (!body_hold(req, reply->len, "reply", &req->err)) {
         free(reply->data);
         *reply = (struct reply){ 0 };
         route_problem(req);
@@ -439,143 +149,16 @@ static enum MHD_Result reply_send(struct request *req)
     return rc;
 }
 
-/* What the headers say of the body. unclear: a proxy in front may see another end of the body than
- * we do, and take for a request what we take for data, or the other way round. */
-struct body_head {
-    bool known;
-    unsigned long long length;
-    unsigned n_lengths, n_codings;
-    const char *unclear; /* the header to blame, or NULL */
-};
-
-static enum MHD_Result body_head_one(void *cls, enum MHD_ValueKind kind, const char *key,
-                                     const char *value)
-{
-    struct body_head *head = cls;
-    const size_t len = strlen(key);
-
-    (void)kind;
-    if (len > 0 && (key[len - 1] == ' ' || key[len - 1] == '\t')) {
-        head->unclear = "header"; /* "Content-Length : 5", which some take for a length */
-    } else if (strcasecmp(key, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0) {
-        head->n_codings++;
-        if (value == NULL || strcasecmp(value, "chunked") != 0) {
-            head->unclear = key;
-        }
-    } else if (strcasecmp(key, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0) {
-        head->n_lengths++;
-        head->known = true;
-        head->length = value != NULL ? strtoull(value, NULL, 10) : 0;
-    }
-    return MHD_YES;
-}
-
-static bool held_in_memory(const struct route *route)
-{
-    return route->body == BODY_DATA || route->body == BODY_ANY;
-}
-
-/* JSON, whatever curl -d and clients that say nothing call it. */
-static bool body_type_check(struct request *req, struct err *err)
-{
-    static const char *const known[] = { "application/json", "application/x-www-form-urlencoded" };
-    const char *type = request_header(req, MHD_HTTP_HEADER_CONTENT_TYPE);
-    const size_t len = type != NULL ? strcspn(type, "; ") : 0;
-
-    for (size_t i = 0; type != NULL && i < sizeof known / sizeof known[0]; i++) {
-        if (strlen(known[i]) == len && strncasecmp(type, known[i], len) == 0) {
-            return true;
-        }
-    }
-    return type == NULL ||
-           err_set(err, ERR_TYPE, "Content-Type", "must be application/json, is '%.100s'", type);
-}
-
-/* Errors: ERR_SYNTAX for a body whose end is unclear, ERR_TOO_LARGE over the limit, ERR_TYPE for a
- * content coding or type. */
-static bool body_head_read(struct request *req, const char *version, struct body_head *ret,
-                           struct err *err)
-{
-    const char *coding = request_header(req, MHD_HTTP_HEADER_CONTENT_ENCODING);
-
-    MHD_get_connection_values(req->conn, MHD_HEADER_KIND, body_head_one, ret);
-    if (ret->n_codings > 1 || (ret->n_codings > 0 && strcmp(version, "HTTP/1.1") != 0)) {
-        ret->unclear = MHD_HTTP_HEADER_TRANSFER_ENCODING;
-    }
-    if (ret->n_lengths > 1 || (ret->known && ret->n_codings > 0)) {
-        ret->unclear = MHD_HTTP_HEADER_CONTENT_LENGTH;
-        return err_set(err, ERR_SYNTAX, ret->unclear,
-                       "must be there once, and not with Transfer-Encoding");
-    }
-    if (ret->unclear != NULL) {
-        return err_set(err, ERR_SYNTAX, ret->unclear,
-                       strcmp(ret->unclear, "header") == 0
-                           ? "names must not end in a space"
-                           : "must be chunked, once, and in HTTP/1.1");
-    }
-    if (coding != NULL && strcasecmp(coding, "identity") != 0) {
-        return err_set(err, ERR_TYPE, "Content-Encoding", "must be identity, is '%s'", coding);
-    }
-    if (ret->known && ret->length > req->body_max) {
-        return err_set(err, ERR_TOO_LARGE, "body", "must be %zu bytes at most, is %llu",
-                       req->body_max, ret->length);
-    }
-    return req->route == NULL || req->route->body != BODY_DATA || body_type_check(req, err);
-}
-
-/* Room for one byte more than len, for the NUL; no more than what was told that comes. */
-static bool body_reserve(struct request *req, size_t len, struct err *err)
-{
-    size_t cap = 2 * req->body_cap;
-    char *grown;
-
-    if (len < req->body_cap) {
-        return true;
-    }
-    if (req->body == NULL && req->body_told != SIZE_MAX && req->body_told > KEPT_LEAST) {
-        req->body = body_reuse(req->http, req->body_told, &req->body_cap);
-        if (req->body != NULL) {
-            return request_hold(req, req->body_cap, "body", err);
-        }
-    }
-    cap = cap < req->body_told ? cap : req->body_told;
-    cap = cap > len ? cap : len + 1;
-    if (!request_hold(req, cap - req->body_cap, "body", err)) {
-        return false;
-    }
-    grown = realloc(req->body, cap);
-    if (grown == NULL) {
-        return err_set(err, ERR_MEMORY, "body", "of %zu bytes does not fit into memory", len);
-    }
-    req->body = grown;
-    req->body_cap = cap;
-    return true;
-}
-
 static void body_limit(struct request *req)
 {
     const struct options *opts = &req->server->options;
 
     req->body_max = DROP_BYTES;
-    if (req->route != NULL && held_in_memory(req->route)) {
+    if (req->route != NULL && body_held(req->route)) {
         req->body_max = opts->max_body;
     } else if (req->route != NULL && req->route->body == BODY_UPLOAD) {
         req->body_max = opts->max_upload;
     }
-}
-
-/* The path of "http://host/path", which is for proxies but must be taken; others as they are. */
-static const char *path_of(const char *url)
-{
-    const char *host = strncasecmp(url, "http://", 7) == 0    ? url + 7
-                       : strncasecmp(url, "https://", 8) == 0 ? url + 8
-                                                              : NULL;
-
-    if (host == NULL) {
-        return url;
-    }
-    host += strcspn(host, "/");
-    return *host != '\0' ? host : "/";
 }
 
 /* The headers are there. */
@@ -585,93 +168,19 @@ static enum MHD_Result request_begin(struct request *req, const char *url, const
     struct body_head head = { 0 };
     struct err *err = &req->err;
 
-    route_find(req, method, path_of(url), err);
+    route_find(req, method, head_path(url), err);
     body_limit(req);
-    body_head_read(req, version, &head, err); /* for its length at least: the first error stays */
-    if (err->code == ERR_NONE && query_check(req) && req->route->body == BODY_UPLOAD) {
+    head_body_read(req, version, &head, err); /* for its length at least: the first error stays */
+    if (err->code == ERR_NONE && head_query_check(req) && req->route->body == BODY_UPLOAD) {
         req->route->open(req, err);
     }
     req->body_told = head.known && head.length < SIZE_MAX ? (size_t)head.length + 1 : SIZE_MAX;
-    if (err->code == ERR_NONE && held_in_memory(req->route) && head.known) {
-        body_reserve(req, head.length < BODY_FIRST ? (size_t)head.length : BODY_FIRST, err);
+    if (err->code == ERR_NONE && body_held(req->route) && head.known) {
+        body_begin(req, (size_t)head.length, err);
     }
     if (err->code != ERR_NONE && (head.length > DROP_BYTES || head.unclear != NULL)) {
         request_finish(req); /* not worth reading, or not to be trusted: the connection ends here */
         return reply_send(req);
-    }
-    return MHD_YES;
-}
-
-static void chunk_run(uv_work_t *uv)
-{
-    struct request *req = uv->data;
-
-    req->sink->write(req->sink, req->body, req->body_len, &req->err);
-}
-
-static void chunk_after(uv_work_t *uv, int status)
-{
-    struct request *req = uv->data;
-
-    (void)status;
-    req->chunk_done = true;
-    request_resume(req);
-}
-
-/* Has a pool thread write a copy of the chunk: MHD moves what it holds while the connection is
- * suspended. It offers the same again after the resume, and only then is it taken. */
-static enum MHD_Result chunk_write(struct request *req, const char *data, size_t *len)
-{
-    if (req->chunk_done) {
-        req->received += req->body_len;
-        *len -= req->body_len;
-        req->chunk_done = false;
-        if (req->watch != NULL) {
-            req->watch->busy = false;
-        }
-        return MHD_YES;
-    }
-    memcpy(req->body, data, *len);
-    req->body_len = *len;
-    req->uv.data = req;
-    if (uv_queue_work(req->server->loop, &req->uv, chunk_run, chunk_after) != 0) {
-        return MHD_NO;
-    }
-    req->suspended = true;
-    if (req->watch != NULL) {
-        req->watch->busy = true;
-    }
-    MHD_suspend_connection(req->conn);
-    return MHD_YES;
-}
-
-/* A part of the body. */
-static enum MHD_Result request_body(struct request *req, const char *data, size_t *len)
-{
-    size_t n = *len;
-
-    if (req->chunk_done) {
-        return chunk_write(req, data, len);
-    }
-    if (req->watch != NULL) {
-        req->watch->bytes += n;
-    }
-    if (req->err.code == ERR_NONE && req->received + n > req->body_max) {
-        err_set(&req->err, ERR_TOO_LARGE, "body", "must be %zu bytes at most", req->body_max);
-    }
-    if (req->err.code == ERR_NONE && req->sink != NULL && body_reserve(req, n, &req->err)) {
-        return chunk_write(req, data, len);
-    }
-    req->received += n;
-    *len = 0;
-    if (req->err.code != ERR_NONE || !held_in_memory(req->route)) {
-        /* Dropped. A reply has to wait for the end of the body, but not for ever. */
-        return req->received > req->body_max + DROP_BYTES ? MHD_NO : MHD_YES;
-    }
-    if (body_reserve(req, req->body_len + n, &req->err)) {
-        memcpy(req->body + req->body_len, data, n);
-        req->body_len += n;
-        req->body[req->body_len] = '\0';
     }
     return MHD_YES;
 }
@@ -688,9 +197,8 @@ static enum MHD_Result request_end(struct request *req)
     if (req->ready) {
         return reply_send(req);
     }
-    req->suspended = true;
     request_phase(req, WATCH_WORK, 0);
-    MHD_suspend_connection(req->conn);
+    http_suspend(req);
     return MHD_YES;
 }
 
@@ -712,7 +220,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const 
         *len = 0;
         return MHD_YES;
     }
-    return *len > 0 ? request_body(req, data, len) : request_end(req);
+    return *len > 0 ? (body_part(req, data, len) ? MHD_YES : MHD_NO) : request_end(req);
 }
 
 /* The first line of a request is there; the rest of its headers may not be. */
@@ -925,9 +433,7 @@ void http_stop(struct http *http)
         arena_done(&req->arena);
         free(req);
     }
-    while (http->n_kept > 0) {
-        free(http->kept[--http->n_kept].at);
-    }
+    body_free_kept(http);
     watcher_free(http->watcher);
     uv_close((uv_handle_t *)&http->poll, on_closed);
     uv_close((uv_handle_t *)&http->timer, on_closed);

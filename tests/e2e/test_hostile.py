@@ -13,9 +13,9 @@ import subprocess
 import tempfile
 import time
 
-from harness import LONG, SIGMAD, SLOW, WAIT, XOR, XOR_ROWS, Case, Daemon, main, read_all, read_reply
+from harness import LONG, SIGMAD, SLOW, WAIT, XOR, XOR_ROWS, Case, Daemon, in_threads, main, read_all, read_reply
 
-SECOND = str(math.ceil(min(SLOW, 4)))  # short for us, long enough for the daemon's other clients
+SECONDS = str(math.ceil(2 + min(SLOW, 4)))  # short, but not for a machine that is busy
 
 
 class HostileCase(Case):
@@ -41,7 +41,7 @@ class HostileCase(Case):
 class Deadlines(HostileCase):
     """Each of these would go on for ever but for the deadline."""
 
-    flags = ("--request-timeout", SECOND, "--timeout", SECOND, "--min-rate", "1k")
+    flags = ("--request-timeout", SECONDS, "--timeout", SECONDS, "--min-rate", "1k")
 
     def drip(self, first, each):
         """Sends first, then each again and again until the daemon closes; what it said."""
@@ -59,77 +59,63 @@ class Deadlines(HostileCase):
                     said += piece
                 except socket.timeout:
                     pass
-                except ConnectionError:
+                except ConnectionError:  # it was closed under our bytes; what it said may be there
+                    with contextlib.suppress(ConnectionError, socket.timeout):
+                        said += sock.recv(65536)
                     return said
         self.fail("it was listened to for ever")
 
-    def test_headers_by_the_byte(self):
-        said = self.drip(b"GET /v1/models HTTP/1.1\r\nHost: x\r\nX: ", b"y")
-        self.assertEqual(self.statuses(said), [408])
-        self.assertIn(b"urn:sigmad:problem:timeout", said)
-        head, body = said.split(b"\r\n\r\n", 1)
-        self.assertIn(b"Content-Length: %d" % len(body), head)
-        self.assertEqual(json.loads(body)["status"], 408)
-
-    def test_a_first_line_by_the_byte(self):
-        self.assertEqual(self.statuses(self.drip(b"GET /", b"y")), [408])
-
-    def test_a_body_by_the_byte(self):
+    def test_by_the_byte(self):
+        """Headers, first line, body, upload, second request: all at once, to save time."""
         at = self.model().encode()
-        said = self.drip(b"POST %s/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n" % at,
-                         b" ")
-        self.assertEqual(self.statuses(said), [408])
+        live = b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n"
+        cases = (
+            (live + b"X: ", b"y", [408]),
+            (b"GET /", b"y", [408]),
+            (b"POST %s/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n" % at, b" ", [408]),
+            (b"PUT /v1/datasets/d HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n"
+             b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n1\r\n", [408]),
+            (live + b"\r\n" + live + b"X: ", b"y", [200, 408]),
+        )
 
-    def test_a_chunked_upload_by_the_byte(self):
-        said = self.drip(b"PUT /v1/datasets/d HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n"
-                         b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n1\r\n")
-        self.assertEqual(self.statuses(said), [408])
+        def client(i):
+            first, each, want = cases[i]
+            said = self.drip(first, each)
+            self.assertEqual(self.statuses(said), want, first)
+            head, body = said[said.rindex(b"HTTP/1.1 408"):].split(b"\r\n\r\n", 1)
+            self.assertIn(b"Content-Length: %d" % len(body), head)
+            self.assertEqual(json.loads(body)["type"], "urn:sigmad:problem:timeout")
+
+        in_threads(len(cases), client)
+        self.api.close()  # our own has been idle for too long; it connects anew
         self.assertEqual(self.api.get("/v1/datasets/d").status, 404)
-
-    def test_a_second_request_by_the_byte(self):
-        with self.daemon.connect() as sock:
-            sock.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n")
-            self.assertEqual(read_reply(sock).status, 200)
-            sock.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\nX: ")
-            sock.settimeout(0.05)
-            said = b""
-            for _ in range(int(40 * WAIT)):
-                try:
-                    sock.sendall(b"y")
-                    said += sock.recv(1000)
-                except socket.timeout:
-                    continue
-                except ConnectionError:
-                    break
-            self.assertEqual(self.statuses(said), [408])
+        self.nothing_left()
 
     def test_slow_but_steady_is_waited_for(self):
         """Longer than the timeout, but faster than --min-rate."""
         at = self.model().encode()
         body = b'{"inputs": [[0, 1]]}'
+        pieces = 10 * (int(SECONDS) + 1)
         with self.daemon.connect() as sock:
             sock.sendall(b"POST %s/predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
-                         % (at, len(body) + 20 * 10240))
-            began = time.monotonic()
-            for _ in range(20):
+                         % (at, len(body) + pieces * 10240))
+            for _ in range(pieces):
                 sock.sendall(b" " * 10240)
-                time.sleep(0.1)
-            while time.monotonic() < began + float(SECOND) + 1:
                 time.sleep(0.1)
             sock.sendall(body)
             self.assertEqual(read_reply(sock).status, 200)
 
 
 class SlowReaders(HostileCase):
-    flags = ("--request-timeout", SECOND, "--min-rate", "1g")
+    flags = ("--request-timeout", SECONDS, "--min-rate", "1g")
 
     def test_a_reply_that_nobody_takes_is_dropped(self):
-        at = self.model({"inputs": 1000, "cost": "mse",
+        at = self.model({"inputs": 600, "cost": "mse",
                          "layers": [{"units": 1000, "activation": "linear"}]})
         length = len(self.api.get(at + "/export").body)
-        self.assertGreater(length, 10 << 20)  # more than the kernel takes
+        self.assertGreater(length, 6 << 20)  # more than the kernel takes
         socks = []
-        for _ in range(4):
+        for _ in range(2):
             sock = socket.socket()
             self.addCleanup(sock.close)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -157,6 +143,8 @@ class Memory(HostileCase):
                 sock.sendall(b"POST %s/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 3000000\r\n"
                              b"\r\n" % at + b" " * 2999000)
             self.assertLessEqual(self.gauge("held_bytes"), 8 << 20)
+            if sock is socks[0]:  # has all the room that it needs before others ask
+                self.until(lambda: self.gauge("held_bytes"), lambda held: held > 3000000)
         for sock in socks:
             try:
                 sock.sendall(b" " * 1000)
@@ -184,8 +172,8 @@ class Memory(HostileCase):
         self.nothing_left()
 
     def test_a_reply_that_does_not_fit_is_refused(self):
-        at = self.model({"inputs": 1000, "cost": "mse",
-                         "layers": [{"units": 1000, "activation": "linear"}]})
+        at = self.model({"inputs": 900, "cost": "mse",
+                         "layers": [{"units": 900, "activation": "linear"}]})
         self.problem(self.api.get(at + "/export"), 503, "limit", "reply")
         self.ok(self.api.get(at))
 
@@ -197,7 +185,7 @@ class HangingUp(HostileCase):
                          "layers": [{"units": 1024, "activation": "relu"},
                                     {"units": 1024, "activation": "relu"},
                                     {"units": 2, "activation": "linear"}]})
-        for rows, count in ((1, 50), (300, 20)):
+        for rows, count in ((1, 30), (80, 8)):
             body = json.dumps({"inputs": [[0.5] * 256] * rows}).encode()
             for how in ("close", "reset"):
                 socks = [self.daemon.connect() for _ in range(count)]
@@ -303,7 +291,7 @@ class Crowds(HostileCase):
     def test_a_thousand_ready_at_once(self):
         """libmicrohttpd's own loop stalls when a multiple of 128 are."""
         at = self.model()
-        for count in (128, 256, 1000, 1024):
+        for count in (128, 256, 1000):
             socks = self.crowd(count)
             self.until(lambda: self.gauge("connections"), lambda n: n == count + 1)
             os.kill(self.daemon.process.pid, signal.SIGSTOP)
