@@ -192,6 +192,50 @@ static void product_print(const struct bench *bench, int product, double flops, 
     fflush(stdout);
 }
 
+/* The three products of a net of one layer, over buffers laid out as a trainer's. */
+static void jobs_make(struct bench *bench, struct net *net, size_t m, float *x, float *z, float *d,
+                      float *dt, float *dx, float *dxt)
+{
+    const struct net_layer *layer = &net->layer[0];
+    float *w = net->block + layer->w_at, *b = net->block + layer->b_at;
+
+    bench->forward = (struct kernel_forward){ .w = w,
+                                              .b = b,
+                                              .stride = layer->stride,
+                                              .in = layer->in,
+                                              .p1 = layer->panels,
+                                              .x = x,
+                                              .ldx = net_ld(layer->in),
+                                              .m = m,
+                                              .out = z,
+                                              .ldo = net_ld(layer->out),
+                                              .act = ACT_SIGMOID };
+    bench->delta = (struct kernel_delta){ .w = w,
+                                          .stride = layer->stride,
+                                          .panels = layer->panels,
+                                          .k1 = layer->in,
+                                          .m = m,
+                                          .dt = dt,
+                                          .ldt = round_up(layer->out, LD_UNIT) * PANEL,
+                                          .a = x,
+                                          .lda = net_ld(layer->in),
+                                          .act = ACT_SIGMOID,
+                                          .dx = dx,
+                                          .dxt = dxt,
+                                          .ldxt = round_up(layer->in, LD_UNIT) * PANEL };
+    bench->update = (struct kernel_update){ .step = &bench->step,
+                                            .w = w,
+                                            .b = b,
+                                            .stride = layer->stride,
+                                            .in = layer->in,
+                                            .p1 = layer->panels,
+                                            .x = x,
+                                            .ldx = net_ld(layer->in),
+                                            .d = d,
+                                            .ldd = net_ld(layer->out),
+                                            .m = m };
+}
+
 static void shape_run(const struct kernel *kernel, size_t in, size_t out, size_t m, size_t rounds)
 {
     const struct net_spec spec = { .inputs = in,
@@ -206,50 +250,13 @@ static void shape_run(const struct kernel *kernel, size_t in, size_t out, size_t
     struct bench bench = { .kernel = kernel, .step = { .rate = -1e-9f, .decay = 1.0f } };
     struct err err = { 0 };
     struct net *net;
-    float *w, *b;
 
     if (!net_create(&spec, &net, &err)) {
         fprintf(stderr, "bench_kernel: %s\n", err.text);
         exit(1);
     }
     net_init(net);
-    w = net->block + net->layer[0].w_at;
-    b = net->block + net->layer[0].b_at;
-    bench.forward = (struct kernel_forward){ .w = w,
-                                             .b = b,
-                                             .stride = net->layer[0].stride,
-                                             .in = in,
-                                             .p1 = net->layer[0].panels,
-                                             .x = x,
-                                             .ldx = ldx,
-                                             .m = m,
-                                             .out = z,
-                                             .ldo = ldd,
-                                             .act = ACT_SIGMOID };
-    bench.delta = (struct kernel_delta){ .w = w,
-                                         .stride = net->layer[0].stride,
-                                         .panels = net->layer[0].panels,
-                                         .k1 = in,
-                                         .m = m,
-                                         .dt = dt,
-                                         .ldt = ldt,
-                                         .a = x,
-                                         .lda = ldx,
-                                         .act = ACT_SIGMOID,
-                                         .dx = dx,
-                                         .dxt = dxt,
-                                         .ldxt = ldxt };
-    bench.update = (struct kernel_update){ .step = &bench.step,
-                                           .w = w,
-                                           .b = b,
-                                           .stride = net->layer[0].stride,
-                                           .in = in,
-                                           .p1 = net->layer[0].panels,
-                                           .x = x,
-                                           .ldx = ldx,
-                                           .d = d,
-                                           .ldd = ldd,
-                                           .m = m };
+    jobs_make(&bench, net, m, x, z, d, dt, dx, dxt);
     printf("%5zu x %4zu, %3zu rows ", in, out, m);
     for (int product = 0; product < PRODUCTS; product++) {
         product_print(&bench, product, (double)flops, rounds);
