@@ -125,7 +125,7 @@ $(BUILD)/tests/core/bits: $(BUILD)/tests/core/bits.o $(CORE) $(BUILD)/files
 
 # Tests that include tests/fail_malloc.h. private: $(BUILD)/files must not see it.
 WRAP_MALLOC = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=aligned_alloc
-STARVED = $(shell grep -l '"fail_malloc.h"' $(wildcard tests/proto/test_*.c))
+STARVED = $(shell grep -l '"fail_malloc.h"' $(wildcard tests/core/test_*.c tests/proto/test_*.c))
 $(STARVED:tests/%.c=$(BUILD)/tests/%): private LDFLAGS += $(WRAP_MALLOC)
 
 # Files that change only when what they say does: the compiler and its flags, and what there is to link.
