@@ -9,6 +9,9 @@
 #   make demo        handwritten digits, from nothing to answers, by curl      make demo-mnist   the real MNIST
 #   make fuzz        clang's fuzzer on the readers, FUZZ_SECONDS=10 each, beginning from tests/fuzz/corpus/
 #   make bench       what tests/bench/ measures           make bench-mnist   accuracy on MNIST, with Nielsen's beside it
+#   make bench-peers training by PyTorch, OpenBLAS, oneDNN, scikit-learn, FANN, numpy and sigmad, compared; 10 minutes
+#   make bench-serve sigmad beside a bare epoll loop, fastify and FastAPI: Markdown, in 5 minutes
+#   make soak        predict, learn, train, create, delete at once for SOAK_SECONDS=600: nothing may grow
 #   make setup       installs what building and testing need (apt-get, with sudo when not root)
 #   make install     PREFIX=/usr/local DESTDIR=       make format   clang-format      make clean
 VERSION = 0.1.0
@@ -41,6 +44,7 @@ T_PROTO  = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/proto/test_*.c
 T_SERVER = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/server/test_*.c))
 UNIT   = $(T_CORE) $(T_PROTO) $(T_SERVER)
 FUZZ   = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
+SERVE  = $(BUILD)/tests/bench/serve/bare $(BUILD)/tests/bench/serve/pace
 BENCH  = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/bench/bench_*.c))
 C_FILES = $(wildcard core/*.[ch] proto/*.[ch] server/*.[ch] tests/*.[ch] tests/*/*.[ch])
 
@@ -65,7 +69,7 @@ $(BUILD)/server/%.o: CPPFLAGS = -Icore -Iproto -Iserver -D_GNU_SOURCE -DSIGMAD_V
 $(BUILD)/tests/core/%.o:   CPPFLAGS = -Icore -Itests
 $(BUILD)/tests/proto/%.o:  CPPFLAGS = -Icore -Iproto -Itests
 $(BUILD)/tests/server/%.o: CPPFLAGS = -Icore -Iproto -Iserver -Itests -D_GNU_SOURCE
-$(BUILD)/tests/bench/%.o:  CPPFLAGS = -Icore -Iproto -Itests -D_GNU_SOURCE
+$(BUILD)/tests/bench/%.o:  CPPFLAGS = -Icore -Iproto -Iserver -Itests -D_GNU_SOURCE
 $(BUILD)/tests/fuzz/%.o:   CPPFLAGS = -Icore -Iproto -Itests
 
 # Flags of one file alone are set above this rule. A change here, or of the flags below, rebuilds.
@@ -91,11 +95,30 @@ $(T_CORE): $(BUILD)/tests/core/%: $(BUILD)/tests/core/%.o $(CORE) $(BUILD)/files
 	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -lcmocka -lm
 $(T_PROTO): $(BUILD)/tests/proto/%: $(BUILD)/tests/proto/%.o $(PROTO) $(CORE) $(BUILD)/files
 	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -lcmocka -ljansson -lm
-$(T_SERVER): $(BUILD)/tests/server/%: $(BUILD)/tests/server/%.o $(filter-out $(BUILD)/server/main.o,$(SERVER)) $(PROTO) $(CORE) $(BUILD)/files
-	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -lcmocka $(PKG_LIBS) -lm
+$(T_SERVER): $(BUILD)/tests/server/%: $(BUILD)/tests/server/%.o $(BUILD)/server.a $(PROTO) $(CORE) $(BUILD)/files
+	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) -lcmocka $(PKG_LIBS) -lm
+# Of the server a test gets what it uses: what main.c defines is not there.
+$(BUILD)/server.a: $(filter-out $(BUILD)/server/main.o,$(SERVER)) $(BUILD)/files
+	@rm -f $@; ar rcs $@ $(filter %.o,$^)
 $(FUZZ): $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(PROTO) $(CORE) $(BUILD)/files
 	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) -ljansson -lm
 $(BENCH): $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(PROTO) $(CORE) $(BUILD)/files
+	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -ljansson -lm
+# Training is measured on the daemon's own workers.
+ON_WORKERS = $(BUILD)/tests/bench/nets.o $(BUILD)/server/workers.o $(BUILD)/server/trial.o
+$(BUILD)/tests/bench/bench_train: $(ON_WORKERS)
+$(BUILD)/tests/bench/peer_sigmad: $(BUILD)/tests/bench/peer_sigmad.o $(ON_WORKERS) $(CORE) $(BUILD)/files
+	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -lm
+# What is compared with is as fast as the compiler can make it.
+PEERS = $(patsubst %,$(BUILD)/tests/bench/peer_%,openblas onednn fann)
+# private: $(BUILD)/flags must not see it.
+$(PEERS:=.o) $(BUILD)/tests/bench/peer.o: private OPT = -O3 -march=native -ffast-math -fopenmp
+$(BUILD)/tests/bench/peer_openblas: PEER_LIBS = -lopenblas
+$(BUILD)/tests/bench/peer_onednn: PEER_LIBS = -ldnnl
+$(BUILD)/tests/bench/peer_fann: PEER_LIBS = -lfloatfann
+$(PEERS): %: %.o $(BUILD)/tests/bench/peer.o
+	$(call say,link)$(CC) $(CFLAGS) -fopenmp $(LDFLAGS) -o $@ $^ $(PEER_LIBS) -lm
+$(SERVE): $(BUILD)/tests/bench/serve/%: $(BUILD)/tests/bench/serve/%.o $(PROTO) $(CORE) $(BUILD)/files
 	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -ljansson -lm
 # Without cmocka, so that it runs on machines that have none: see tests/core/bits.sh.
 $(BUILD)/tests/core/bits: $(BUILD)/tests/core/bits.o $(CORE) $(BUILD)/files
@@ -103,7 +126,7 @@ $(BUILD)/tests/core/bits: $(BUILD)/tests/core/bits.o $(CORE) $(BUILD)/files
 
 # Tests that include tests/fail_malloc.h. private: $(BUILD)/files must not see it.
 WRAP_MALLOC = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=aligned_alloc
-STARVED = $(shell grep -l '"fail_malloc.h"' $(wildcard tests/proto/test_*.c))
+STARVED = $(shell grep -l '"fail_malloc.h"' $(wildcard tests/core/test_*.c tests/proto/test_*.c))
 $(STARVED:tests/%.c=$(BUILD)/tests/%): private LDFLAGS += $(WRAP_MALLOC)
 
 # Files that change only when what they say does: the compiler and its flags, and what there is to link.
@@ -123,7 +146,7 @@ RUN  = /usr/bin/python3 tests/run.py --build $(BUILD)
 test:
 	$(call need,build test check)
 	@$(MAKE) --no-print-directory all clang check
-	@$(MAKE) --no-print-directory suite
+	@$(MAKE) --no-print-directory suite KINDS='unit e2e scripts bits'
 
 test-unit:
 	$(call need,build test)
@@ -140,9 +163,11 @@ test-crash:
 	@$(MAKE) --no-print-directory $(BUILD)/sigmad
 	@SIGMAD=$(BUILD)/sigmad tests/crash.py --kills 1000 --seed $(or $(SEED),$$(date +%s))
 
-# Every test there is, with whatever is in $(BUILD).
+# Every test there is, with whatever is in $(BUILD). The same bits from every compiler and kernel are
+# tried without sanitizers only.
+KINDS = unit e2e scripts
 suite: unit $(BUILD)/sigmad
-	@$(RUN) unit e2e scripts
+	@$(RUN) $(KINDS)
 
 unit: $(UNIT)
 
@@ -206,8 +231,25 @@ demo-mnist:
 	@$(MAKE) --no-print-directory all
 	@SIGMAD=$(BUILD)/sigmad tests/demo-mnist.sh
 
-bench: $(BENCH) $(BUILD)/sigmad
-	@for b in $(BENCH) $(wildcard tests/bench/*.sh); do echo "== $$b"; SIGMAD=$(BUILD)/sigmad $$b || exit 1; done
+# SECONDS a figure, ROUNDS of which the median is shown. Nothing else should run meanwhile.
+bench-serve: $(SERVE) $(BUILD)/sigmad
+	$(call need,bench-serve)
+	@NODE_CACHE=$$(tests/bench/serve/peers.sh) BUILD=$(BUILD) /usr/bin/python3 tests/bench/serve/serve.py
+
+bench: $(BENCH) $(BUILD)/tests/bench/peer_sigmad $(BUILD)/sigmad
+	@for b in $(BENCH) tests/bench/bench_jobs.py $(wildcard tests/bench/*.sh); do \
+	  echo "== $$b"; SIGMAD=$(BUILD)/sigmad BUILD=$(BUILD) $$b || exit 1; done
+
+# The same work by what else does it; PEERS_FLAGS as tests/bench/peers.py has them.
+bench-peers:
+	$(call need,build peers)
+	@$(MAKE) --no-print-directory $(BUILD)/tests/bench/peer_sigmad $(PEERS)
+	@BUILD=$(BUILD) tests/bench/peers.py $(PEERS_FLAGS)
+
+# SOAK_SECONDS of everything at once; memory and descriptors have to stay flat.
+SOAK_SECONDS ?= 600
+soak: $(BUILD)/sigmad
+	@SIGMAD=$(BUILD)/sigmad tests/soak.py $(SOAK_SECONDS)
 
 # Nielsen's networks at his settings, three seeds each. The demo sees to the download.
 bench-mnist: demo-mnist
@@ -229,10 +271,10 @@ help:
 	@sed -n 's/^#   //p;/^VERSION/q' Makefile
 
 clean:
-	rm -rf build build-asan build-tsan build-clang build-fuzz $(BUILD)
+	rm -rf build build-asan build-tsan build-clang build-arm build-fuzz $(BUILD)
 
-.PHONY: all test test-unit test-e2e test-asan test-tsan test-crash suite unit fuzz fuzz-run clang check format demo demo-mnist bench bench-mnist setup \
-	install help clean FORCE
+.PHONY: all test test-unit test-e2e test-asan test-tsan test-crash suite unit fuzz fuzz-run clang check format demo demo-mnist bench \
+	bench-peers bench-mnist bench-serve soak setup install help clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -29,6 +29,7 @@ enum err_code {
     ERR_IO,           /* the disk failed */
     ERR_FULL,         /* the disk is full */
     ERR_DRAINING,     /* the daemon is going down */
+    ERR_UNAVAILABLE,  /* it has been taken out of service */
     ERR_INTERNAL,     /* a defect of ours */
     ERR_COUNT
 };

@@ -1,6 +1,7 @@
 /* exp, ln, log1p, sigmoid and tanh of a vector, in fused multiply-adds of one order. Included by
- * kernel_body.h. Coefficients: minimax by Remez's exchange in the relative error, then rounded;
- * tests/core/test_math.c holds the error bounds over every float32. */
+ * kernel_body.h. Coefficients: minimax by Remez's exchange in the relative error, then rounded. The
+ * largest error over every float32 of the range, in units in the last place, is
+ * exp 1.009, ln 1.969, log1p 1.969, sigmoid 2.481, tanh 1.333: tests/core/test_math.c with FULL=1. */
 
 /* e^x for x in [-87.33, 88.72]; beyond, that of the bound; NaN stays.
  *   n = round(x / ln 2), r = x - n ln 2, e^x = 2^n (1 + r + r^2 p(r)) */

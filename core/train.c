@@ -17,10 +17,12 @@
 #include "kernel.h"
 #include "rng.h"
 
-/* What trainer_ways reckons with: measured by tests/bench, on the safe side. */
-#define FLOPS_PER_US 100000.0
+/* What trainer_ways reckons with, as tests/bench/bench_train measures it. With AVX-512; where
+ * kernels are slower, sharing pays sooner than it says. */
+#define FLOPS_PER_US 200000.0
 #define WAYS_MAX 256
-#define RUN_US 1.0 /* one hand-over to the other workers and back */
+#define RUN_US 2.0      /* one hand-over to the other workers and back, interrupts included */
+#define MOVED_US 0.0005 /* one float of what a layer sees, half of which the others have made */
 
 /* A layer's rows on the way: a[m][ld] and, backward, d[m][ld] with its transposed form. */
 struct train_layer {
@@ -57,35 +59,41 @@ struct trainer {
     size_t m, pieces, at; /* rows, pieces, layer */
 };
 
+/* Microseconds that w workers need for a layer's products: the one with most of its outputs. */
+static double layer_us(const struct trainer *t, const struct net_layer *layer, size_t w)
+{
+    const size_t units = (layer->panels + 1) / 2;
+
+    return 6.0 * (double)layer->in * (double)layer->out * (double)t->batch / FLOPS_PER_US *
+           (double)((units + w - 1) / w) / (double)units;
+}
+
 /* The number of workers that a step is reckoned to end soonest with. */
 static size_t ways_reckon(const struct trainer *t)
 {
     const struct net *net = t->net;
-    const double runs = 2.0 * (double)net->spec.n_layers + 2.0;
+    double shared = (2.0 * (double)net->spec.n_layers + 2.0) * RUN_US, least = 0.0;
     size_t best = 1, most = 1;
-    double alone = 0.0, least;
 
     for (size_t l = 0; l < net->spec.n_layers; l++) {
-        const struct net_layer *layer = &net->layer[l];
-        const size_t units = (layer->panels + 1) / 2;
+        const size_t units = (net->layer[l].panels + 1) / 2;
 
-        alone += 6.0 * (double)layer->in * (double)layer->out * (double)t->batch / FLOPS_PER_US;
         most = units > most ? units : most;
+        shared += (double)net->layer[l].in * (double)t->batch * MOVED_US;
+        least += layer_us(t, &net->layer[l], 1);
     }
-    least = alone * 0.9; /* a second worker has to be worth its while */
+    least *= 0.9; /* a second worker has to be worth its while */
     for (size_t w = 2; w <= most && w <= WAYS_MAX; w++) {
-        double us = runs * RUN_US;
+        double us = shared;
 
         for (size_t l = 0; l < net->spec.n_layers; l++) {
-            const struct net_layer *layer = &net->layer[l];
-            const size_t units = (layer->panels + 1) / 2;
-
-            us += 6.0 * (double)layer->in * (double)layer->out * (double)t->batch / FLOPS_PER_US *
-                  (double)((units + w - 1) / w) / (double)units;
+            us += layer_us(t, &net->layer[l], w);
         }
         if (us < least) {
             least = us;
             best = w;
+        } else if (w == 2) {
+            break; /* there may be no more than two */
         }
     }
     return best;

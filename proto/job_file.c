@@ -74,6 +74,11 @@ void job_file_encode(struct text *text, const struct job_file *file)
     plan_encode(text, &file->plan);
     string(text, "publish", publish_name(file->publish));
     real(text, "publish_seconds", file->publish_seconds);
+    string(text, "promote", promote_name(file->promote.kind));
+    string(text, "promote_metric", metric_name(file->promote.metric));
+    real(text, "promote_bound", file->promote.bound);
+    whole(text, "promoted", file->promoted);
+    string(text, "promotion", file->promotion);
     real(text, "created", file->created);
     real(text, "started", file->started);
     real(text, "finished", file->finished);
@@ -137,9 +142,11 @@ TEXT(dataset)
 TEXT(validation)
 TEXT(key)
 TEXT(request)
+TEXT(promotion)
 WHOLE(id, id, uint64_t, INT64_MAX)
 WHOLE(base, base, uint64_t, INT64_MAX)
 WHOLE(version, version, uint64_t, INT64_MAX)
+WHOLE(promoted, promoted, uint64_t, INT64_MAX)
 WHOLE(generation, generation, uint64_t, INT64_MAX)
 WHOLE(validation_generation, validation_generation, uint64_t, INT64_MAX)
 WHOLE(has_validation, has_validation, bool, 1)
@@ -155,6 +162,7 @@ REAL(learning_rate, plan.learning_rate, float)
 REAL(momentum, plan.momentum, float)
 REAL(l2, plan.l2, float)
 REAL(publish_seconds, publish_seconds, double)
+REAL(promote_bound, promote.bound, double)
 REAL(created, created, double)
 REAL(started, started, double)
 REAL(finished, finished, double)
@@ -184,8 +192,8 @@ static bool read_format(struct scan *scan, void *into, struct err *err)
     if (!value_whole(scan, 0, INT64_MAX, &format, err)) {
         return false;
     }
-    return format == JOB_FILE_FORMAT ||
-           err_set(err, ERR_FIELD, "", "is %" PRIu64 ", this server reads %d", format,
+    return (format >= 1 && format <= JOB_FILE_FORMAT) ||
+           err_set(err, ERR_FIELD, "", "is %" PRIu64 ", this server reads up to %d", format,
                    JOB_FILE_FORMAT);
 }
 
@@ -216,6 +224,36 @@ static bool read_publish(struct scan *scan, void *into, struct err *err)
         return false;
     }
     ((struct job_file *)into)->publish = (enum publish)at;
+    return true;
+}
+
+static bool read_promote(struct scan *scan, void *into, struct err *err)
+{
+    const char *names[PROMOTE_COUNT];
+    size_t at;
+
+    for (at = 0; at < PROMOTE_COUNT; at++) {
+        names[at] = promote_name((enum promotion)at);
+    }
+    if (!value_choice(scan, names, PROMOTE_COUNT, &at, err)) {
+        return false;
+    }
+    ((struct job_file *)into)->promote.kind = (enum promotion)at;
+    return true;
+}
+
+static bool read_promote_metric(struct scan *scan, void *into, struct err *err)
+{
+    const char *names[METRIC_COUNT];
+    size_t at;
+
+    for (at = 0; at < METRIC_COUNT; at++) {
+        names[at] = metric_name((enum metric)at);
+    }
+    if (!value_choice(scan, names, METRIC_COUNT, &at, err)) {
+        return false;
+    }
+    ((struct job_file *)into)->promote.metric = (enum metric)at;
     return true;
 }
 
@@ -372,6 +410,11 @@ bool job_file_decode(const char *bytes, size_t len, struct job_file *ret, struct
         { "seed", read_seed, true },
         { "publish", read_publish, true },
         { "publish_seconds", read_publish_seconds, true },
+        { "promote", read_promote, false },
+        { "promote_metric", read_promote_metric, false },
+        { "promote_bound", read_promote_bound, false },
+        { "promoted", read_promoted, false },
+        { "promotion", read_promotion, false },
         { "created", read_created, true },
         { "started", read_started, true },
         { "finished", read_finished, true },

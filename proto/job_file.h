@@ -1,9 +1,10 @@
 /* job.json: a job's record on disk, from which it goes on, or is told of, after a restart.
  *
- *   {"format": 1, "id": 7, "model": "m", "folder": "m@12", "state": "running", "base": 3,
+ *   {"format": 2, "id": 7, "model": "m", "folder": "m@12", "state": "running", "base": 3,
  *    "dataset": "d", "generation": 40, "validation": "", "validation_generation": 0,
  *    "has_validation": false, "epochs": ..., "done": ..., "batch_size": ..., "optimizer": "sgd",
- * ..., "labels": [...], "history": [[epoch, loss, accuracy, validation_loss, validation_accuracy,
+ *    ..., "promote": "if", "promote_metric": "loss", "promote_bound": 0.1, "promoted": 0,
+ *    "promotion": "", "labels": [...], "history": [[epoch, loss, accuracy, validation_loss, validation_accuracy,
  *    seconds, version], ...], "error": ["number", "loss", "is not finite ..."], "key": "",
  * "request": ""}
  *
@@ -15,7 +16,8 @@
 #include "labels.h"
 #include "msg_job.h"
 
-#define JOB_FILE_FORMAT 1
+#define JOB_FILE_FORMAT 2 /* 1 had no promote, promoted, promotion; it is read as well */
+#define PROMOTION_MAX 200
 #define JOB_KEY_MAX 255
 #define JOB_FOLDER_MAX (NAME_MAX_LEN + 24)
 
@@ -33,6 +35,9 @@ struct job_file {
     struct train_plan plan;
     enum publish publish;
     double publish_seconds;
+    struct promote_rule promote;
+    uint64_t promoted;
+    char promotion[PROMOTION_MAX];
     double created, started, finished;
     uint64_t train_rows, workers;
     double train_seconds;

@@ -59,11 +59,36 @@ static void members_encode(struct text *text, const struct msg_dataset *dataset)
     text_printf(text, ", \"digest\": \"%s\", \"created\": ", dataset->digest);
 }
 
+static const char *const stat_names[] = { "min", "max", "mean", "deviation" };
+#define STATS (sizeof stat_names / sizeof stat_names[0])
+
+static void stats_encode(struct text *text, const struct table_stats *stats)
+{
+    if (stats == NULL) {
+        return;
+    }
+    if (stats->n == 0) {
+        text_str(text, ", \"statistics\": null");
+        return;
+    }
+    text_printf(text, ", \"statistics\": {\"of\": \"%s\"", stats->columns ? "columns" : "all");
+    for (size_t s = 0; s < STATS; s++) {
+        text_printf(text, ", \"%s\": [", stat_names[s]);
+        for (size_t i = 0; i < stats->n; i++) {
+            text_str(text, i > 0 ? ", " : "");
+            text_double(text, stats->values[s * stats->n + i]);
+        }
+        text_str(text, "]");
+    }
+    text_str(text, "}");
+}
+
 void msg_dataset_encode(struct text *text, const struct msg_dataset *dataset)
 {
     text_str(text, "{");
     members_encode(text, dataset);
     text_time(text, dataset->created);
+    stats_encode(text, dataset->stats);
     text_str(text, "}");
 }
 
@@ -72,6 +97,7 @@ void msg_dataset_store(struct text *text, const struct msg_dataset *dataset)
     text_printf(text, "{\"format\": %d, ", DATASET_FORMAT);
     members_encode(text, dataset);
     text_double(text, dataset->created);
+    stats_encode(text, dataset->stats);
     text_str(text, "}\n");
 }
 
@@ -136,8 +162,33 @@ static bool targets_load(const json_t *part, const json_t *classes, struct table
     return ok;
 }
 
+/* What is not as it should be counts as missing: they are told, not used. */
+static bool stats_load(const json_t *stats, struct table_stats *ret, struct err *err)
+{
+    const char *of = json_string_value(json_object_get(stats, "of"));
+    const size_t n = json_array_size(json_object_get(stats, stat_names[0]));
+    double *values;
+
+    if (of == NULL || n < 1 || n > STATS_COLUMNS_MAX) {
+        return true;
+    }
+    values = calloc(STATS * n, sizeof *values);
+    if (values == NULL) {
+        return err_set(err, ERR_MEMORY, "statistics", "do not fit into memory");
+    }
+    for (size_t s = 0; s < STATS; s++) {
+        for (size_t i = 0; i < n; i++) {
+            values[s * n + i] =
+                json_number_value(json_array_get(json_object_get(stats, stat_names[s]), i));
+        }
+    }
+    *ret = (struct table_stats){ n, strcmp(of, "columns") == 0, values };
+    return true;
+}
+
 bool msg_dataset_load(const char *bytes, size_t len, char *name, char *digest, uint64_t *generation,
-                      double *created, struct table_info *info, struct err *err)
+                      double *created, struct table_info *info, struct table_stats *stats,
+                      struct err *err)
 {
     json_error_t why;
     json_t *root = json_loadb(bytes, len, JSON_REJECT_DUPLICATES, &why); /* new */
@@ -159,7 +210,8 @@ bool msg_dataset_load(const char *bytes, size_t len, char *name, char *digest, u
         got.rows = (size_t)rows;
         ok = features_load(json_object_get(root, "features"), &got, err) &&
              targets_load(json_object_get(root, "targets"), json_object_get(root, "classes"), &got,
-                          err);
+                          err) &&
+             stats_load(json_object_get(root, "statistics"), stats, err);
     }
     if (ok) {
         snprintf(name, NAME_MAX_LEN + 1, "%s", n);

@@ -25,12 +25,12 @@ static void moment(struct text *text, const char *key, double seconds)
 }
 
 /* A version's number, or null for 0. */
-static void version_number(struct text *text, uint64_t version)
+static void version_number(struct text *text, const char *key, uint64_t version)
 {
     if (version == 0) {
-        text_str(text, ", \"version\": null");
+        text_printf(text, ", \"%s\": null", key);
     } else {
-        text_printf(text, ", \"version\": %" PRIu64, version);
+        text_printf(text, ", \"%s\": %" PRIu64, key, version);
     }
 }
 
@@ -57,7 +57,7 @@ static void history_encode(struct text *text, const struct msg_job *job)
         number(text, "validation_loss", e->validation_loss);
         number(text, "validation_accuracy", e->validation_accuracy);
         number(text, "seconds", e->seconds);
-        version_number(text, e->version);
+        version_number(text, "version", e->version);
         text_str(text, "}");
     }
     text_str(text, "]");
@@ -78,6 +78,8 @@ void msg_job_encode(struct text *text, const struct msg_job *job, bool history)
     msg_plan_encode(text, &job->plan);
     text_printf(text, ", \"publish\": \"%s\"", publish_name(job->publish));
     number(text, "publish_seconds", job->publish_seconds);
+    text_str(text, ", \"promote\": ");
+    promote_rule_encode(text, &job->promote);
     number(text, "samples_per_second", job->samples_per_second);
     text_printf(text, ", \"workers\": %zu", job->workers);
     moment(text, "created", job->created);
@@ -86,7 +88,18 @@ void msg_job_encode(struct text *text, const struct msg_job *job, bool history)
     if (history) {
         history_encode(text, job);
     }
-    version_number(text, job->version);
+    version_number(text, "version", job->version);
+    text_printf(text, ", \"promoted\": %s",
+                job->version == 0               ? "null"
+                : job->promoted == job->version ? "true"
+                                                : "false");
+    version_number(text, "promoted_version", job->promoted);
+    text_str(text, ", \"promotion\": ");
+    if (job->promotion[0] != '\0') {
+        text_json(text, job->promotion);
+    } else {
+        text_str(text, "null");
+    }
     if (job->state == JOB_FAILED) {
         text_str(text, ", \"error\": ");
         problem_encode(text, job->err, job->status, job->type, job->title);

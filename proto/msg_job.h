@@ -34,7 +34,10 @@ struct msg_job {
     double created, started, finished; /* 0: not yet */
     const struct msg_epoch *history;
     size_t n_history;
-    uint64_t version;      /* the last one published; 0: none */
+    uint64_t version; /* the last one published; 0: none */
+    struct promote_rule promote;
+    uint64_t promoted;     /* the last of its versions that was promoted; 0: none */
+    const char *promotion; /* why version was, or was not; "": nothing was asked of it */
     size_t position;       /* in the queue, from 1; 0: not queued */
     const struct err *err; /* when failed */
     int status;            /* err's, and its problem type and title */

@@ -1,7 +1,7 @@
 #include "msg_predict.h"
 
 #include <inttypes.h>
-#include <math.h>
+#include <stdlib.h>
 
 #include "value.h"
 
@@ -33,41 +33,93 @@ bool msg_predict_decode(const char *body, size_t len, const struct rows_limits *
     return true;
 }
 
-/* The first of the largest. */
-static size_t largest(const float *values, size_t n)
+void largest_k(const float *values, size_t n, size_t k, size_t *ret)
 {
-    size_t at = 0;
+    size_t have = 0;
 
-    for (size_t i = 1; i < n; i++) {
-        if (values[i] > values[at]) {
-            at = i;
+    /* Insertion into the sorted front: n k steps at most, and about n when k is small. */
+    for (size_t i = 0; i < n; i++) {
+        size_t at = have < k ? have++ : k;
+
+        while (at > 0 && values[ret[at - 1]] < values[i]) {
+            if (at < k) {
+                ret[at] = ret[at - 1];
+            }
+            at--;
+        }
+        if (at < k) {
+            ret[at] = i;
         }
     }
-    return at;
 }
 
-bool msg_predict_encode(struct text *text, const char *model, uint64_t version,
-                        const struct matrix *outputs, const struct labels *labels, struct err *err)
+static void encode_label(struct text *text, const struct labels *labels, size_t i)
 {
-    for (size_t i = 0; i < outputs->rows * outputs->cols; i++) {
-        if (!isfinite(outputs->data[i])) {
-            err_set(err, ERR_NUMBER, "", "is not finite");
-            return err_in(err, "outputs[%zu]", i / outputs->cols);
-        }
-    }
-    text_str(text, "{\"model\": ");
-    text_json(text, model);
-    text_printf(text, ", \"version\": %" PRIu64 ", \"outputs\": ", version);
-    text_rows(text, outputs->data, outputs->rows, outputs->cols);
     if (labels != NULL) {
-        text_str(text, ", \"labels\": [");
-        for (size_t i = 0; i < outputs->rows; i++) {
-            text_str(text, i == 0 ? "" : ", ");
-            text_json(text,
-                      labels->name[largest(outputs->data + i * outputs->cols, outputs->cols)]);
+        text_json(text, labels->name[i]);
+    } else {
+        text_str(text, "null");
+    }
+}
+
+static void encode_top(struct text *text, const struct msg_answer *answer)
+{
+    const struct matrix *out = answer->outputs;
+    size_t *order = malloc(answer->top * sizeof *order);
+
+    if (order == NULL) {
+        text->failed = true;
+        return;
+    }
+    text_str(text, "\"top\": [");
+    for (size_t i = 0; i < out->rows; i++) {
+        const float *row = out->data + i * out->cols;
+
+        largest_k(row, out->cols, answer->top, order);
+        text_str(text, i == 0 ? "[" : ", [");
+        for (size_t k = 0; k < answer->top; k++) {
+            text_str(text, k == 0 ? "{\"label\": " : ", {\"label\": ");
+            encode_label(text, answer->labels, order[k]);
+            text_printf(text, ", \"index\": %zu, \"probability\": ", order[k]);
+            text_float(text, row[order[k]]);
+            text_str(text, "}");
         }
         text_str(text, "]");
     }
+    text_str(text, "]");
+    free(order);
+}
+
+static void encode_labels(struct text *text, const struct msg_answer *answer)
+{
+    const struct matrix *out = answer->outputs;
+
+    text_str(text, ", \"labels\": [");
+    for (size_t i = 0; i < out->rows; i++) {
+        size_t best = 0;
+
+        largest_k(out->data + i * out->cols, out->cols, 1, &best);
+        text_str(text, i == 0 ? "" : ", ");
+        text_json(text, answer->labels->name[best]);
+    }
+    text_str(text, "]");
+}
+
+void msg_predict_encode(struct text *text, const struct msg_answer *answer)
+{
+    const struct matrix *out = answer->outputs;
+
+    text_str(text, "{\"model\": ");
+    text_json(text, answer->model);
+    text_printf(text, ", \"version\": %" PRIu64 ", ", answer->version);
+    if (answer->top > 0) {
+        encode_top(text, answer);
+    } else {
+        text_str(text, "\"outputs\": ");
+        text_rows(text, out->data, out->rows, out->cols);
+        if (answer->labels != NULL) {
+            encode_labels(text, answer);
+        }
+    }
     text_str(text, "}");
-    return true;
 }

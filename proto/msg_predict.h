@@ -1,5 +1,5 @@
-/* predict  {"inputs": [[...], ...]} -> {"model": "m", "version": 12, "outputs": [[...]], "labels":
- * ["7"]} */
+/* predict  {"inputs": [[...], ...]}
+ *          -> {"model": "m", "version": 12, "outputs": [[...]], "labels": ["7"]} */
 #ifndef MSG_PREDICT_H
 #define MSG_PREDICT_H
 
@@ -13,9 +13,21 @@ struct msg_predict {
 bool msg_predict_decode(const char *body, size_t len, const struct rows_limits *limits,
                         struct arena *arena, struct msg_predict *ret, struct err *err);
 
-/* labels NULL: no "labels" member; else the name of each row's largest output.
- * Errors: ERR_NUMBER at "outputs[i]" when an output is not finite. */
-bool msg_predict_encode(struct text *text, const char *model, uint64_t version,
-                        const struct matrix *outputs, const struct labels *labels, struct err *err);
+/* What predict answers with; borrowed. */
+struct msg_answer {
+    const char *model;
+    uint64_t version;
+    const struct matrix *outputs; /* all finite */
+    const struct labels *labels;  /* NULL: there are none */
+    size_t top;                   /* 0: all outputs */
+};
+
+/* "labels" has the name of each row's largest output, when there are labels. With top, in place of
+ * both: "top": [[{"label": "7", "index": 7, "probability": 0.98}, ...], ...], the largest first, of
+ * equals the one with the lower index; "label" is null without labels. */
+void msg_predict_encode(struct text *text, const struct msg_answer *answer);
+
+/* The indices of the k largest of n values, as above. */
+void largest_k(const float *values, size_t n, size_t k, size_t *ret);
 
 #endif

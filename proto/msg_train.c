@@ -254,6 +254,28 @@ static bool read_publish(struct scan *scan, void *into, struct err *err)
     return true;
 }
 
+static bool read_promote(struct scan *scan, void *into, struct err *err)
+{
+    struct train_in *in = into;
+
+    return promote_rule_read(scan, &in->train->promote, err);
+}
+
+static bool promote_check(const struct msg_train *msg, struct err *err)
+{
+    const struct promote_rule *rule = &msg->promote;
+
+    if (msg->has_validation) {
+        return true;
+    }
+    if (rule->kind == PROMOTE_IF_BETTER) {
+        return err_set(err, ERR_FIELD, "promote", "is if_better, which needs validation");
+    }
+    return rule->kind != PROMOTE_IF || !metric_is_validation(rule->metric) ||
+           err_set(err, ERR_FIELD, "promote.if", "is %s, which needs validation",
+                   metric_name(rule->metric));
+}
+
 static bool read_publish_seconds(struct scan *scan, void *into, struct err *err)
 {
     struct train_in *in = into;
@@ -300,6 +322,7 @@ bool msg_train_decode(const char *body, size_t len, const struct rows_limits *li
         { "seed", read_seed, false },
         { "publish", read_publish, false },
         { "publish_seconds", read_publish_seconds, false },
+        { "promote", read_promote, false },
     };
     struct msg_train msg = { .epochs = 1, .plan = plan_default, .publish_seconds = 1.0 };
     struct train_in in = {
@@ -307,7 +330,7 @@ bool msg_train_decode(const char *body, size_t len, const struct rows_limits *li
     };
 
     if (!value_body(body, len, "train", fields, COUNT(fields), &in, err) ||
-        !source_check(&msg.source, err)) {
+        !source_check(&msg.source, err) || !promote_check(&msg, err)) {
         return false;
     }
     *ret = msg;

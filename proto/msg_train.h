@@ -8,11 +8,12 @@
  *
  * Defaults: epochs 1, batch_size 32, sgd with learning_rate 0.1, momentum 0, nesterov false; l2 0;
  * seed 0; publish "epoch", publish_seconds 1. learning_rate must be above 0; momentum in [0, 1);
- * l2 >= 0; epochs 1 to 1,000,000; batch_size 1 to 65,536; publish_seconds 0 to 86,400. */
+ * promote: see promote_rule.h; what it asks of validation data needs some. l2 >= 0; epochs 1 to 1,000,000; batch_size 1 to 65,536; publish_seconds 0 to 86,400. */
 #ifndef MSG_TRAIN_H
 #define MSG_TRAIN_H
 
 #include "msg_rows.h"
+#include "promote_rule.h"
 #include "text.h"
 #include "train.h"
 
@@ -39,6 +40,7 @@ struct msg_train {
     struct train_plan plan; /* batch_size, optimizer, ..., seed */
     enum publish publish;
     double publish_seconds;
+    struct promote_rule promote;
 };
 
 bool msg_train_decode(const char *body, size_t len, const struct rows_limits *limits,

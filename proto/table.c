@@ -9,3 +9,9 @@ void table_info_done(struct table_info *info)
     free(info->remap);
     memset(info, 0, sizeof *info);
 }
+
+void table_stats_done(struct table_stats *stats)
+{
+    free(stats->values);
+    *stats = (struct table_stats){ 0 };
+}

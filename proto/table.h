@@ -33,6 +33,16 @@ struct table_info {
 };
 void table_info_done(struct table_info *info);
 
+/* What features are like. Of up to STATS_COLUMNS_MAX columns, each by itself; of more, all values
+ * taken together. */
+#define STATS_COLUMNS_MAX 1024
+struct table_stats {
+    size_t n;       /* columns; 1: all values; 0: none */
+    bool columns;   /* each by itself */
+    double *values; /* owned; n minima, n maxima, n means, n deviations (of the population) */
+};
+void table_stats_done(struct table_stats *stats);
+
 /* Where rows go. features: x_dtype values; targets: uint32 provisional class indices, or float32
  * numbers. Bytes come in order and in pieces of any whole number of values. A false stops the
  * reader. */

@@ -8,6 +8,7 @@
 #include "model.h"
 #include "pool.h"
 #include "server.h"
+#include "stats.h"
 
 #define GATHER_ROWS 64               /* computed in one go: net_predict's own block */
 #define KEEP_BYTES ((size_t)4 << 20) /* memory that a batch keeps for the next */
@@ -31,6 +32,7 @@ struct batch {
     size_t rows;   /* computed */
     double est_us; /* the sum of what they take alone */
     bool slow;
+    struct stamps stamps; /* of the whole */
     struct room scratch, in, out;
 };
 
@@ -185,19 +187,24 @@ static void compute(struct batch *batch, void *scratch)
 static void batch_compute(struct batch *batch)
 {
     const struct net *net = batch->version->net;
-    void *scratch = room_get(&batch->scratch, net_scratch(net));
+    void *scratch;
 
+    batch->stamps.begun = uv_hrtime();
+    scratch = room_get(&batch->scratch, net_scratch(net));
     for (struct ask *ask = batch->head; ask != NULL; ask = ask->next) {
         if (ask_ready(ask, spec_outputs(&net->spec)) && scratch == NULL) {
             no_memory(ask);
         }
     }
+    batch->stamps.decoded = uv_hrtime();
     compute(batch, scratch);
+    batch->stamps.computed = uv_hrtime();
     for (struct ask *ask = batch->head; ask != NULL; ask = ask->next) {
         if (ask->req->err.code == ERR_NONE) {
             ask->encode(ask);
         }
     }
+    batch->stamps.encoded = uv_hrtime();
 }
 
 static void batch_run(struct pool_work *work)
@@ -207,11 +214,31 @@ static void batch_run(struct pool_work *work)
 
 /* ---- the loop ---- */
 
+/* Into the version's statistics, as far as there is memory for them. */
+static void asks_count(const struct batch *batch)
+{
+    struct version *version = batch->version;
+    struct stamps stamps = batch->stamps;
+
+    if (version->stats == NULL) {
+        version->stats = calloc(1, sizeof *version->stats);
+    }
+    for (const struct ask *ask = batch->head; ask != NULL && version->stats != NULL;
+         ask = ask->next) {
+        stamps.asked = ask->asked;
+        stats_ask(version->stats, ask->req->err.code == ERR_NONE, ask->inputs.n, &stamps);
+    }
+    if (version->stats != NULL && batch->rows > 0) {
+        stats_execution(version->stats, batch->rows, &stamps);
+    }
+}
+
 static void asks_finish(struct batch *batch)
 {
     struct metrics *metrics = batch->batcher->server->metrics;
     struct ask *ask = batch->head;
 
+    asks_count(batch);
     while (ask != NULL) {
         struct ask *next = ask->next;
         struct version *version = ask->version;
@@ -312,6 +339,7 @@ void batch_ask(struct batcher *batcher, struct ask *ask, double est_us)
 {
     struct batch *batch = NULL;
 
+    ask->asked = uv_hrtime();
     if (est_us > REQUEST_INLINE_US) {
         const bool slow = est_us > REQUEST_SLOW_US;
 

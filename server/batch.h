@@ -27,6 +27,7 @@ struct ask {
     struct version *version; /* pinned by the handler, unpinned at the end */
     struct rows inputs;      /* float32, as wide as the version's net takes; decode's */
     float *outputs;          /* [inputs.n][outputs], in the request's arena */
+    uint64_t asked;          /* when; batch_ask's */
     /* Any thread. decode makes inputs from the body, encode the reply from outputs; what is wrong
      * goes to req->err. */
     void (*decode)(struct ask *ask);

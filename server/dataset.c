@@ -55,7 +55,7 @@ bool dataset_open(const char *path, struct dataset **ret, struct err *err)
     ok = disk_path(path, "dataset.json", &meta_path, err) &&
          disk_text_map(meta_path, &meta, &meta_len, &text_len, err) &&
          msg_dataset_load(meta, text_len, dataset->name, dataset->digest, &dataset->generation,
-                          &dataset->created, &dataset->info, err) &&
+                          &dataset->created, &dataset->info, &dataset->stats, err) &&
          parts_map(dataset, err);
     disk_unmap(meta, meta_len);
     free(meta_path);
@@ -108,6 +108,7 @@ void dataset_unref(struct dataset *dataset)
         free(dataset->targets);
     }
     table_info_done(&dataset->info);
+    table_stats_done(&dataset->stats);
     free(dataset->path);
     free(dataset);
 }

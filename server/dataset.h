@@ -20,6 +20,7 @@
 #include "msg_train.h"
 #include "rows.h"
 #include "table.h"
+#include "turn.h"
 
 struct datasets;
 struct server;
@@ -36,6 +37,7 @@ struct dataset {
     double created;
     char digest[DIGEST_HEX];
     struct table_info info;   /* owned */
+    struct table_stats stats; /* owned */
     char *path;               /* owned; its folder; NULL: in memory only */
     void *features, *targets; /* mapped, or malloc'd when path is NULL; NULL: no such part */
     size_t features_len, targets_len; /* bytes */
@@ -65,6 +67,8 @@ bool datasets_put(struct datasets *datasets, struct dataset *dataset, bool *fres
 bool datasets_discard(const char *root, const struct dataset *dataset, struct err *err);
 /* Takes it out of the table; its folder must have been given up by datasets_discard before. */
 void datasets_remove(struct datasets *datasets, struct dataset *dataset);
+/* Changes of one name take turns; keyed by name. */
+struct turns *datasets_turns(struct datasets *datasets);
 const char *datasets_root(const struct datasets *datasets);
 
 /* Pool. Opens and maps the folder. Errors: ERR_IO, ERR_FIELD. */
@@ -77,11 +81,15 @@ struct dataset *dataset_ref(struct dataset *dataset);
 void dataset_unref(struct dataset *dataset);
 /* What core needs of it; map is NULL. */
 struct data dataset_data(const struct dataset *dataset);
+/* Without the statistics, which are dataset->stats. */
 void dataset_info(const struct dataset *dataset, struct msg_dataset *ret);
 
 /* SHA-256 over rows and width (uint64 each), the features, the width of the targets, the names of
  * the classes with their NULs, the targets. Errors: ERR_MEMORY.
  * Thread: any; it reads all of the data. */
 bool dataset_digest(const struct dataset *dataset, char ret[DIGEST_HEX], struct err *err);
+
+/* Of the features. Errors: ERR_MEMORY. Thread: any; it reads all of the data. */
+bool dataset_stats(const struct dataset *dataset, struct table_stats *ret, struct err *err);
 
 #endif

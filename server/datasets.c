@@ -19,6 +19,7 @@ struct datasets {
     uint64_t generation;     /* the highest given */
     const char *const *read; /* during datasets_tidy: what jobs read besides; n_read of them */
     size_t n_read;
+    struct turns turns;
 };
 
 bool datasets_create(const char *state, size_t max, struct datasets **ret, struct err *err)
@@ -45,6 +46,11 @@ void datasets_free(struct datasets *datasets)
     free(datasets->list);
     free(datasets->root);
     free(datasets);
+}
+
+struct turns *datasets_turns(struct datasets *datasets)
+{
+    return &datasets->turns;
 }
 
 const char *datasets_root(const struct datasets *datasets)

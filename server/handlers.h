@@ -18,10 +18,14 @@ bool on_learn(struct request *req, struct err *err);
 bool on_evaluate(struct request *req, struct err *err);
 bool on_export(struct request *req, struct err *err);
 bool on_version_list(struct request *req, struct err *err);
+bool on_version_get(struct request *req, struct err *err);
+bool on_version_delete(struct request *req, struct err *err);
 bool on_promote(struct request *req, struct err *err);
 
 bool on_dataset_open(struct request *req, struct err *err);
 bool on_dataset_put(struct request *req, struct err *err);
+bool on_rows_open(struct request *req, struct err *err);
+bool on_rows_post(struct request *req, struct err *err);
 bool on_dataset_list(struct request *req, struct err *err);
 bool on_dataset_get(struct request *req, struct err *err);
 bool on_dataset_delete(struct request *req, struct err *err);
@@ -32,6 +36,17 @@ bool on_job_delete(struct request *req, struct err *err);
 
 bool on_server(struct request *req, struct err *err);
 bool on_metrics(struct request *req, struct err *err);
+bool on_v2(struct request *req, struct err *err);
+bool on_v2_model(struct request *req, struct err *err);
+bool on_v2_model_ready(struct request *req, struct err *err);
+bool on_v2_config(struct request *req, struct err *err);
+bool on_v2_model_stats(struct request *req, struct err *err);
+bool on_v2_stats(struct request *req, struct err *err);
+bool on_v2_index(struct request *req, struct err *err);
+bool on_v2_load(struct request *req, struct err *err);
+bool on_v2_unload(struct request *req, struct err *err);
+bool on_infer(struct request *req, struct err *err);
+
 bool on_live(struct request *req, struct err *err);
 bool on_ready(struct request *req, struct err *err);
 

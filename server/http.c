@@ -4,48 +4,47 @@
  *
  * What MHD calls on_request with, one request after another on a connection:
  *   1. headers only      -> request_begin: find the route, refuse what can be refused early
- *   2. a part of the body, any number of times -> request_body: keep it, drop it, or have it
- * written
+ *   2. a part of the body, any number of times -> body_part: keep it, drop it, have it written
  *   3. nothing more      -> the route's handler, then the reply, at once or after a resume
  * A reply can be queued at 1 (the connection is closed after it) and at 3, never at 2. */
 #include "http.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <microhttpd.h>
 
+#include "http_parts.h"
 #include "listen.h"
 #include "log.h"
 #include "metrics.h"
 #include "request.h"
 #include "route.h"
 #include "server.h"
+#include "watch.h"
 
 /* A connection's memory; half of it is the largest chunk of a body, all of it the longest headers.
  * MHD clears it after each request, so more of it is dearer for all. */
 #define MEMORY_BYTES ((size_t)32 * 1024)
-/* A refused body up to this is read, to keep the connection. */
-#define DROP_BYTES ((size_t)256 * 1024)
 #define RUNS 16 /* MHD_run calls in a row before the loop has its turn */
-#define SPARE_MAX 64
-
-struct http {
-    struct server *server;
-    struct MHD_Daemon *daemon;
-    uv_poll_t poll;
-    uv_timer_t timer;
-    uv_idle_t idle;
-    unsigned handles; /* of the three, open */
-    bool stopped;
-    bool room;                        /* a connection has ended since MHD_run was called last */
-    struct listener listener;         /* its socket is ours until quiesced: -1 then */
-    struct request *spare[SPARE_MAX]; /* ended requests, to be used again */
-    size_t n_spare;
-};
 
 /* ---- one request ---- */
+
+/* Where the request's connection is now; without memory it is not watched. */
+static void request_phase(struct request *req, enum watch_phase phase, size_t bytes)
+{
+    if (req->watch != NULL) {
+        watch_enter(req->http->watcher, req->watch, phase, bytes);
+    }
+}
+
+static struct watch *watch_of(struct MHD_Connection *conn)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(conn, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+    return info != NULL ? info->socket_context : NULL;
+}
 
 static struct request *request_new(struct http *http, struct MHD_Connection *conn)
 {
@@ -59,6 +58,7 @@ static struct request *request_new(struct http *http, struct MHD_Connection *con
     req->server = http->server;
     req->http = http;
     req->conn = conn;
+    req->watch = watch_of(conn);
     req->started = uv_hrtime();
     http->server->requests++;
     return req;
@@ -71,7 +71,7 @@ static void request_free(struct http *http, struct request *req)
     if (req->sink != NULL) {
         req->sink->free(req->sink);
     }
-    free(req->body);
+    body_done(req);
     free(req->reply.data);
     arena_reset(&arena);
     memset(req, 0, sizeof *req);
@@ -84,191 +84,21 @@ static void request_free(struct http *http, struct request *req)
     free(req);
 }
 
-const char *request_header(struct request *req, const char *name)
-{
-    return MHD_lookup_connection_value(req->conn, MHD_HEADER_KIND, name);
-}
-
-/* Decodes %XX in place; MHD has turned + into a space. False if it is malformed or has a NUL. */
-static bool percent_decode(char *text)
-{
-    char *to = text;
-
-    for (const char *at = text; *at != '\0'; at++) {
-        unsigned byte;
-
-        if (*at != '%') {
-            *to++ = *at;
-            continue;
-        }
-        if (strspn(at + 1, "0123456789abcdefABCDEF") < 2 || sscanf(at + 1, "%2x", &byte) != 1 ||
-            byte == 0) {
-            return false;
-        }
-        *to++ = (char)byte;
-        at += 2;
-    }
-    *to = '\0';
-    return true;
-}
-
-const char *request_query(struct request *req, const char *key)
-{
-    const char *raw = NULL;
-    size_t len = 0;
-    char *copy;
-
-    if (MHD_lookup_connection_value_n(req->conn, MHD_GET_ARGUMENT_KIND, key, strlen(key), &raw,
-                                      &len) != MHD_YES) {
-        return NULL;
-    }
-    copy = arena_copy(&req->arena, raw != NULL ? raw : "", raw != NULL ? len : 0);
-    return copy != NULL && percent_decode(copy) ? copy : "";
-}
-
-/* Whether word is one of those in list, which are separated by spaces. */
-static bool word_in(const char *list, const char *word)
-{
-    const size_t len = strlen(word);
-
-    for (const char *at = list; at != NULL && *at != '\0'; at += strcspn(at, " ")) {
-        at += strspn(at, " ");
-        if (strcspn(at, " ") == len && memcmp(at, word, len) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static enum MHD_Result query_check_one(void *cls, enum MHD_ValueKind kind, const char *key,
-                                       const char *value)
-{
-    struct request *req = cls;
-
-    (void)kind;
-    (void)value;
-    if (word_in(req->route->query, key)) {
-        return MHD_YES;
-    }
-    err_set(&req->err, ERR_FIELD, "query", "parameter '%.64s' is not known here%s%s", key,
-            req->route->query != NULL ? "; known: " : "",
-            req->route->query != NULL ? req->route->query : "");
-    return MHD_NO;
-}
-
-/* Only parameters that the route takes. */
-static bool query_check(struct request *req)
-{
-    MHD_get_connection_values(req->conn, MHD_GET_ARGUMENT_KIND, query_check_one, req);
-    return req->err.code == ERR_NONE;
-}
-
-void request_reply_type(struct request *req, int status, const char *type, struct text *text)
-{
-    req->reply.data = text_detach(text, &req->reply.len);
-    if (req->reply.data == NULL) {
-        err_set(&req->err, ERR_MEMORY, "", "there is no memory for the reply");
-        return;
-    }
-    req->reply.status = status;
-    req->reply.type = type;
-}
-
-void request_reply(struct request *req, int status, struct text *text)
-{
-    request_reply_type(req, status, "application/json", text);
-}
-
-void request_reply_empty(struct request *req, int status)
-{
-    req->reply.status = status;
-}
-
 static void on_idle(uv_idle_t *idle);
+
+void http_suspend(struct request *req)
+{
+    req->suspended = true;
+    MHD_suspend_connection(req->conn);
+}
 
 /* MHD goes on with the connection at its next run. Without a polling thread of its own it has
  * nothing that would wake the loop for it, so that is seen to here. */
-static void request_resume(struct request *req)
+void http_resume(struct request *req)
 {
     req->suspended = false;
     MHD_resume_connection(req->conn);
     uv_idle_start(&req->http->idle, on_idle);
-}
-
-void request_finish(struct request *req)
-{
-    if (req->ready) {
-        return;
-    }
-    if (req->err.code != ERR_NONE) {
-        route_problem(req);
-    }
-    req->ready = true;
-    if (req->suspended) {
-        request_resume(req);
-    }
-}
-
-void request_again(struct request *req)
-{
-    req->again = false;
-    if (req->err.code != ERR_NONE || (!req->route->handle(req, &req->err) && !req->again)) {
-        request_finish(req);
-    }
-}
-
-static void disk_run(uv_work_t *uv)
-{
-    struct request *req = uv->data;
-
-    req->work(req);
-}
-
-static void disk_after(uv_work_t *uv, int status)
-{
-    struct request *req = uv->data;
-
-    (void)status; /* never cancelled */
-    req->done(req);
-}
-
-static struct request *of_pool(struct pool_work *work)
-{
-    return (struct request *)((char *)work - offsetof(struct request, pool));
-}
-
-static void pool_run(struct pool_work *work)
-{
-    struct request *req = of_pool(work);
-
-    req->work(req);
-}
-
-static void pool_after(struct pool_work *work)
-{
-    struct request *req = of_pool(work);
-
-    req->done(req);
-}
-
-void request_work(struct request *req, double est_us, void (*work)(struct request *),
-                  void (*done)(struct request *))
-{
-    req->work = work;
-    req->done = done;
-    if (isinf(est_us)) {
-        req->uv.data = req;
-        if (uv_queue_work(req->server->loop, &req->uv, disk_run, disk_after) == 0) {
-            return;
-        }
-    } else if (est_us > REQUEST_INLINE_US) {
-        req->pool.run = pool_run;
-        req->pool.done = pool_after;
-        pool_submit(req->server->pool, &req->pool, est_us > REQUEST_SLOW_US);
-        return;
-    }
-    work(req);
-    done(req);
 }
 
 /* ---- what MHD calls ---- */
@@ -280,6 +110,11 @@ static enum MHD_Result reply_send(struct request *req)
     struct MHD_Response *response;
     enum MHD_Result rc;
 
+    if (!body_hold(req, reply->len, "reply", &req->err)) {
+        free(reply->data);
+        *reply = (struct reply){ 0 };
+        route_problem(req);
+    }
     response = MHD_create_response_from_buffer_with_free_callback(reply->len, reply->data, free);
     if (response == NULL) {
         return MHD_NO;
@@ -290,6 +125,13 @@ static enum MHD_Result reply_send(struct request *req)
     }
     if (reply->location != NULL) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_LOCATION, reply->location);
+    }
+    if (reply->inference_header != NULL) {
+        MHD_add_response_header(response, "Inference-Header-Content-Length",
+                                reply->inference_header);
+    }
+    if (reply->etag != NULL) {
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ETAG, reply->etag);
     }
     if (reply->allow != NULL) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, reply->allow);
@@ -303,86 +145,8 @@ static enum MHD_Result reply_send(struct request *req)
     rc = MHD_queue_response(req->conn, (unsigned)reply->status, response);
     MHD_destroy_response(response);
     req->answered = true;
+    request_phase(req, WATCH_WRITE, reply->len);
     return rc;
-}
-
-/* What the headers say of the body. Errors: ERR_SYNTAX for two lengths, or a length with chunks,
- * which a proxy in front may read otherwise than we do; ERR_TOO_LARGE over the limit; ERR_TYPE for
- * a content coding. */
-struct body_head {
-    bool chunked, known;
-    unsigned long long length;
-    unsigned n_lengths;
-};
-
-static enum MHD_Result body_head_one(void *cls, enum MHD_ValueKind kind, const char *key,
-                                     const char *value)
-{
-    struct body_head *head = cls;
-
-    (void)kind;
-    if (strcasecmp(key, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0) {
-        head->chunked = true;
-    } else if (strcasecmp(key, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0) {
-        head->n_lengths++;
-        head->known = true;
-        head->length = strtoull(value, NULL, 10);
-    }
-    return MHD_YES;
-}
-
-/* JSON, whatever curl -d and clients that say nothing call it. */
-static bool body_type_check(struct request *req, struct err *err)
-{
-    static const char *const known[] = { "application/json", "application/x-www-form-urlencoded" };
-    const char *type = request_header(req, MHD_HTTP_HEADER_CONTENT_TYPE);
-    const size_t len = type != NULL ? strcspn(type, "; ") : 0;
-
-    for (size_t i = 0; type != NULL && i < sizeof known / sizeof known[0]; i++) {
-        if (strlen(known[i]) == len && strncasecmp(type, known[i], len) == 0) {
-            return true;
-        }
-    }
-    return type == NULL ||
-           err_set(err, ERR_TYPE, "Content-Type", "must be application/json, is '%.100s'", type);
-}
-
-static bool body_head_read(struct request *req, struct body_head *ret, struct err *err)
-{
-    const char *coding = request_header(req, MHD_HTTP_HEADER_CONTENT_ENCODING);
-
-    MHD_get_connection_values(req->conn, MHD_HEADER_KIND, body_head_one, ret);
-    if (ret->n_lengths > 1 || (ret->known && ret->chunked)) {
-        return err_set(err, ERR_SYNTAX, "Content-Length",
-                       "must be there once, and not with Transfer-Encoding");
-    }
-    if (coding != NULL && strcasecmp(coding, "identity") != 0) {
-        return err_set(err, ERR_TYPE, "Content-Encoding", "must be identity, is '%s'", coding);
-    }
-    if (ret->known && ret->length > req->body_max) {
-        return err_set(err, ERR_TOO_LARGE, "body", "must be %zu bytes at most, is %llu",
-                       req->body_max, ret->length);
-    }
-    return req->route == NULL || req->route->body != BODY_DATA || body_type_check(req, err);
-}
-
-/* Room for one byte more than len, for the NUL. */
-static bool body_reserve(struct request *req, size_t len, struct err *err)
-{
-    size_t cap = req->body_cap;
-    char *grown;
-
-    if (len < cap) {
-        return true;
-    }
-    cap = len + 1 > 2 * cap ? len + 1 : 2 * cap;
-    grown = realloc(req->body, cap);
-    if (grown == NULL) {
-        return err_set(err, ERR_MEMORY, "body", "of %zu bytes does not fit into memory", len);
-    }
-    req->body = grown;
-    req->body_cap = cap;
-    return true;
 }
 
 static void body_limit(struct request *req)
@@ -390,7 +154,7 @@ static void body_limit(struct request *req)
     const struct options *opts = &req->server->options;
 
     req->body_max = DROP_BYTES;
-    if (req->route != NULL && req->route->body == BODY_DATA) {
+    if (req->route != NULL && body_held(req->route)) {
         req->body_max = opts->max_body;
     } else if (req->route != NULL && req->route->body == BODY_UPLOAD) {
         req->body_max = opts->max_upload;
@@ -398,92 +162,25 @@ static void body_limit(struct request *req)
 }
 
 /* The headers are there. */
-static enum MHD_Result request_begin(struct request *req, const char *url, const char *method)
+static enum MHD_Result request_begin(struct request *req, const char *url, const char *method,
+                                     const char *version)
 {
     struct body_head head = { 0 };
+    struct err *err = &req->err;
 
-    if (route_find(req, method, url, &req->err)) {
-        body_limit(req);
-        if (body_head_read(req, &head, &req->err) && query_check(req) &&
-            req->route->body == BODY_UPLOAD) {
-            req->route->open(req, &req->err);
-        }
-        if (req->err.code == ERR_NONE && req->route->body == BODY_DATA && head.known) {
-            body_reserve(req, (size_t)head.length, &req->err);
-        }
-    } else {
-        body_limit(req);
-        body_head_read(req, &head, &req->err); /* for its length; the first error stays */
+    route_find(req, method, head_path(url), err);
+    body_limit(req);
+    head_body_read(req, version, &head, err); /* for its length at least: the first error stays */
+    if (err->code == ERR_NONE && head_query_check(req) && req->route->body == BODY_UPLOAD) {
+        req->route->open(req, err);
     }
-    if (req->err.code != ERR_NONE &&
-        (head.length > DROP_BYTES || head.n_lengths > 1 || (head.known && head.chunked))) {
+    req->body_told = head.known && head.length < SIZE_MAX ? (size_t)head.length + 1 : SIZE_MAX;
+    if (err->code == ERR_NONE && body_held(req->route) && head.known) {
+        body_begin(req, (size_t)head.length, err);
+    }
+    if (err->code != ERR_NONE && (head.length > DROP_BYTES || head.unclear != NULL)) {
         request_finish(req); /* not worth reading, or not to be trusted: the connection ends here */
         return reply_send(req);
-    }
-    return MHD_YES;
-}
-
-static void chunk_run(uv_work_t *uv)
-{
-    struct request *req = uv->data;
-
-    req->sink->write(req->sink, req->body, req->body_len, &req->err);
-}
-
-static void chunk_after(uv_work_t *uv, int status)
-{
-    struct request *req = uv->data;
-
-    (void)status;
-    req->chunk_done = true;
-    request_resume(req);
-}
-
-/* Has a pool thread write a copy of the chunk: MHD moves what it holds while the connection is
- * suspended. It offers the same again after the resume, and only then is it taken. */
-static enum MHD_Result chunk_write(struct request *req, const char *data, size_t *len)
-{
-    if (req->chunk_done) {
-        req->received += req->body_len;
-        *len -= req->body_len;
-        req->chunk_done = false;
-        return MHD_YES;
-    }
-    memcpy(req->body, data, *len);
-    req->body_len = *len;
-    req->uv.data = req;
-    if (uv_queue_work(req->server->loop, &req->uv, chunk_run, chunk_after) != 0) {
-        return MHD_NO;
-    }
-    req->suspended = true;
-    MHD_suspend_connection(req->conn);
-    return MHD_YES;
-}
-
-/* A part of the body. */
-static enum MHD_Result request_body(struct request *req, const char *data, size_t *len)
-{
-    size_t n = *len;
-
-    if (req->chunk_done) {
-        return chunk_write(req, data, len);
-    }
-    if (req->err.code == ERR_NONE && req->received + n > req->body_max) {
-        err_set(&req->err, ERR_TOO_LARGE, "body", "must be %zu bytes at most", req->body_max);
-    }
-    if (req->err.code == ERR_NONE && req->sink != NULL && body_reserve(req, n, &req->err)) {
-        return chunk_write(req, data, len);
-    }
-    req->received += n;
-    *len = 0;
-    if (req->err.code != ERR_NONE || req->route->body != BODY_DATA) {
-        /* Dropped. A reply has to wait for the end of the body, but not for ever. */
-        return req->received > req->body_max + DROP_BYTES ? MHD_NO : MHD_YES;
-    }
-    if (body_reserve(req, req->body_len + n, &req->err)) {
-        memcpy(req->body + req->body_len, data, n);
-        req->body_len += n;
-        req->body[req->body_len] = '\0';
     }
     return MHD_YES;
 }
@@ -500,8 +197,8 @@ static enum MHD_Result request_end(struct request *req)
     if (req->ready) {
         return reply_send(req);
     }
-    req->suspended = true;
-    MHD_suspend_connection(req->conn);
+    request_phase(req, WATCH_WORK, 0);
+    http_suspend(req);
     return MHD_YES;
 }
 
@@ -511,20 +208,32 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const 
 {
     struct request *req = *con_cls;
 
-    (void)version;
     if (req == NULL) {
         req = request_new(cls, conn);
         if (req == NULL) {
             return MHD_NO;
         }
         *con_cls = req;
-        return request_begin(req, url, method);
+        return request_begin(req, url, method, version);
     }
     if (req->answered) {
         *len = 0;
         return MHD_YES;
     }
-    return *len > 0 ? request_body(req, data, len) : request_end(req);
+    return *len > 0 ? (body_part(req, data, len) ? MHD_YES : MHD_NO) : request_end(req);
+}
+
+/* The first line of a request is there; the rest of its headers may not be. */
+static void *on_line(void *cls, const char *uri, struct MHD_Connection *conn)
+{
+    struct http *http = cls;
+    struct watch *watch = watch_of(conn);
+
+    (void)uri;
+    if (watch != NULL) {
+        watch_enter(http->watcher, watch, WATCH_READ, 0);
+    }
+    return NULL; /* the request's own data: none yet */
 }
 
 static void on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
@@ -539,6 +248,7 @@ static void on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
         return;
     }
     *con_cls = NULL;
+    request_phase(req, WATCH_IDLE, 0);
     metrics_request(http->server->metrics, req);
     http->server->requests--;
     request_free(http, req);
@@ -566,9 +276,30 @@ static void on_connection(void *cls, struct MHD_Connection *conn, void **socket_
 {
     struct http *http = cls;
 
-    (void)conn;
-    (void)socket_cls;
-    http->room = http->room || code == MHD_CONNECTION_NOTIFY_CLOSED;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+        *socket_cls = info != NULL ? watch_open(http->watcher, info->connect_fd) : NULL;
+        http->server->connections++;
+        return;
+    }
+    http->room = true;
+    http->server->connections--;
+    if (*socket_cls != NULL) {
+        watch_close(http->watcher, *socket_cls);
+        *socket_cls = NULL;
+    }
+}
+
+/* --max-connections is for all listeners together; MHD keeps it for each. */
+static enum MHD_Result on_accept(void *cls, const struct sockaddr *from, socklen_t len)
+{
+    const struct server *server = ((const struct http *)cls)->server;
+
+    (void)from;
+    (void)len;
+    return server->connections < server->options.max_connections ? MHD_YES : MHD_NO;
 }
 
 static void http_run(struct http *http)
@@ -622,17 +353,21 @@ static bool daemon_start(struct http *http, struct err *err)
     const struct options *opts = &http->server->options;
 
     http->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, http,
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, on_accept, http, on_request, http,
         MHD_OPTION_LISTEN_SOCKET, http->listener.fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         MEMORY_BYTES, MHD_OPTION_CONNECTION_LIMIT, (unsigned)opts->max_connections,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)opts->timeout, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, http, MHD_OPTION_UNESCAPE_CALLBACK, unescape_nothing, NULL, MHD_OPTION_END);
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_URI_LOG_CALLBACK, on_line, http,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_UNESCAPE_CALLBACK,
+        unescape_nothing, NULL, MHD_OPTION_END);
     return http->daemon != NULL || err_set(err, ERR_IO, "--listen", "cannot start HTTP");
 }
 
 bool http_listen(struct server *server, const char *address, struct http **ret, struct err *err)
 {
+    const struct options *opts = &server->options;
+    const struct watch_limits limits = { opts->timeout * 1000, opts->request_timeout * 1000,
+                                         opts->min_rate };
     struct http *http = calloc(1, sizeof *http);
     const union MHD_DaemonInfo *info;
 
@@ -640,9 +375,15 @@ bool http_listen(struct server *server, const char *address, struct http **ret, 
         return err_set(err, ERR_MEMORY, "--listen", "there is no memory for it");
     }
     http->server = server;
+    http->watcher = watcher_create(server->loop, &limits);
+    if (http->watcher == NULL) {
+        free(http);
+        return err_set(err, ERR_MEMORY, "--listen", "there is no memory for it");
+    }
     if (!listener_open(&http->listener, address, server->options.insecure, err) ||
         !daemon_start(http, err)) {
         listener_close(&http->listener);
+        watcher_free(http->watcher);
         free(http);
         return false;
     }
@@ -692,6 +433,8 @@ void http_stop(struct http *http)
         arena_done(&req->arena);
         free(req);
     }
+    body_free_kept(http);
+    watcher_free(http->watcher);
     uv_close((uv_handle_t *)&http->poll, on_closed);
     uv_close((uv_handle_t *)&http->timer, on_closed);
     uv_close((uv_handle_t *)&http->idle, on_closed);

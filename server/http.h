@@ -1,4 +1,5 @@
-/* HTTP: one listening address each, driven by the loop. The only place that knows libmicrohttpd. */
+/* HTTP: one listening address each, driven by the loop. With http_head.c the only place that knows
+ * libmicrohttpd. */
 #ifndef HTTP_H
 #define HTTP_H
 

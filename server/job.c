@@ -237,6 +237,7 @@ static void order_take(struct job *job, struct job_order *order)
     job->plan = msg->plan;
     job->publish = msg->publish;
     job->publish_seconds = msg->publish_seconds;
+    job->promote = msg->promote;
     job->has_validation = msg->has_validation;
     memcpy(job->dataset, msg->source.dataset, sizeof job->dataset);
     memcpy(job->validation_name, msg->validation.dataset, sizeof job->validation_name);
@@ -490,6 +491,19 @@ struct job *jobs_find(const struct jobs *jobs, const char *id, struct err *err)
     }
     err_set(err, ERR_NOT_FOUND, "id", "'%.64s' is no job whose record is kept", id);
     return NULL;
+}
+
+uint64_t jobs_based_on(const struct jobs *jobs, const struct version *version)
+{
+    for (size_t i = 0; i < jobs->n; i++) {
+        const struct job *job = jobs->list[i];
+
+        if (!job_ended(job) && job->model == version->model &&
+            job->base_number == version->number) {
+            return job->id;
+        }
+    }
+    return 0;
 }
 
 size_t jobs_count(const struct jobs *jobs)

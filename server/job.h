@@ -20,6 +20,7 @@
 
 #include "feed.h"
 #include "job_store.h"
+#include "judge.h"
 #include "loader.h"
 #include "model.h"
 #include "msg_job.h"
@@ -63,6 +64,7 @@ struct job {
     struct train_plan plan;
     enum publish publish;
     double publish_seconds;
+    struct promote_rule promote;
     size_t checkpoint_seconds;      /* 0: never */
     char dataset[NAME_MAX_LEN + 1]; /* "": inline */
     char validation_name[NAME_MAX_LEN + 1];
@@ -85,7 +87,10 @@ struct job {
     double created, started, finished;
     struct msg_epoch *history; /* owned; cap_history entries, n_history filled */
     size_t n_history, cap_history;
-    uint64_t version; /* last published; 0: none */
+    uint64_t version;              /* last published; 0: none */
+    uint64_t promoted;             /* the last of its own that was served; 0: none */
+    char promotion[PROMOTION_MAX]; /* why version was, or not */
+    struct judge judge;            /* of the version on its way */
     double train_seconds;
     uint64_t train_rows;
     struct labels *labels; /* owned; the model's from the first publication on; NULL: it had some */
@@ -94,6 +99,8 @@ struct job {
     struct job_report *held, *held_tail; /* owned; come while the one before is being published */
     struct job_report *publishing;       /* owned */
     struct publication publication;
+    struct turn turn; /* of its model, while it publishes */
+    struct load_waiter served_load;
 
     /* Lent to the worker while it runs, the loop's else. */
     struct feed train, validation;
@@ -142,6 +149,8 @@ bool jobs_restore(struct jobs *jobs, struct err *err);
 uint64_t jobs_reader(const struct jobs *jobs, const char *dataset);
 /* Borrowed. Errors: ERR_NOT_FOUND at "id". */
 struct job *jobs_find(const struct jobs *jobs, const char *id, struct err *err);
+/* A job that has not ended and goes on from this version: its id, or 0. */
+uint64_t jobs_based_on(const struct jobs *jobs, const struct version *version);
 size_t jobs_count(const struct jobs *jobs);
 struct job *jobs_at(const struct jobs *jobs, size_t i); /* oldest first */
 size_t jobs_in_state(const struct jobs *jobs, enum job_state state);

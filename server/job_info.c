@@ -41,6 +41,9 @@ void job_info(const struct job *job, struct msg_job *ret)
         .plan = job->plan,
         .publish = job->publish,
         .publish_seconds = job->publish_seconds,
+        .promote = job->promote,
+        .promoted = job->promoted,
+        .promotion = job->promotion,
         .samples_per_second =
             job->train_seconds > 0.0 ? (double)job->train_rows / job->train_seconds : NAN,
         .workers = atomic_load(&job->ways),

@@ -4,7 +4,11 @@
 #include "jobs.h"
 
 #include <inttypes.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "log.h"
 #include "metrics.h"
@@ -39,13 +43,25 @@ static void labels_settle(struct job *job)
     }
 }
 
+/* The end of a publication: the next report of the job, the next change of the model. */
+static void publish_end(struct job *job)
+{
+    if (job->judge.served != NULL) {
+        version_unref(job->judge.served);
+        job->judge.served = NULL;
+    }
+    turn_leave(&job->model->turns, &job->turn);
+    jobs_tell(job->jobs, &job->net_posted, false);
+    reports_go_on(job);
+}
+
 static void published(struct publication *publication)
 {
     struct job *job = (struct job *)((char *)publication - offsetof(struct job, publication));
     struct version *version = publication->version;
     char text[512];
 
-    if (job->model->deleted || job->model->deleting) {
+    if (job->model->deleted) {
         publication->err = (struct err){ 0 }; /* its folder has gone: no failure of the job */
     } else if (publication->err.code != ERR_NONE) {
         err_detail(&publication->err, text, sizeof text);
@@ -56,59 +72,171 @@ static void published(struct publication *publication)
         labels_settle(job);
         job->version = version->number;
         job->publishing->epoch.version = version->number;
+        job->promoted = job->judge.promoted ? version->number : job->promoted;
+        memcpy(job->promotion, job->judge.why, sizeof job->promotion);
+        if (job->judge.promoted && job->judge.rule.kind == PROMOTE_IF_BETTER) {
+            job->judge.known = version->number;
+            job->judge.known_loss = job->judge.found.validation_loss;
+            job->judge.known_accuracy = job->judge.found.validation_accuracy;
+        }
     }
     version_unref(version);
-    jobs_tell(job->jobs, &job->net_posted, false);
-    reports_go_on(job);
+    publish_end(job);
 }
 
 /* Whether this job has published this epoch already, or a later one, before the process ended that
- * it goes on from: clients must not be taken back. *ret is this epoch's version, 0: none. */
-static bool version_again(const struct job *job, const struct origin *origin, uint64_t *ret)
+ * it goes on from: clients must not be taken back. *ret is this epoch's version; NULL: none. */
+static bool version_again(const struct job *job, const struct origin *origin,
+                          const struct version **ret)
 {
     bool again = false;
 
-    *ret = 0;
+    *ret = NULL;
     for (size_t i = job->model->n_versions; i-- > 0;) {
         const struct version *version = job->model->versions[i];
 
         if (version->origin.job == job->id && version->origin.epoch >= origin->epoch &&
             version->origin.source == SOURCE_TRAIN) {
             again = true;
-            *ret = version->origin.epoch == origin->epoch ? version->number : *ret;
+            *ret = version->origin.epoch == origin->epoch ? version : *ret;
         }
     }
     return again;
 }
 
-/* False: there is nothing to publish, or it cannot be. */
-static bool publish_try(struct job *job, struct job_report *report)
+/* What is known of the net in a report: of PUBLISH_BEST, it may be an earlier epoch's, of which the
+ * history has all, unless it is thinned out. */
+static struct msg_epoch found_of(const struct job *job, const struct job_report *report)
 {
+    const struct origin *origin = &report->origin;
+    struct msg_epoch found = { .epoch = origin->epoch,
+                               .loss = NAN,
+                               .accuracy = NAN,
+                               .validation_loss = NAN,
+                               .validation_accuracy = NAN };
+
+    if (report->epoch.epoch == origin->epoch) {
+        return report->epoch;
+    }
+    for (size_t i = job->n_history; i-- > 0;) {
+        if (job->history[i].epoch == origin->epoch) {
+            return job->history[i];
+        }
+    }
+    *(job->has_validation ? &found.validation_loss : &found.loss) = origin->loss;
+    *(job->has_validation ? &found.validation_accuracy : &found.accuracy) = origin->accuracy;
+    return found;
+}
+
+/* Pool. */
+static void publish_judge(struct publication *publication)
+{
+    struct job *job = (struct job *)((char *)publication - offsetof(struct job, publication));
+
+    if (judge_run(&job->judge, &publication->err) && !job->judge.promoted) {
+        publication->keep = job->judge.served->number;
+    }
+}
+
+/* What it is to be compared with is in memory, or need not be. */
+static void publish_now(struct job *job)
+{
+    struct job_report *report = job->publishing;
     struct model *model = job->model;
     struct net *net = report->net;
     struct version *version;
-    uint64_t number;
 
     report->net = NULL;
-    if (net == NULL) {
-        return false;
-    }
-    if (version_again(job, &report->origin, &number) || model->deleted || model->deleting) {
-        job->version = number != 0 ? number : job->version;
-        report->epoch.version = number;
-        net_free(net);
-        jobs_tell(job->jobs, &job->net_posted, false);
-        return false;
-    }
     if (!version_create(model, net, ++model->last, server_now(), &report->origin, &version,
                         &job->err)) {
         jobs_tell(job->jobs, &job->stop, true);
+        publish_end(job);
+        return;
+    }
+    job->publication =
+        (struct publication){ .version = version, .labels = job->net_labels, .done = published };
+    if (job->judge.rule.kind != PROMOTE_ALWAYS) {
+        job->publication.judge = publish_judge;
+    }
+    publish_begin(&job->publication);
+}
+
+static void served_loaded(struct load_waiter *waiter, const struct err *err)
+{
+    struct job *job = (struct job *)((char *)waiter - offsetof(struct job, served_load));
+
+    if (err->code == ERR_NONE) {
+        publish_now(job);
+        return;
+    }
+    job->err = *err;
+    jobs_tell(job->jobs, &job->stop, true);
+    net_free(job->publishing->net);
+    job->publishing->net = NULL;
+    publish_end(job);
+}
+
+/* Nobody else changes the model now. */
+static void publish_go(struct turn *turn)
+{
+    struct job *job = (struct job *)((char *)turn - offsetof(struct job, turn));
+    struct job_report *report = job->publishing;
+    struct judge *judge = &job->judge;
+
+    if (job->model->deleted) {
+        net_free(report->net);
+        report->net = NULL;
+        publish_end(job);
+        return;
+    }
+    judge->rule = job->promote;
+    judge->promoted = true;
+    judge->found = found_of(job, report);
+    judge->served = version_ref(job->model->served);
+    judge->feed = &job->validation;
+    if (judge->rule.kind == PROMOTE_IF_BETTER && judge->served->net == NULL) {
+        job->served_load.done = served_loaded;
+        version_load(judge->served, &job->served_load);
+    } else {
+        publish_now(job);
+    }
+}
+
+/* A version that is there already was judged before the restart; the record may not say so yet. */
+static void again_note(struct job *job, const struct version *version)
+{
+    if (job->version >= version->number) {
+        return;
+    }
+    job->version = version->number;
+    if (job->promote.kind == PROMOTE_ALWAYS || version == job->model->served) {
+        job->promoted = version->number;
+    }
+    snprintf(job->promotion, sizeof job->promotion, "%s",
+             job->promote.kind == PROMOTE_ALWAYS ? "" : "decided before a restart");
+}
+
+/* False: there is nothing to publish. */
+static bool publish_try(struct job *job, struct job_report *report)
+{
+    const struct version *again;
+
+    if (report->net == NULL) {
+        return false;
+    }
+    if (version_again(job, &report->origin, &again)) {
+        if (again != NULL) {
+            again_note(job, again);
+            report->epoch.version = again->number;
+        }
+        net_free(report->net);
+        report->net = NULL;
+        jobs_tell(job->jobs, &job->net_posted, false);
         return false;
     }
     job->publishing = report;
-    job->publication =
-        (struct publication){ .version = version, .labels = job->net_labels, .done = published };
-    publish_begin(&job->publication);
+    job->turn = (struct turn){ .go = publish_go };
+    turn_take(&job->model->turns, &job->turn);
     return true;
 }
 

@@ -29,6 +29,9 @@ static void file_take(struct job *job, struct job_file *file)
     job->plan = file->plan;
     job->publish = file->publish;
     job->publish_seconds = file->publish_seconds;
+    job->promote = file->promote;
+    job->promoted = file->promoted;
+    memcpy(job->promotion, file->promotion, sizeof job->promotion);
     job->has_validation = file->has_validation;
     job->created = file->created;
     job->started = file->started;

@@ -40,6 +40,8 @@ static bool file_fill(const struct job *job, struct job_file *ret)
         .plan = job->plan,
         .publish = job->publish,
         .publish_seconds = job->publish_seconds,
+        .promote = job->promote,
+        .promoted = job->promoted,
         .created = job->created,
         .started = job->started,
         .finished = job->finished,
@@ -53,6 +55,7 @@ static bool file_fill(const struct job *job, struct job_file *ret)
     memcpy(ret->folder, job->model_folder, sizeof ret->folder);
     memcpy(ret->dataset, job->dataset, sizeof ret->dataset);
     memcpy(ret->validation, job->validation_name, sizeof ret->validation);
+    memcpy(ret->promotion, job->promotion, sizeof ret->promotion);
     memcpy(ret->key, job->key, sizeof ret->key);
     memcpy(ret->request, job->request, sizeof ret->request);
     ret->history = malloc((job->n_history + 1) * sizeof *ret->history);

@@ -40,9 +40,9 @@ void job_waiters_answer(struct job *job)
     }
 }
 
-static void waiter_expired(uv_timer_t *timer)
+/* It has waited long enough, or is not there any more. */
+static void waiter_leave(struct waiter *waiter)
 {
-    struct waiter *waiter = timer->data;
     struct waiter **at = &waiter->job->waiters;
 
     while (*at != waiter) {
@@ -50,6 +50,16 @@ static void waiter_expired(uv_timer_t *timer)
     }
     *at = waiter->next;
     waiter_answer(waiter);
+}
+
+static void waiter_expired(uv_timer_t *timer)
+{
+    waiter_leave(timer->data);
+}
+
+static void waiter_hung_up(void *arg)
+{
+    waiter_leave(arg);
 }
 
 bool job_wait(struct job *job, struct request *req, double seconds, struct err *err)
@@ -69,6 +79,7 @@ bool job_wait(struct job *job, struct request *req, double seconds, struct err *
     }
     waiter->next = job->waiters;
     job->waiters = waiter;
+    request_await(req, waiter_hung_up, waiter);
     if (seconds >= 0.0) {
         uv_timer_start(&waiter->timer, waiter_expired, (uint64_t)(seconds * 1000.0), 0);
     }

@@ -3,8 +3,10 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 
+#include "etag.h"
 #include "job.h"
 #include "learn_log.h"
 #include "learn_logs.h"
@@ -21,6 +23,8 @@ struct learn_line {
     struct model *model; /* borrowed: it owns the line */
     struct learn *head, *tail;
     bool pumping; /* line_pump is on the stack */
+    struct turn turn;
+    bool asked, holds; /* for the turn; it */
     bool writing;
     /* The log: of version base, first .. tip; computed entries count, though not written yet. */
     uint64_t base, first, tip; /* base 0: there is none */
@@ -128,6 +132,7 @@ static void learn_answer(struct learn *learn)
     text_str(&text, "{\"loss\": ");
     text_double(&text, learn->origin.loss);
     text_printf(&text, ", \"version\": %" PRIu64 "}\n", learn->version->number);
+    etag_reply_version(learn->req, learn->version);
     request_reply(learn->req, 200, &text);
 }
 
@@ -173,7 +178,7 @@ static void written(struct learn_line *line)
             err_set(&learn->req->err, ERR_NOT_FOUND, "name", "'%s' has been deleted meanwhile",
                     learn->model->name);
         } else if (learn->version != learn->model->served &&
-                   !model_list(learn->model, learn->version, &learn->req->err)) {
+                   !model_list(learn->model, learn->version, true, &learn->req->err)) {
             line->tip = 0;
         } else {
             learn_answer(learn);
@@ -391,6 +396,7 @@ static bool learn_begin(struct learn *learn, struct version *base, struct err *e
 {
     struct model *model = learn->model;
     const struct msg_source source = { .rows = learn->msg.rows };
+    char etag[ETAG_LEN];
 
     if (model->deleted || model->deleting) {
         return err_set(err, ERR_NOT_FOUND, "name", "'%s' has been deleted meanwhile", model->name);
@@ -398,6 +404,10 @@ static bool learn_begin(struct learn *learn, struct version *base, struct err *e
     if (model->job != NULL) {
         return err_set(err, ERR_BUSY, "name", "'%s' is being trained by job %" PRIu64, model->name,
                        model->job->id);
+    }
+    etag_version(base, etag);
+    if (!etag_holds(learn->req, etag, err)) {
+        return false;
     }
     if (base->net->shift == NULL &&
         (model->spec.norm == NORM_STANDARD || model->spec.norm == NORM_MINMAX)) {
@@ -413,6 +423,48 @@ static bool learn_begin(struct learn *learn, struct version *base, struct err *e
     model->plan = learn->plan;
     learn->base = version_ref(base);
     return true;
+}
+
+/* ---- the turn ---- */
+
+static bool in_flight(const struct learn_line *line)
+{
+    return line->head != NULL && line->head->state != LEARN_QUEUED;
+}
+
+static void line_turn(struct turn *turn)
+{
+    struct learn_line *line =
+        (struct learn_line *)((char *)turn - offsetof(struct learn_line, turn));
+
+    line->holds = true;
+    line_pump(line);
+}
+
+/* Whether one more call may begin. */
+static bool may_begin(struct learn_line *line)
+{
+    if (line->holds) {
+        return !in_flight(line) || !turn_wanted(&line->turn);
+    }
+    if (!line->asked) {
+        line->asked = true;
+        line->turn.go = line_turn;
+        turn_take(&line->model->turns, &line->turn);
+    }
+    return line->holds;
+}
+
+/* Leaves when nothing is under way. True: there is more to do, for which the turn is wanted again.
+ */
+static bool line_leave(struct learn_line *line)
+{
+    if (!line->holds || in_flight(line)) {
+        return false;
+    }
+    line->asked = line->holds = false;
+    turn_leave(&line->model->turns, &line->turn);
+    return line->head != NULL;
 }
 
 /* ---- the line ---- */
@@ -443,6 +495,9 @@ static bool compute_next(struct learn_line *line)
         base = learn->version != NULL ? learn->version : base;
     }
     if (learn == NULL || labels_come(line, learn)) {
+        return false;
+    }
+    if (!may_begin(line)) {
         return false;
     }
     learn->state = LEARN_COMPUTING;
@@ -484,8 +539,10 @@ static void line_pump(struct learn_line *line)
     }
     model = model_ref(line->model);
     line->pumping = true;
-    while (compute_next(line) || write_next(line)) {
-    }
+    do {
+        while (compute_next(line) || write_next(line)) {
+        }
+    } while (line_leave(line));
     line->pumping = false;
     if (line->head == NULL && model->jobs > 0) {
         jobs_dispatch(model->server->jobs);

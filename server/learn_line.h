@@ -43,6 +43,9 @@ struct learn {
     struct publication publication;
 };
 
+/* The line has its model's turn (turn.h) while any call is between QUEUED and its end; when another
+ * waits for the turn, no further call begins until that one has left. */
+
 /* Puts a decoded call at the end of its model's line. Its request is finished when it ends. */
 void learn_line_add(struct learn *learn);
 /* Whether entries are, or may be, appended to that log. line may be NULL. */

@@ -4,10 +4,12 @@
  * flight finish and their connections close; then, or after --drain-timeout, the process ends with
  * 0. A second signal ends it at once. */
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,6 +28,8 @@
 #include "state.h"
 #include "version.h"
 #include "workers.h"
+
+#define FILES_KEPT 256 /* descriptors that connections leave for files */
 
 struct process {
     struct server server;
@@ -103,6 +107,32 @@ static void on_signal(uv_signal_t *handle, int signum)
 
 /* ---- the start ---- */
 
+/* As many descriptors as the system lets us have, and no more connections than they allow: models
+ * and jobs have to be written even when every client there is has come. */
+static void descriptors_raise(struct options *opts)
+{
+    struct rlimit limit;
+    size_t fit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return;
+    }
+    if (limit.rlim_cur < limit.rlim_max) {
+        const struct rlimit raised = { limit.rlim_max, limit.rlim_max };
+
+        if (setrlimit(RLIMIT_NOFILE, &raised) == 0) {
+            limit = raised;
+        }
+    }
+    fit = limit.rlim_cur > 2 * FILES_KEPT ? limit.rlim_cur - FILES_KEPT : limit.rlim_cur / 2;
+    if (limit.rlim_cur != RLIM_INFINITY && opts->max_connections > fit) {
+        log_line("--max-connections %zu is too many for %llu open files (ulimit -n, LimitNOFILE): "
+                 "taking %zu",
+                 opts->max_connections, (unsigned long long)limit.rlim_cur, fit);
+        opts->max_connections = fit;
+    }
+}
+
 /* The kernels to use: the best there are, unless told. */
 static bool isa_choose(const char *isa, struct err *err)
 {
@@ -119,6 +149,11 @@ static bool server_create(struct process *process, struct err *err)
 
     server->started = server_now();
     server->loop = uv_default_loop();
+    descriptors_raise(opts);
+    /* A body of half a megabyte is nothing special, and costs more in pages given back to the
+     * system and asked for again than in being read. */
+    mallopt(M_MMAP_THRESHOLD, 4 << 20);
+    mallopt(M_TRIM_THRESHOLD, 8 << 20);
     disk_durability_set(
         opts->state != NULL && strcmp(opts->durability, "power") == 0 ? DISK_POWER : DISK_PROCESS);
     return isa_choose(opts->isa, err) && state_open(opts->state, &process->state, err) &&

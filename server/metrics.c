@@ -171,6 +171,12 @@ void metrics_encode(const struct server *server, struct text *text)
     one(text, "sigmad_start_time_seconds", "gauge", "When the daemon started, in Unix time.",
         server->started);
     one(text, "sigmad_resident_memory_bytes", "gauge", "Resident memory.", resident_bytes());
+    one(text, "sigmad_connections", "gauge", "Connections that are open.",
+        (double)server->connections);
+    one(text, "sigmad_requests", "gauge", "Requests under way, this one included.",
+        (double)server->requests);
+    one(text, "sigmad_held_bytes", "gauge", "Request bodies and replies held in memory.",
+        (double)server->held);
     one(text, "sigmad_models", "gauge", "Models.", (double)registry_count(server->registry));
     one(text, "sigmad_datasets", "gauge", "Data sets.", (double)datasets_count(server->datasets));
     one(text, "sigmad_workers", "gauge", "Training threads.", (double)server->options.workers);

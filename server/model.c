@@ -38,6 +38,14 @@ void model_unref(struct model *model)
     free(model);
 }
 
+void version_forget(struct version *version)
+{
+    if (version->on_disk && version->refs == 1) { /* the list's */
+        net_free(version->net);
+        version->net = NULL;
+    }
+}
+
 struct version *version_ref(struct version *version)
 {
     version->refs++;
@@ -53,6 +61,7 @@ void version_unref(struct version *version)
         return;
     }
     net_free(version->net);
+    free(version->stats);
     free(version);
     model_unref(model);
 }
@@ -178,7 +187,7 @@ static void versions_prune(struct model *model)
     }
 }
 
-bool model_list(struct model *model, struct version *version, struct err *err)
+bool model_list(struct model *model, struct version *version, bool serve, struct err *err)
 {
     size_t at = model->n_versions;
 
@@ -199,8 +208,10 @@ bool model_list(struct model *model, struct version *version, struct err *err)
             (model->n_versions - at) * sizeof(struct version *));
     model->versions[at] = version_ref(version);
     model->n_versions++;
-    model->served = version;
-    model->updated = version->created;
+    if (serve) {
+        model->served = version;
+        model->updated = version->created;
+    }
     model->last = version->number > model->last ? version->number : model->last;
     versions_prune(model);
     return true;

@@ -19,13 +19,14 @@
 #include "msg_train.h"
 #include "msg_version.h"
 #include "net.h"
+#include "turn.h"
 
 struct job;
 struct model;
 struct learn_line;
 struct load;
-struct promote;
 struct server;
+struct stats;
 
 enum source { SOURCE_CREATE, SOURCE_IMPORT, SOURCE_TRAIN, SOURCE_LEARN, SOURCE_COUNT };
 const char *source_name(enum source source);
@@ -51,6 +52,7 @@ struct version {
     uint64_t log_base, log_first; /* else: the learn log that leads to it; 0: none */
     struct load *load;            /* that reads the net now; NULL: none does */
     struct origin origin;
+    struct stats *stats; /* owned; NULL: never asked, or no memory for them */
 };
 
 struct model {
@@ -59,6 +61,7 @@ struct model {
     struct server *server; /* borrowed */
     char *folder;          /* owned; NULL: nothing of it is on disk */
     struct net_spec spec;
+    bool unloaded;             /* by /v2: not ready for it */
     bool restoring;            /* being brought back at start: nothing is pruned yet */
     bool deleting;             /* its folder is being removed: nothing new begins */
     bool deleted;              /* not in the registry any more */
@@ -66,6 +69,7 @@ struct model {
     struct version **versions; /* owned; rising numbers; the served one among them */
     size_t n_versions, cap_versions;
     struct version *served; /* borrowed from versions */
+    struct turns turns;     /* who changes what is served, or the list, one at a time */
     uint64_t last;          /* the highest number given */
     double created, updated;
     struct job *job;        /* borrowed; running; NULL when none is */
@@ -74,7 +78,6 @@ struct model {
     struct train_plan plan; /* last used by train or learn */
     double plan_used;       /* during a start: when learn did; */
     uint64_t serving;       /* the version that somebody chose to be served */
-    struct promote *promote_head, *promote_tail; /* under way, and those that wait for it */
     struct learn_line
         *learn; /* owned; calls to learn that have not ended (on_learn.c); NULL: none yet */
     struct learn_logs logs;
@@ -94,11 +97,9 @@ void model_drop_versions(struct model *model);
  * holds the one reference. Errors: ERR_MEMORY. */
 bool version_create(struct model *model, struct net *net, uint64_t number, double created,
                     const struct origin *origin, struct version **ret, struct err *err);
-/* Lists a version, in the order of numbers, and serves it; a reference is taken, and the oldest
- * beyond
- * --keep-versions go, their files too, but not the served one.
- * Errors: ERR_MEMORY. */
-bool model_list(struct model *model, struct version *version, struct err *err);
+/* Lists a version, in the order of numbers, and serves it if told so; a reference is taken, and the
+ * oldest beyond --keep-versions go, their files too, but not the served one. Errors: ERR_MEMORY. */
+bool model_list(struct model *model, struct version *version, bool serve, struct err *err);
 /* Takes a version that is not served off the list, and its file off the disk. */
 void model_unlist(struct model *model, struct version *version);
 
@@ -117,6 +118,8 @@ void model_restored(struct model *model);
  */
 struct version *model_version(struct model *model, uint64_t number, struct err *err);
 struct version *version_ref(struct version *version);
+/* Gives back the memory of a version that can be read from disk again, if nobody has it pinned. */
+void version_forget(struct version *version);
 void version_unref(struct version *version);
 
 /* The facts of a version of that origin, for its file. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "disk.h"
+#include "etag.h"
 #include "job.h"
 #include "pin.h"
 #include "registry.h"
@@ -121,7 +122,7 @@ static bool create_add(struct request *req, struct create *create, struct model 
     if (ok) {
         model->created = create->created;
         version->on_disk = model->folder != NULL;
-        ok = model_list(model, version, &req->err);
+        ok = model_list(model, version, true, &req->err);
         version_unref(version);
     }
     if (!ok) {
@@ -142,6 +143,7 @@ static void create_reply(struct request *req, const struct model *model)
     text_str(&text, "\n");
     snprintf(location, sizeof location, "/v1/models/%s", model->name);
     req->reply.location = arena_copy(&req->arena, location, strlen(location));
+    etag_reply_version(req, model->served);
     request_reply(req, 201, &text);
 }
 
@@ -170,6 +172,26 @@ static void create_done(struct request *req)
     request_finish(req);
 }
 
+/* Keeps the name for this request, if the preconditions let it: nothing can come between from here
+ * on. Of two who create at once and only if there is nothing, the second hears 412. */
+static bool name_reserve(struct request *req, struct err *err)
+{
+    struct registry *registry = req->server->registry;
+    struct err none = { 0 };
+    const struct model *model = registry_find(registry, req->param[0], &none);
+
+    if (!etag_model_holds(req, model, err)) {
+        return false;
+    }
+    if (registry_reserve(registry, req->param[0], err)) {
+        return true;
+    }
+    if (err->code == ERR_EXISTS && etag_create_only(req)) {
+        err->code = ERR_PRECONDITION;
+    }
+    return false;
+}
+
 bool on_model_put(struct request *req, struct err *err)
 {
     struct registry *registry = req->server->registry;
@@ -180,7 +202,7 @@ bool on_model_put(struct request *req, struct err *err)
         return err_set(err, ERR_MEMORY, "", "there is no memory for another model");
     }
     memset(create, 0, sizeof *create);
-    if (!registry_reserve(registry, req->param[0], err)) {
+    if (!name_reserve(req, err)) {
         return false;
     }
     snprintf(name, sizeof name, "models/%s@%" PRIu64, req->param[0], registry_id(registry));
@@ -220,9 +242,15 @@ bool on_model_get(struct request *req, struct err *err)
     const struct model *model = pin_model(req, err);
     struct msg_version served;
     struct text text = { 0 };
+    char etag[ETAG_LEN];
+    bool fresh;
 
     if (model == NULL) {
         return false;
+    }
+    etag_version(model->served, etag);
+    if (!etag_read(req, etag, &fresh, err) || fresh) {
+        return err->code == ERR_NONE;
     }
     model_info(model, &served, &text);
     text_str(&text, "\n");
@@ -246,11 +274,19 @@ static uint64_t job_of(const struct jobs *jobs, const struct model *model)
     return 0;
 }
 
+struct deletion {
+    struct turn turn; /* first, so that one is the other */
+    struct request *req;
+    struct model *model; /* a reference */
+    bool force;
+};
+
 /* The folder goes first: a model that is not answered for any more must not be back after a
  * restart. */
 static void delete_work(struct request *req)
 {
-    const struct model *model = req->task;
+    const struct deletion *deletion = req->task;
+    const struct model *model = deletion->model;
 
     if (model->folder != NULL) {
         store_discard(req->server->options.state, model->folder, &req->err);
@@ -259,7 +295,8 @@ static void delete_work(struct request *req)
 
 static void delete_done(struct request *req)
 {
-    struct model *model = req->task;
+    struct deletion *deletion = req->task;
+    struct model *model = deletion->model;
 
     if (req->err.code == ERR_NONE) {
         registry_remove(req->server->registry, model);
@@ -267,34 +304,73 @@ static void delete_done(struct request *req)
     } else {
         model->deleting = false;
     }
+    turn_leave(&model->turns, &deletion->turn);
     model_unref(model);
     request_finish(req);
 }
 
+/* Whether it may go now. */
+static bool delete_check(const struct deletion *deletion, struct err *err)
+{
+    struct request *req = deletion->req;
+    const struct model *model = deletion->model;
+
+    if (model->deleted) {
+        return err_set(err, ERR_NOT_FOUND, "name", "'%s' has been deleted meanwhile", model->name);
+    }
+    if (model->jobs > 0 && !deletion->force) {
+        return err_set(err, ERR_BUSY, "name",
+                       "'%s' is trained by job %" PRIu64 ": cancel it, or delete with ?force=true",
+                       model->name, job_of(req->server->jobs, model));
+    }
+    return etag_model_holds(req, model, err);
+}
+
+/* Nobody changes the model now, and from here on nobody begins to. */
+static void delete_go(struct turn *turn)
+{
+    struct deletion *deletion = (struct deletion *)turn;
+    struct request *req = deletion->req;
+    struct model *model = deletion->model;
+
+    if (!delete_check(deletion, &req->err)) {
+        turn_leave(&model->turns, turn);
+        model_unref(model);
+        request_finish(req);
+        return;
+    }
+    model->deleting = true;
+    jobs_cancel_model(req->server->jobs, model);
+    request_work(req, model->folder != NULL ? INFINITY : 0.0, delete_work, delete_done);
+}
+
 bool on_model_delete(struct request *req, struct err *err)
 {
-    struct jobs *jobs = req->server->jobs;
     struct model *model = pin_model(req, err);
+    struct deletion *deletion = arena_alloc(&req->arena, 1, sizeof *deletion);
     const char *force;
 
     if (model == NULL) {
         return false;
     }
+    if (deletion == NULL) {
+        return err_set(err, ERR_MEMORY, "name", "has no memory to be deleted");
+    }
     force = request_query(req, "force");
     if (force != NULL && strcmp(force, "true") != 0 && strcmp(force, "false") != 0) {
         return err_set(err, ERR_FIELD, "force", "must be true or false, is '%.64s'", force);
     }
-    if (model->jobs > 0 && (force == NULL || force[0] == 'f')) {
-        return err_set(err, ERR_BUSY, "name",
-                       "'%s' is trained by job %" PRIu64 ": cancel it, or delete with ?force=true",
-                       model->name, job_of(jobs, model));
+    *deletion = (struct deletion){
+        .turn.go = delete_go, .req = req, .model = model, .force = force != NULL && force[0] == 't'
+    };
+    if (!delete_check(deletion, err)) {
+        return false;
     }
     if (model->deleting) {
         return err_set(err, ERR_BUSY, "name", "'%s' is being deleted", model->name);
     }
-    model->deleting = true;
-    jobs_cancel_model(jobs, model);
-    req->task = model_ref(model);
-    request_work(req, model->folder != NULL ? INFINITY : 0.0, delete_work, delete_done);
+    model_ref(model);
+    req->task = deletion;
+    turn_take(&model->turns, &deletion->turn);
     return true;
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "etag.h"
 #include "job.h"
 #include "pin.h"
 #include "server.h"
@@ -135,11 +136,27 @@ static void check_done(struct request *req)
         train_end(req);
         return;
     }
+    if (!etag_model_holds(req, train->version->model, &req->err)) {
+        train_end(req);
+        return;
+    }
     train->train = train->validation = (struct feed){ 0 }; /* the job's, or gone */
     train->labels = NULL;
     if (!job_create(req->server->jobs, &order, job_made, req, &req->err)) {
         train_end(req);
     }
+}
+
+/* Whether the data can answer what promote asks of them. */
+static bool promote_check(const struct train *train, struct err *err)
+{
+    const struct promote_rule *rule = &train->msg.promote;
+    const struct feed *feed =
+        metric_is_validation(rule->metric) ? &train->validation : &train->train;
+
+    return rule->kind != PROMOTE_IF || metric_is_loss(rule->metric) || feed->has_accuracy ||
+           err_set(err, ERR_FIELD, "promote.if",
+                   "is %s, which these targets do not have: use a loss", metric_name(rule->metric));
 }
 
 static void decode_done(struct request *req)
@@ -159,6 +176,9 @@ static void decode_done(struct request *req)
         !feed_open(server, &train->msg.validation, spec, model->labels, &train->labels,
                    &train->validation, err)) {
         err_in(err, "validation");
+    }
+    if (err->code == ERR_NONE) {
+        promote_check(train, err);
     }
     if (err->code != ERR_NONE) {
         train_end(req);
@@ -217,6 +237,10 @@ bool on_train(struct request *req, struct err *err)
         return true;
     }
     if (err->code != ERR_NONE || (train->version = pin_version(req, err)) == NULL) {
+        return false;
+    }
+    if (!etag_model_holds(req, train->version->model, err)) {
+        version_unref(train->version);
         return false;
     }
     req->task = train;

@@ -1,4 +1,5 @@
-/* GET /v1/models/{name}/versions and /export; POST /v1/models/{name}/promote. */
+/* GET /v1/models/{name}/versions, /versions/{version} and /export; POST /v1/models/{name}/promote.
+ */
 #include "handlers.h"
 
 #include <inttypes.h>
@@ -6,6 +7,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "etag.h"
 #include "loader.h"
 #include "msg_model.h"
 #include "pin.h"
@@ -34,18 +36,40 @@ bool on_version_list(struct request *req, struct err *err)
     return true;
 }
 
+bool on_version_get(struct request *req, struct err *err)
+{
+    struct model *model = pin_model(req, err);
+    const struct version *version = model != NULL ? pin_listed(req, model, err) : NULL;
+    struct msg_version facts;
+    struct text text = { 0 };
+    char etag[ETAG_LEN];
+    bool fresh;
+
+    if (version == NULL) {
+        return false;
+    }
+    etag_version(version, etag);
+    if (!etag_read(req, etag, &fresh, err) || fresh) {
+        return err->code == ERR_NONE;
+    }
+    version_info(version, &facts);
+    msg_version_encode(&text, &facts);
+    text_str(&text, "\n");
+    request_reply(req, 200, &text);
+    request_finish(req);
+    return true;
+}
+
 /* ---- promote ---- */
 
 /* Promotions of one model take turns, so that the last one answered is the last one on disk. */
 struct promote {
     struct version *version; /* a reference */
     struct load_waiter waiter;
+    struct turn turn;
     struct request *req;
-    struct promote *next; /* in the model's line */
     struct serving serving;
 };
-
-static void promote_begin(struct promote *promote);
 
 /* A version that learn made has no file of its own until somebody promotes it. */
 static void promote_work(struct request *req)
@@ -62,18 +86,14 @@ static void promote_work(struct request *req)
     }
 }
 
-/* Lets the next one of the model begin. */
 static void promote_end(struct promote *promote)
 {
-    struct model *model = promote->version->model;
+    struct version *version = promote->version;
+    struct model *model = version->model;
 
-    model->promote_head = promote->next;
-    if (model->promote_head == NULL) {
-        model->promote_tail = NULL;
-    } else {
-        promote_begin(model->promote_head);
-    }
-    version_unref(promote->version);
+    turn_leave(&model->turns, &promote->turn);
+    version_unref(version);
+    request_finish(promote->req);
 }
 
 static void promote_done(struct request *req)
@@ -84,50 +104,36 @@ static void promote_done(struct request *req)
     struct msg_version facts;
     struct text text = { 0 };
 
-    if (req->err.code == ERR_NONE && model->deleted) {
-        err_set(&req->err, ERR_NOT_FOUND, "name", "'%s' has been deleted meanwhile", model->name);
-    } else if (req->err.code == ERR_NONE && !model_lists(model, version->number)) {
-        err_set(&req->err, ERR_NOT_FOUND, "version", "%" PRIu64 " of '%s' is not kept any more",
-                version->number, model->name);
-    }
     if (req->err.code == ERR_NONE) {
         version->on_disk = model->folder != NULL;
-        /* Else a newer version is there, and serves already: it is above LAST on disk, too. */
-        if (model_top(model) == promote->serving.last) {
-            model->served = version;
-            model->updated = promote->serving.since;
-        }
+        model->served = version;
+        model->updated = promote->serving.since;
         version_info(version, &facts);
         msg_version_encode(&text, &facts);
         text_str(&text, "\n");
+        etag_reply_version(req, version);
         request_reply(req, 200, &text);
     }
     promote_end(promote);
-    request_finish(req);
 }
 
-static void promote_begin(struct promote *promote)
+/* Nobody changes the model now: what is decided here still holds when it is on disk. */
+static void promote_go(struct turn *turn)
 {
-    const struct version *version = promote->version;
-
-    promote->serving = (struct serving){ version->number, model_top(version->model), server_now() };
-    request_work(promote->req, version->model->folder != NULL ? INFINITY : 0.0, promote_work,
-                 promote_done);
-}
-
-/* The version's net is in memory: into the line. */
-static void promote_add(struct promote *promote)
-{
+    struct promote *promote = (struct promote *)((char *)turn - offsetof(struct promote, turn));
+    struct request *req = promote->req;
     struct model *model = promote->version->model;
 
-    promote->next = NULL;
-    if (model->promote_tail != NULL) {
-        model->promote_tail->next = promote;
-        model->promote_tail = promote;
+    if (model->deleted) {
+        err_set(&req->err, ERR_NOT_FOUND, "name", "'%s' has been deleted meanwhile", model->name);
+    }
+    if (req->err.code != ERR_NONE || !etag_model_holds(req, model, &req->err) ||
+        model_version(model, promote->version->number, &req->err) == NULL) {
+        promote_end(promote);
         return;
     }
-    model->promote_head = model->promote_tail = promote;
-    promote_begin(promote);
+    promote->serving = (struct serving){ promote->version->number, model->last, server_now() };
+    request_work(req, model->folder != NULL ? INFINITY : 0.0, promote_work, promote_done);
 }
 
 static void promote_loaded(struct load_waiter *waiter, const struct err *err)
@@ -135,7 +141,7 @@ static void promote_loaded(struct load_waiter *waiter, const struct err *err)
     struct promote *promote = (struct promote *)((char *)waiter - offsetof(struct promote, waiter));
 
     if (err->code == ERR_NONE) {
-        promote_add(promote);
+        turn_take(&promote->version->model->turns, &promote->turn);
         return;
     }
     promote->req->err = *err;
@@ -160,11 +166,12 @@ bool on_promote(struct request *req, struct err *err)
     }
     *promote = (struct promote){ .version = version_ref(version), .req = req };
     promote->waiter.done = promote_loaded;
+    promote->turn.go = promote_go;
     req->task = promote;
     if (version->net == NULL) {
         version_load(version, &promote->waiter);
     } else {
-        promote_add(promote);
+        turn_take(&model->turns, &promote->turn);
     }
     return true;
 }
@@ -197,6 +204,8 @@ bool on_export(struct request *req, struct err *err)
 {
     struct exporting *exporting = arena_alloc(&req->arena, 1, sizeof *exporting);
     const char *format = request_query(req, "format");
+    char etag[ETAG_LEN];
+    bool fresh;
 
     if (exporting == NULL) {
         return err_set(err, ERR_MEMORY, "", "there is no memory for the export");
@@ -207,6 +216,11 @@ bool on_export(struct request *req, struct err *err)
     exporting->version = pin_version(req, err);
     if (exporting->version == NULL) {
         return false;
+    }
+    etag_version(exporting->version, etag);
+    if (!etag_read(req, etag, &fresh, err) || fresh) {
+        version_unref(exporting->version);
+        return err->code == ERR_NONE;
     }
     exporting->labels = exporting->version->model->labels;
     req->task = exporting;

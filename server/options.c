@@ -43,6 +43,10 @@ static const struct option table[] = {
       "allow listening beyond loopback, where anybody who reaches the port may do anything", 0, 0 },
     { "--timeout", "SIGMAD_TIMEOUT", KIND_COUNT, AT(timeout), "60", "SECONDS",
       "how long a connection may be idle", 1, 86400 },
+    { "--request-timeout", "SIGMAD_REQUEST_TIMEOUT", KIND_COUNT, AT(request_timeout), "30", "SECONDS",
+      "how long a client may take to send a request, and to take the reply", 1, 86400 },
+    { "--min-rate", "SIGMAD_MIN_RATE", KIND_BYTES, AT(min_rate), "16k", "BYTES",
+      "a body or reply gets the seconds that it takes at this rate on top", 1, GIB },
     { "--drain-timeout", "SIGMAD_DRAIN_TIMEOUT", KIND_COUNT, AT(drain_timeout), "30", "SECONDS",
       "how long SIGTERM waits for requests in flight", 0, 86400 },
     { "--max-connections", "SIGMAD_MAX_CONNECTIONS", KIND_COUNT, AT(max_connections), "10000", "N",
@@ -51,6 +55,8 @@ static const struct option table[] = {
       "a request body held in memory (k, m, g may follow)", 1024, 16 * GIB },
     { "--max-upload", "SIGMAD_MAX_UPLOAD", KIND_BYTES, AT(max_upload), "16g", "BYTES",
       "a data set's upload", 1024, 1024 * GIB },
+    { "--max-held", "SIGMAD_MAX_HELD", KIND_BYTES, AT(max_held), "1g", "BYTES",
+      "request bodies and replies held in memory at once, all together", 1024, 1024 * GIB },
     { "--max-models", "SIGMAD_MAX_MODELS", KIND_COUNT, AT(max_models), "1000", "N",
       "models", 1, 1000000 },
     { "--max-datasets", "SIGMAD_MAX_DATASETS", KIND_COUNT, AT(max_datasets), "1000", "N",
@@ -255,6 +261,7 @@ bool options_parse(int argc, char **argv, struct options *ret, enum options_act 
     }
     in_memory = opts.state != NULL && strcmp(opts.state, "none") == 0;
     if (in_memory) {
+        opts.state = NULL;
         opts.durability = "none";
     }
     if (!in_memory && !state_find(&opts, err)) {

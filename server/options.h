@@ -19,12 +19,14 @@ struct options {
     const char *durability; /* power or process */
     bool insecure;
     size_t workers;
-    size_t pool_threads;  /* that compute for requests */
-    size_t max_batch;     /* predictions computed together */
-    size_t timeout;       /* seconds a connection may be idle */
-    size_t drain_timeout; /* seconds a shutdown waits for requests in flight */
+    size_t pool_threads;    /* that compute for requests */
+    size_t max_batch;       /* predictions computed together */
+    size_t timeout;         /* seconds a connection may be idle */
+    size_t request_timeout; /* and to send a request, or to take a reply */
+    size_t min_rate;        /* bytes a second; large bodies get the time they take at that */
+    size_t drain_timeout;   /* seconds a shutdown waits for requests in flight */
     size_t max_connections;
-    size_t max_body, max_upload; /* bytes */
+    size_t max_body, max_upload, max_held; /* bytes */
     size_t max_models, max_datasets, max_jobs;
     size_t max_layers, max_units, max_parameters, max_rows, max_features;
     size_t keep_versions, keep_jobs;

@@ -41,25 +41,37 @@ static void pin_load(struct request *req, struct version *version, struct err *e
     version_load(version, &pin->waiter);
 }
 
-struct version *pin_version(struct request *req, struct err *err)
+/* 0 with an error: text is no version's number. */
+static uint64_t number_parse(const char *text, struct err *err)
 {
-    struct model *model = pin_model(req, err);
-    const char *text;
-    struct version *version;
     char *end = NULL;
+    uint64_t number;
+
+    errno = 0;
+    number = text[0] >= '0' && text[0] <= '9' ? strtoull(text, &end, 10) : 0;
+    if (number == 0 || errno != 0 || *end != '\0') {
+        err_set(err, ERR_FIELD, "version", "must be a whole number above 0, is '%.64s'", text);
+        return 0;
+    }
+    return number;
+}
+
+struct version *pin_listed(struct request *req, struct model *model, struct err *err)
+{
+    const uint64_t number = number_parse(req->param[1], err);
+
+    return number != 0 ? model_version(model, number, err) : NULL;
+}
+
+/* text: the version's number; NULL: the served one. */
+static struct version *pin_numbered(struct request *req, struct model *model, const char *text,
+                                    struct err *err)
+{
+    struct version *version;
     uint64_t number = 0;
 
-    if (model == NULL) {
+    if (text != NULL && (number = number_parse(text, err)) == 0) {
         return NULL;
-    }
-    text = request_query(req, "version");
-    if (text != NULL) {
-        errno = 0;
-        number = text[0] >= '0' && text[0] <= '9' ? strtoull(text, &end, 10) : 0;
-        if (number == 0 || errno != 0 || *end != '\0') {
-            err_set(err, ERR_FIELD, "version", "must be a whole number above 0, is '%.64s'", text);
-            return NULL;
-        }
     }
     version = model_version(model, number, err);
     if (version != NULL && version->net == NULL) {
@@ -67,4 +79,25 @@ struct version *pin_version(struct request *req, struct err *err)
         return NULL;
     }
     return version != NULL ? version_ref(version) : NULL;
+}
+
+struct version *pin_version(struct request *req, struct err *err)
+{
+    struct model *model = pin_model(req, err);
+
+    return model != NULL ? pin_numbered(req, model, request_query(req, "version"), err) : NULL;
+}
+
+bool pin_is_ready(const struct model *model, struct err *err)
+{
+    return !model->unloaded ||
+           err_set(err, ERR_UNAVAILABLE, "name", "'%s' has been unloaded", model->name);
+}
+
+struct version *pin_ready(struct request *req, struct err *err)
+{
+    struct model *model = pin_model(req, err);
+
+    return model != NULL && pin_is_ready(model, err) ? pin_numbered(req, model, req->param[1], err)
+                                                     : NULL;
 }

@@ -9,8 +9,20 @@ static void save_run(uv_work_t *uv)
     const struct version *version = publication->version;
     const struct msg_version facts = version_facts(version);
 
-    store_save(version->model->folder, version->net, publication->labels, &facts,
-               &publication->err);
+    const char *folder = version->model->folder;
+
+    if (publication->judge != NULL) {
+        publication->judge(publication);
+    }
+    /* Before the version is there, or a crash in between would have it served. */
+    if (folder != NULL && publication->err.code == ERR_NONE && publication->keep != 0) {
+        const struct serving serving = { publication->keep, version->number, publication->since };
+
+        store_serve(folder, &serving, &publication->err);
+    }
+    if (folder != NULL && publication->err.code == ERR_NONE) {
+        store_save(folder, version->net, publication->labels, &facts, &publication->err);
+    }
 }
 
 static void save_after(uv_work_t *uv, int status)
@@ -22,7 +34,7 @@ static void save_after(uv_work_t *uv, int status)
     if (publication->err.code == ERR_NONE) {
         version->on_disk = version->model->folder != NULL;
         if (!version->model->deleted) {
-            model_list(version->model, version, &publication->err);
+            model_list(version->model, version, publication->keep == 0, &publication->err);
         }
     }
     publication->done(publication);
@@ -33,8 +45,9 @@ void publish_begin(struct publication *publication)
     struct model *model = publication->version->model;
 
     publication->uv.data = publication;
+    publication->since = model->updated;
     publication->err = (struct err){ 0 };
-    if (model->folder == NULL) {
+    if (model->folder == NULL && publication->judge == NULL) {
         save_after(&publication->uv, 0);
     } else if (uv_queue_work(model->server->loop, &publication->uv, save_run, save_after) != 0) {
         err_set(&publication->err, ERR_MEMORY, "version", "cannot be written");

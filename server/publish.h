@@ -1,8 +1,7 @@
 /* A new version on its way: to disk, then to the clients.
  *
  * Object lifetime: in its owner's hands from publish_begin to done, which frees what it holds. One
- * model has one publication under way at a time: its job's, or its learn line's, which exclude each
- * other. Thread: loop; the writing is on the pool. */
+ * model has one publication under way at a time: that of who has its turn (turn.h). Thread: loop; the writing is on the pool. */
 #ifndef PUBLISH_H
 #define PUBLISH_H
 
@@ -15,6 +14,10 @@ struct publication {
     struct version *version;     /* a reference; not listed yet */
     const struct labels *labels; /* borrowed: what goes into the file; NULL: none */
     struct err err;
+    /* Pool, before anything is written; NULL: the version is served. Sets keep. */
+    void (*judge)(struct publication *publication);
+    uint64_t keep; /* the version that stays served; 0: the new one is */
+    double since;  /* when that began to be served; publish_begin's */
     /* The version is listed and served, or err says why not, or the model was deleted meanwhile. */
     void (*done)(struct publication *publication);
 };

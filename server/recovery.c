@@ -90,6 +90,7 @@ struct contents {
     size_t n_logs;
     uint64_t last; /* the highest number of a version that there is, readable or not */
     struct serving serving;
+    struct deleted deleted; /* owned */
 };
 
 static int by_number(const void *a, const void *b)
@@ -185,6 +186,12 @@ static bool entry_take(struct server *server, const char *folder, const char *na
         } else if (why.code != ERR_NONE) {
             recovery_set_aside(server, path, &why); /* the highest version will do */
         }
+    } else if (strcmp(name, "deleted") == 0) {
+        if (!store_deleted(folder, &ret->deleted, &why) && why.code == ERR_MEMORY) {
+            ok = err_set(err, ERR_MEMORY, "models", "do not fit into memory");
+        } else if (why.code != ERR_NONE) {
+            recovery_set_aside(server, path, &why);
+        }
     } else if (!has_suffix(name, ".corrupt")) {
         err_set(&why, ERR_FIELD, "name", "is not that of a model's file");
         recovery_set_aside(server, path, &why);
@@ -229,7 +236,7 @@ static bool version_restore(struct model *model, uint64_t number, double created
     version->on_disk = log == NULL;
     version->log_base = log != NULL ? log->base : 0;
     version->log_first = log != NULL ? log->first : 0;
-    ok = model_list(model, version, err);
+    ok = model_list(model, version, true, err);
     version_unref(version);
     return ok;
 }
@@ -379,6 +386,20 @@ static bool versions_restore(struct server *server, const char *name, const char
     return true;
 }
 
+/* Deleted versions are brought back with the logs and files that others need, and go again. */
+static void deleted_unlist(struct model *model, const struct contents *contents)
+{
+    for (size_t i = 0; i < contents->deleted.n && model->n_versions > 1; i++) {
+        struct err none = { 0 };
+        struct version *version = model_version(model, contents->deleted.number[i], &none);
+
+        if (version != NULL && version->number != contents->serving.version) {
+            model->served = model->served == version ? NULL : model->served;
+            model_unlist(model, version);
+        }
+    }
+}
+
 /* Everything about a model; *ret is NULL when nothing of it can be read. */
 static bool contents_restore(struct server *server, const char *name, const char *folder,
                              const struct contents *contents, struct model **ret, struct err *err)
@@ -397,6 +418,7 @@ static bool contents_restore(struct server *server, const char *name, const char
     if (!logs_restore(model, contents, err)) {
         return false;
     }
+    deleted_unlist(model, contents);
     version = model->versions[model->n_versions - 1];
     model->served = version;
     model->updated = version->created;
@@ -417,6 +439,7 @@ static void contents_done(struct contents *contents)
     }
     free(contents->logs);
     free(contents->versions);
+    deleted_done(&contents->deleted);
 }
 
 static bool folder_read(struct server *server, const char *path, const char *name, struct err *err)

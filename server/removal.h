@@ -7,7 +7,7 @@
 
 struct server;
 
-/* A file, or a folder of files. */
+/* A file, or a folder of files, which vanishes whole: a start never meets half of one. */
 void removal_path(struct server *server, const char *path);
 /* A version's file in a model's folder. */
 void removal_version(struct server *server, const char *folder, uint64_t version);

@@ -22,6 +22,7 @@ struct http;
 struct route;
 struct server;
 struct request;
+struct watch;
 
 /* Where an upload goes that is not held in memory. write runs on a pool thread, one call at a time;
  * free on the loop thread, when the request ends without having taken the sink over. */
@@ -38,6 +39,8 @@ struct reply {
     const char *location; /* in the arena, or NULL; allow and retry_after likewise */
     const char *allow;
     const char *retry_after;
+    const char *etag;
+    const char *inference_header; /* bytes of data that are JSON, when others follow */
 };
 
 /* Two path parameters at most: /v1/jobs/{id}, /v1/datasets/{name}/{part}. */
@@ -47,6 +50,7 @@ struct request {
     struct server *server;                 /* borrowed; process lifetime */
     struct http *http;                     /* http.c's: the listener it came by */
     struct MHD_Connection *conn;           /* http.c's; nobody else touches it */
+    struct watch *watch;                   /* http.c's: the connection's deadline */
     const struct route *route;             /* NULL: none matched, err says why */
     const char *param[REQUEST_PARAMS_MAX]; /* in the arena, decoded */
     struct arena arena;
@@ -56,9 +60,11 @@ struct request {
      * pool thread writes to it. */
     char *body;
     size_t body_len, body_cap, body_max;
+    size_t body_told;  /* what comes, by Content-Length, and one; SIZE_MAX: not known */
     struct sink *sink; /* owned; set by the route's open, takes the body instead */
     bool chunk_done;   /* body, a part of what comes, has been written to the sink */
     size_t received;   /* bytes of body, dropped ones included */
+    size_t held;       /* bytes of body and reply, as server->held counts them */
 
     void (*work)(struct request *req); /* any thread: decode, compute, encode */
     void (*done)(struct request *req); /* loop thread: unpin, publish, finish */
@@ -79,6 +85,8 @@ struct request {
 const char *request_query(struct request *req, const char *key);
 /* A header's value, borrowed until the reply; NULL when it is not there. */
 const char *request_header(struct request *req, const char *name);
+/* All values of a header that may be there more than once, joined by commas; likewise. */
+const char *request_header_all(struct request *req, const char *name);
 
 /* What takes longer is not done on the loop: a hand-over costs about 6 us of processor. Work above
  * the second is slow, and leaves a thread of the pool free for others. */
@@ -93,6 +101,10 @@ void request_work(struct request *req, double est_us, void (*work)(struct reques
 
 /* The reply is complete, or err is set; on the loop thread. The request may be gone after it. */
 void request_finish(struct request *req);
+
+/* Has hung_up called, once, if the client goes away while the request waits for something that may
+ * take for ever: it is to finish the request. Forgotten by request_finish. */
+void request_await(struct request *req, void (*hung_up)(void *arg), void *arg);
 
 /* On the loop thread: what req->again waited for is there, or err is set. */
 void request_again(struct request *req);

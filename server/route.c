@@ -8,7 +8,11 @@
 
 #define M "/v1/models/{name}"
 #define D "/v1/datasets/{name}"
+#define I "/v2/models/{name}"
+#define V "/versions/{version}"
+#define R "/v2/repository"
 #define UPLOAD "header target kind delimiter shape"
+#define JOBS "limit after state model"
 #define U "urn:sigmad:problem:"
 
 /* Every endpoint, in README's order. */
@@ -18,26 +22,45 @@ static const struct route routes[] = {
     { "GET",    "/v1/models",       NULL,             BODY_NONE,   NULL,            on_model_list },
     { "GET",    M,                  NULL,             BODY_NONE,   NULL,            on_model_get },
     { "DELETE", M,                  "force",          BODY_NONE,   NULL,            on_model_delete },
-    { "POST",   M "/predict",       "version",        BODY_DATA,   NULL,            on_predict },
+    { "POST",   M "/predict",       "version top",    BODY_ANY,    NULL,            on_predict },
     { "POST",   M "/train",         NULL,             BODY_DATA,   NULL,            on_train },
     { "POST",   M "/learn",         NULL,             BODY_DATA,   NULL,            on_learn },
     { "POST",   M "/evaluate",      "version",        BODY_DATA,   NULL,            on_evaluate },
     { "GET",    M "/export",        "version format", BODY_NONE,   NULL,            on_export },
     { "GET",    M "/versions",      NULL,             BODY_NONE,   NULL,            on_version_list },
+    { "GET",    M "/versions/{version}", NULL,        BODY_NONE,   NULL,            on_version_get },
+    { "DELETE", M "/versions/{version}", NULL,        BODY_NONE,   NULL,            on_version_delete },
     { "POST",   M "/promote",       NULL,             BODY_DATA,   NULL,            on_promote },
     { "PUT",    D,                  UPLOAD,           BODY_UPLOAD, on_dataset_open, on_dataset_put },
     { "PUT",    D "/features",      UPLOAD,           BODY_UPLOAD, on_dataset_open, on_dataset_put },
     { "PUT",    D "/targets",       UPLOAD,           BODY_UPLOAD, on_dataset_open, on_dataset_put },
+    { "POST",   D "/rows",          UPLOAD,           BODY_UPLOAD, on_rows_open,    on_rows_post },
     { "GET",    "/v1/datasets",     NULL,             BODY_NONE,   NULL,            on_dataset_list },
     { "GET",    D,                  NULL,             BODY_NONE,   NULL,            on_dataset_get },
     { "DELETE", D,                  NULL,             BODY_NONE,   NULL,            on_dataset_delete },
-    { "GET",    "/v1/jobs",         NULL,             BODY_NONE,   NULL,            on_job_list },
+    { "GET",    "/v1/jobs",         JOBS,             BODY_NONE,   NULL,            on_job_list },
     { "GET",    "/v1/jobs/{id}",    NULL,             BODY_NONE,   NULL,            on_job_get },
     { "DELETE", "/v1/jobs/{id}",    NULL,             BODY_NONE,   NULL,            on_job_delete },
     { "GET",    "/v1/server",       NULL,             BODY_NONE,   NULL,            on_server },
     { "GET",    "/metrics",         NULL,             BODY_NONE,   NULL,            on_metrics },
     { "GET",    "/v2/health/live",  NULL,             BODY_NONE,   NULL,            on_live },
     { "GET",    "/v2/health/ready", NULL,             BODY_NONE,   NULL,            on_ready },
+    { "GET",    "/v2",              NULL,             BODY_NONE,   NULL,            on_v2 },
+    { "GET",    "/v2/",             NULL,             BODY_NONE,   NULL,            on_v2 },
+    { "GET",    "/v2/models/stats", NULL,             BODY_NONE,   NULL,            on_v2_stats },
+    { "GET",    I,                  NULL,             BODY_NONE,   NULL,            on_v2_model },
+    { "GET",    I V,                NULL,             BODY_NONE,   NULL,            on_v2_model },
+    { "GET",    I "/ready",         NULL,             BODY_NONE,   NULL,            on_v2_model_ready },
+    { "GET",    I V "/ready",       NULL,             BODY_NONE,   NULL,            on_v2_model_ready },
+    { "POST",   I "/infer",         NULL,             BODY_ANY,    NULL,            on_infer },
+    { "POST",   I V "/infer",       NULL,             BODY_ANY,    NULL,            on_infer },
+    { "GET",    I "/config",        NULL,             BODY_NONE,   NULL,            on_v2_config },
+    { "GET",    I V "/config",      NULL,             BODY_NONE,   NULL,            on_v2_config },
+    { "GET",    I "/stats",         NULL,             BODY_NONE,   NULL,            on_v2_model_stats },
+    { "GET",    I V "/stats",       NULL,             BODY_NONE,   NULL,            on_v2_model_stats },
+    { "POST",   R "/index",         NULL,             BODY_ANY,    NULL,            on_v2_index },
+    { "POST",   R "/models/{name}/load",   NULL,      BODY_ANY,    NULL,            on_v2_load },
+    { "POST",   R "/models/{name}/unload", NULL,      BODY_ANY,    NULL,            on_v2_unload },
 };
 
 static const struct { int status; const char *type, *title; } codes[ERR_COUNT] = {
@@ -59,6 +82,7 @@ static const struct { int status; const char *type, *title; } codes[ERR_COUNT] =
     [ERR_IO]           = { 500, U "io", "The disk failed" },
     [ERR_FULL]         = { 507, U "full", "The disk is full" },
     [ERR_DRAINING]     = { 503, U "draining", "The server is going down" },
+    [ERR_UNAVAILABLE]  = { 503, U "unavailable", "It is not in service" },
     [ERR_INTERNAL]     = { 500, U "internal", "The server made a mistake" },
 };
 /* clang-format on */
@@ -201,15 +225,26 @@ bool route_find(struct request *req, const char *method, const char *path, struc
     return err_set(err, ERR_NOT_FOUND, "path", "'%s' is none of this server's", path);
 }
 
+/* The Open Inference Protocol has 400 for what is wrong with a request. */
+static int status_of(const struct request *req, enum err_code code)
+{
+    const int status = codes[code].status;
+    const bool v2 = req->route != NULL && strncmp(req->route->path, "/v2", 3) == 0;
+
+    return v2 && (status == 422 || status == 415 || status == 406) ? 400 : status;
+}
+
 void route_problem(struct request *req)
 {
     const enum err_code code = req->err.code;
+    const int status = status_of(req, code);
     struct text text = { 0 };
 
-    problem_encode(&text, &req->err, codes[code].status, codes[code].type, codes[code].title);
-    req->reply.status = codes[code].status;
+    problem_encode(&text, &req->err, status, codes[code].type, codes[code].title);
+    req->reply.status = status;
     req->reply.type = "application/problem+json";
     req->reply.location = NULL;
+    req->reply.etag = NULL;
     if (code == ERR_LIMIT || code == ERR_MEMORY || code == ERR_DRAINING) {
         req->reply.retry_after = "1";
     }

@@ -6,7 +6,8 @@
 
 enum body_kind {
     BODY_NONE,  /* none is read: one that comes is dropped */
-    BODY_DATA,  /* held in memory, up to --max-body */
+    BODY_DATA,  /* JSON, held in memory, up to --max-body */
+    BODY_ANY,   /* the same of any content type, which the handler judges */
     BODY_UPLOAD /* goes to a sink that open makes, up to --max-upload */
 };
 

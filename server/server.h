@@ -36,7 +36,9 @@ struct server {
     size_t n_newer;
     double started;  /* seconds since the epoch */
     size_t requests; /* under way */
-    bool draining;   /* SIGTERM came: finish what is there, take nothing new */
+    size_t connections;
+    size_t held;   /* bytes of request bodies and replies, against --max-held */
+    bool draining; /* SIGTERM came: finish what is there, take nothing new */
 };
 
 /* Now, as seconds since the epoch. */

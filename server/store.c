@@ -10,6 +10,7 @@
 #include <zlib.h>
 
 #include "disk.h"
+#include "learn_log.h"
 #include "safetensors.h"
 
 /* ---- writing ---- */
@@ -193,6 +194,80 @@ bool store_serving(const char *folder, struct serving *ret, struct err *err)
     if (ok) {
         *ret = got;
     }
+    return ok;
+}
+
+/* "3 7 9\n" */
+static bool deleted_parse(const char *text, size_t len, const char *path, struct deleted *ret,
+                          struct err *err)
+{
+    size_t at = 0;
+
+    ret->number = calloc(len + 1, sizeof *ret->number); /* a number has a digit */
+    if (ret->number == NULL) {
+        return err_set(err, ERR_MEMORY, "disk", "has no memory to read %s", path);
+    }
+    while (at < len && text[at] >= '0' && text[at] <= '9') {
+        uint64_t number = 0;
+
+        for (; at < len && text[at] >= '0' && text[at] <= '9'; at++) {
+            number = number * 10 + (uint64_t)(text[at] - '0');
+        }
+        ret->number[ret->n++] = number;
+        at += at < len; /* the blank, or the end of the line */
+    }
+    return at == len || err_set(err, ERR_SYNTAX, "disk", "%s is not as it should be", path);
+}
+
+bool store_deleted(const char *folder, struct deleted *ret, struct err *err)
+{
+    struct deleted got = { 0 };
+    char *path = NULL;
+    void *bytes = NULL;
+    size_t len = 0, text_len = 0;
+    bool ok = disk_path(folder, "deleted", &path, err);
+
+    if (ok && access(path, F_OK) == 0) {
+        ok = disk_text_map(path, &bytes, &len, &text_len, err) &&
+             deleted_parse(bytes, text_len, path, &got, err);
+    }
+    disk_unmap(bytes, len);
+    free(path);
+    if (ok) {
+        *ret = got;
+    } else {
+        deleted_done(&got);
+    }
+    return ok;
+}
+
+void deleted_done(struct deleted *deleted)
+{
+    free(deleted->number);
+    *deleted = (struct deleted){ 0 };
+}
+
+bool store_delete(const char *folder, uint64_t version, uint64_t oldest, struct err *err)
+{
+    struct deleted deleted = { 0 };
+    struct text text = { 0 };
+    bool ok = store_deleted(folder, &deleted, err);
+
+    for (size_t i = 0; ok && i < deleted.n; i++) {
+        const uint64_t number = deleted.number[i];
+        char *path = NULL;
+
+        ok = version_path(folder, number, &path, err);
+        if (ok && (number >= oldest || access(path, F_OK) == 0)) {
+            text_printf(&text, "%" PRIu64 " ", number);
+        }
+        free(path);
+    }
+    text_printf(&text, "%" PRIu64 "\n", version);
+    ok = ok && (!text.failed || err_set(err, ERR_MEMORY, "disk", "has no memory to write with"));
+    ok = ok && disk_text_put(folder, "deleted", text.data, text.len, err);
+    text_done(&text);
+    deleted_done(&deleted);
     return ok;
 }
 

@@ -3,7 +3,9 @@
  *   STATE/models/NAME@ID/    a model; ID is the state folder's count of what was ever made in it
  *     12.safetensors         version 12: proto/safetensors.h, with facts and checksums
  *     served                 "SERVED LAST SINCE\n" and the line of a sum (disk.h): version SERVED
- * is served, since that time, as long as there is none above LAST; without the file, the highest is
+ *                            is served, since that time, as long as there is none above LAST;
+ *                            without the file, the highest is
+ *     deleted                "3 7\n" and the line of a sum: see store_delete
  *     learn-12-13            the rows of calls to learn that led from version 12 to 13 and on
  *                            (learn_log.h)
  *
@@ -34,6 +36,18 @@ struct serving {
 bool store_serve(const char *folder, const struct serving *serving, struct err *err);
 /* Errors: ERR_SYNTAX, ERR_IO. */
 bool store_serving(const char *folder, struct serving *ret, struct err *err);
+
+/* Versions that were deleted while files of theirs have to stay, since others go on from them. */
+struct deleted {
+    uint64_t *number; /* owned */
+    size_t n;
+};
+/* Errors: ERR_SYNTAX, ERR_IO, ERR_MEMORY. */
+bool store_deleted(const char *folder, struct deleted *ret, struct err *err);
+void deleted_done(struct deleted *deleted);
+/* Adds a version to them; those that nothing is left of are forgotten: they have no file, and are
+ * below oldest, the first of the oldest learn log. */
+bool store_delete(const char *folder, uint64_t version, uint64_t oldest, struct err *err);
 
 /* Makes a model's folder vanish for good. */
 bool store_discard(const char *root, const char *folder, struct err *err);

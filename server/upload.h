@@ -17,9 +17,9 @@ struct upload;
 
 /* Loop. The upload is the request's sink from then on. Errors: ERR_FIELD, ERR_TYPE, ERR_LIMIT. */
 bool upload_open(struct request *req, enum csv_part part, struct err *err);
-/* Loop. The body is complete: takes hold of the generation and of what the other part comes from.
- */
-bool upload_close(struct request *req, struct err *err);
+/* Loop. The body is complete: takes hold of the generation and of what the other part comes from,
+ * or of what the rows are added to. Errors, with append: ERR_NOT_FOUND at "name". */
+bool upload_close(struct request *req, bool append, struct err *err);
 /* Pool. The finished data set, opened; the caller's reference. */
 bool upload_build(struct request *req, struct dataset **ret, struct err *err);
 

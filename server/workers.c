@@ -10,17 +10,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "trial.h"
+
 #define SPINS 4000 /* pauses before sleeping: about 50 us to 200 us, by processor */
 #define LINE 128   /* neighbouring cache lines are fetched in pairs */
 #define NICE 19
-
-/* A helper whose processor is taken from it holds its leader up. One that is later than the
- * leader's own piece took, and LATE_NS, makes the leader go on alone for a while, twice as long
- * each time it happens again; OK_RUNS runs in time make it forget. */
-#define LATE_NS 30000
-#define ALONE_NS 5000000
-#define ALONE_MAX_NS 1000000000
-#define OK_RUNS 1000
 
 /* A seat in a leader's crew, one a thread that may help. One atomic word says what goes on:
  *
@@ -45,8 +39,8 @@ struct crew {
     struct workers *workers;
     bool leading;       /* under the lock */
     atomic_size_t want; /* threads in all; written by the leader, read by who looks for work */
-    uint64_t alone_until, alone_ns; /* the leader's: no helper before then; how long, next time */
-    unsigned ok_runs;
+    struct trial trial; /* the leader's, as the next */
+    uint64_t began;     /* when the step under way did; 0: it is not timed */
     share_piece *piece;
     void *arg;
     struct seat *seats; /* owned; workers->n of them */
@@ -125,27 +119,11 @@ static uint64_t now_ns(void)
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-/* Judges a run by when it began, when the leader was done, and when the last helper was. */
-static void crew_judge(struct crew *crew, uint64_t begun, uint64_t led, uint64_t done)
-{
-    if (done - led > led - begun + LATE_NS) {
-        crew->alone_ns = crew->alone_ns == 0                 ? ALONE_NS
-                         : crew->alone_ns < ALONE_MAX_NS / 2 ? 2 * crew->alone_ns
-                                                             : ALONE_MAX_NS;
-        crew->alone_until = done + crew->alone_ns;
-        crew->ok_runs = 0;
-    } else if (++crew->ok_runs >= OK_RUNS) {
-        crew->ok_runs = 0;
-        crew->alone_ns = 0;
-    }
-}
-
 static void share_run(struct share *share, share_piece *piece, void *arg, size_t n)
 {
     struct crew *crew = (struct crew *)share;
     const size_t seats = crew->workers->n;
     size_t posted = 0;
-    uint64_t begun, led;
 
     if (n == 1 || crew->share.ways == 1) {
         for (size_t i = 0; i < n; i++) {
@@ -153,7 +131,6 @@ static void share_run(struct share *share, share_piece *piece, void *arg, size_t
         }
         return;
     }
-    begun = now_ns();
     crew->piece = piece;
     crew->arg = arg;
     /* Pieces 1, 2, ... go to the seats in order, the same to the same; the leader has piece 0 and
@@ -167,11 +144,20 @@ static void share_run(struct share *share, share_piece *piece, void *arg, size_t
     for (size_t i = posted + 1; i < n; i++) {
         piece(arg, i);
     }
-    led = now_ns();
     for (size_t i = 0; posted > 0 && i < seats; i++) {
         seat_await(&crew->seats[i]);
     }
-    crew_judge(crew, begun, led, now_ns());
+}
+
+/* Sees how long the step before has taken, if it was what the trial asked for. */
+static void crew_time(struct crew *crew)
+{
+    const uint64_t now = now_ns();
+
+    if (crew->began != 0 && crew->trial.shared == (crew->share.ways > 1)) {
+        trial_step(&crew->trial, now - crew->began);
+    }
+    crew->began = now;
 }
 
 struct share *crew_share(struct crew *crew, size_t want)
@@ -184,16 +170,13 @@ struct share *crew_share(struct crew *crew, size_t want)
         atomic_store_explicit(&crew->want, want, memory_order_relaxed);
         pthread_cond_broadcast(&crew->workers->wake);
         pthread_mutex_unlock(&crew->workers->lock);
+        crew->began = 0; /* that was another kind of work */
     }
-    if (crew->alone_until != 0 && want > 1) {
-        if (now_ns() < crew->alone_until) {
-            crew->share.ways = 1;
-            return &crew->share;
+    if (want > 1 && seats > 1) {
+        crew_time(crew);
+        for (size_t i = 0; crew->trial.shared && i < seats; i++) {
+            ways += atomic_load_explicit(&crew->seats[i].state, memory_order_relaxed) != SEAT_EMPTY;
         }
-        crew->alone_until = 0;
-    }
-    for (size_t i = 0; want > 1 && i < seats; i++) {
-        ways += atomic_load_explicit(&crew->seats[i].state, memory_order_relaxed) != SEAT_EMPTY;
     }
     crew->share.ways = ways < want ? ways : want;
     return &crew->share;
@@ -304,6 +287,8 @@ static void lead(struct crew *crew, struct task *task)
 
     crew->leading = true;
     pthread_mutex_unlock(&workers->lock);
+    trial_init(&crew->trial);
+    crew->began = 0;
     task->run(task, crew); /* task is not ours any more when it returns */
     pthread_mutex_lock(&workers->lock);
     crew->leading = false;

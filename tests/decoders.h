@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "arena.h"
+#include "msg_infer.h"
 #include "msg_model.h"
 #include "msg_predict.h"
 #include "msg_train.h"
@@ -14,6 +15,7 @@
 struct decoder {
     const char *name;
     bool (*decode)(const char *body, size_t len, struct arena *arena, struct err *err);
+    bool optional; /* there need not be a body at all */
 };
 
 static inline bool decode_predict(const char *body, size_t len, struct arena *arena,
@@ -118,11 +120,50 @@ static inline bool decode_targets(const char *body, size_t len, struct arena *ar
     return decode_table(body, len, CSV_TARGETS, err);
 }
 
+static const struct rows_limits infer_limits = { .inputs_cols = 4, .max_rows = 5 };
+
+static inline bool decode_infer(const char *body, size_t len, struct arena *arena, struct err *err)
+{
+    char *copy = arena_alloc(arena, len + 1, 1); /* it takes binary data where it lies */
+    struct msg_infer msg;
+
+    if (copy == NULL) {
+        return err_set(err, ERR_MEMORY, "", "no memory for a copy");
+    }
+    memcpy(copy, body, len);
+    return msg_infer_decode(copy, len, len > 0 ? len : 1, &infer_limits, 3, arena, &msg, err);
+}
+
+static inline bool decode_index(const char *body, size_t len, struct arena *arena, struct err *err)
+{
+    bool ready;
+
+    (void)arena;
+    return msg_index_decode(body, len, &ready, err);
+}
+
+static inline bool decode_load(const char *body, size_t len, struct arena *arena, struct err *err)
+{
+    (void)arena;
+    return msg_load_decode(body, len, err);
+}
+
+/* clang-format off */
 static const struct decoder decoders[] = {
-    { "predict", decode_predict },   { "train", decode_train },       { "learn", decode_learn },
-    { "evaluate", decode_evaluate }, { "promote", decode_promote },   { "model", decode_model },
-    { "dataset", decode_dataset },   { "features", decode_features }, { "targets", decode_targets },
+    { "predict", decode_predict, false },
+    { "train", decode_train, false },
+    { "learn", decode_learn, false },
+    { "evaluate", decode_evaluate, false },
+    { "promote", decode_promote, false },
+    { "model", decode_model, false },
+    { "dataset", decode_dataset, false },
+    { "features", decode_features, false },
+    { "targets", decode_targets, false },
+    { "infer", decode_infer, false },
+    { "index", decode_index, true },
+    { "load", decode_load, true },
 };
+/* clang-format on */
 #define DECODERS (sizeof decoders / sizeof *decoders)
 
 #endif

@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 """Runs suites, shows their output as it comes, and ends with one line over all: N passed, N failed.
 
-    tests/run.py --build FOLDER [--only TEXT] [unit|e2e|scripts]...
+    tests/run.py --build FOLDER [--only TEXT] [unit|e2e|scripts|bits]...
 
 unit      FOLDER/tests/{core,proto,server}/test_*, cmocka programs
 e2e       tests/e2e/test_*.py, unittest files
 scripts   the demo and README's transcript, one test each; the crash test, a test a kill
+bits      tests/core/bits.sh: one hash for every compiler, kernel and number of workers, one test
 
 A suite is believed only as far as its exit code goes: one that counts no failure and yet ends
 badly, is killed or runs out of time counts as one failed. SLOW=N multiplies every time limit.
@@ -37,6 +38,8 @@ def suites(kind, build):
         for path in SCRIPTS:
             if os.path.exists(path):
                 yield [path]
+    elif kind == "bits":
+        yield ["tests/core/bits.sh"]
     else:
         sys.exit("run: no such kind of suite: " + kind)
 
@@ -107,7 +110,7 @@ def main():
     parser.add_argument("kinds", nargs="*", default=["unit", "e2e", "scripts"])
     options = parser.parse_args()
     env = dict(os.environ, SIGMAD=os.path.abspath(os.path.join(options.build, "sigmad")),
-               PYTHONDONTWRITEBYTECODE="1")
+               BUILD=options.build, PYTHONDONTWRITEBYTECODE="1")
     total = [0, 0, 0]
     bad = []
 

@@ -19,6 +19,9 @@ test file /usr/bin/python3 python3
 test pc cmocka libcmocka-dev
 test command curl curl
 test command jq jq
+test command qemu-aarch64 qemu-user
+test command aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
+test file /usr/aarch64-linux-gnu/include/stdio.h libc6-dev-arm64-cross
 check file /usr/bin/python3 python3
 check command clang clang
 check command clang-format clang-format
@@ -27,6 +30,19 @@ check command shellcheck shellcheck
 demo command curl curl
 demo command jq jq
 mnist command npm npm
+peers file /usr/bin/python3 python3
+peers python numpy python3-numpy
+peers python torch python3-torch
+peers python sklearn python3-sklearn
+peers header openblas_config.h libopenblas-dev
+peers header dnnl.h libdnnl-dev
+peers header floatfann.h libfann-dev
+bench-serve command wrk wrk
+bench-serve command npm npm
+bench-serve file /usr/lib/python3/dist-packages/torch python3-torch
+bench-serve file /usr/lib/python3/dist-packages/fastapi python3-fastapi
+bench-serve file /usr/lib/python3/dist-packages/uvicorn python3-uvicorn
+bench-serve file /usr/lib/python3/dist-packages/onnx python3-onnx
 EOF
 }
 
@@ -34,6 +50,7 @@ there() { # there WAY WHAT
     case $1 in
     command) command -v "$2" >/dev/null 2>&1 ;;
     file) [ -e "$2" ] ;;
+    python) /usr/bin/python3 -c "import sys, importlib.util as u; sys.exit(u.find_spec('$2') is None)" ;;
     pc) pkg-config --exists "$2" 2>/dev/null ;;
     header) echo "#include <$2>" | "${CC:-gcc}" -E - >/dev/null 2>&1 ;;
     esac

@@ -311,6 +311,44 @@ def read_text(path):
         return file.read()
 
 
+class Restarting(Case):
+    """Each test has a state folder of its own, whose daemon it may end and start as it likes."""
+
+    @classmethod
+    def setUpClass(cls):
+        pass
+
+    @classmethod
+    def tearDownClass(cls):
+        pass
+
+    def setUp(self):
+        self.state = tempfile.mkdtemp(prefix="sigmad-test-")
+        self.addCleanup(shutil.rmtree, self.state, ignore_errors=True)
+        self.daemon = None
+        self.addCleanup(self.last_stop)
+        self.start()
+        self.heard = 0
+
+    def start(self, *flags):
+        self.daemon = Daemon(*(flags or self.flags), state=self.state)
+        self.api = self.daemon.client()
+
+    def stop(self, how=signal.SIGKILL):
+        self.api.close()
+        code = self.daemon.end(how)
+        self.assertEqual(code, -how if how == signal.SIGKILL else 0, self.daemon.said())
+        self.assertNotIn("Sanitizer", self.daemon.said())
+
+    def last_stop(self):
+        if self.daemon is not None and self.daemon.process.poll() is None:
+            self.stop(signal.SIGTERM)
+
+    def again(self, how=signal.SIGKILL, *flags):
+        self.stop(how)
+        self.start(*flags)
+
+
 def data_path(name):
     return os.path.join(ROOT, "tests", "data", name)
 

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """What a client was told is there after a restart, by SIGTERM and by SIGKILL, and jobs go on."""
+import contextlib
 import glob
 import os
 import shutil
@@ -369,6 +370,17 @@ class Process(Restart):
         self.assertEqual(self.ok(self.api.get("/v1/server"))["durability"], "process")
 
 
+def open_files(pid, suffix):
+    """Those that end so. Others come and go meanwhile."""
+    found = set()
+    for fd in os.listdir("/proc/%d/fd" % pid):
+        with contextlib.suppress(FileNotFoundError):
+            path = os.readlink("/proc/%d/fd/%s" % (pid, fd))
+            if path.endswith(suffix):
+                found.add(path)
+    return found
+
+
 class InMemory(harness.Case):
     """--state none: everything works, nothing is kept, and it says so."""
 
@@ -411,9 +423,7 @@ class InMemory(harness.Case):
         api = other.client()
         self.ok(api.put("/v1/datasets/d", "a,b\n1,2\n", "text/csv"), 201)
         api.close()
-        fds = "/proc/%d/fd/" % other.process.pid
-        (lock,) = {os.readlink(fds + fd) for fd in os.listdir(fds)
-                   if os.readlink(fds + fd).endswith("/lock")}
+        (lock,) = open_files(other.process.pid, "/lock")
         other.end(signal.SIGKILL)
         self.assertTrue(lock.startswith("/dev/shm/sigmad-none-"), lock)
         again = harness.Daemon(state="none")  # removes what the killed one left, but not ours

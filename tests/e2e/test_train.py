@@ -5,7 +5,7 @@ from harness import DIGITS, LONG, XOR, XOR_ROWS, Case, main
 
 JOB = {"id", "model", "state", "epoch", "epochs", "dataset", "validation", "batch_size", "optimizer",
        "l2", "seed", "publish", "samples_per_second", "workers", "created", "started", "finished",
-       "history", "version"}
+       "history", "version", "promote", "promoted", "promoted_version", "promotion"}
 
 
 class Train(Case):

@@ -154,7 +154,7 @@ static void cut(const struct decoder *decoder, const char *dir, const char *body
     while (len > 0 && (body[len - 1] == ' ' || body[len - 1] == '\n' || body[len - 1] == '\r')) {
         len--;
     }
-    for (size_t n = 0; n < len; n++) {
+    for (size_t n = decoder->optional ? 1 : 0; n < len; n++) {
         struct err err = { 0 };
         char *tight = malloc(n);
 

@@ -99,20 +99,21 @@ static void outputs_are_answered_with_the_largest_s_name(void **state)
     const struct matrix outputs = { .rows = 2, .cols = 3, .data = values };
     struct labels *labels = labels_of(names, N(names));
     struct text text = { 0 };
-    struct err err = { 0 };
 
     (void)state;
-    assert_true(msg_predict_encode(&text, "m", 12, &outputs, labels, &err));
+    msg_predict_encode(&text, &(struct msg_answer){ "m", 12, &outputs, labels, 0 });
     assert_text(&text, "{\"model\": \"m\", \"version\": 12, "
                        "\"outputs\": [[0.25, 0.5, 0.25], [1, 0, 1]], "
                        "\"labels\": [\"yes \\\"!\\\"\", \"no\"]}");
-    assert_true(msg_predict_encode(&text, "m", 1, &outputs, NULL, &err));
+    msg_predict_encode(&text, &(struct msg_answer){ "m", 1, &outputs, NULL, 0 });
     assert_text(&text, "{\"model\": \"m\", \"version\": 1, "
                        "\"outputs\": [[0.25, 0.5, 0.25], [1, 0, 1]]}");
-    values[4] = NAN;
-    assert_false(msg_predict_encode(&text, "m", 1, &outputs, NULL, &err));
-    assert_int_equal(err.code, ERR_NUMBER);
-    assert_string_equal(err.where, "outputs[1]");
+    msg_predict_encode(&text, &(struct msg_answer){ "m", 1, &outputs, labels, 2 });
+    assert_text(&text, "{\"model\": \"m\", \"version\": 1, \"top\": ["
+                       "[{\"label\": \"yes \\\"!\\\"\", \"index\": 1, \"probability\": 0.5}, "
+                       "{\"label\": \"no\", \"index\": 0, \"probability\": 0.25}], "
+                       "[{\"label\": \"no\", \"index\": 0, \"probability\": 1}, "
+                       "{\"label\": \"maybe\", \"index\": 2, \"probability\": 1}]]}");
     text_done(&text);
     labels_free(labels);
 }

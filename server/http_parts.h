@@ -1,0 +1,81 @@
+/* What the files http*.c and request.c share, and nobody else includes. Loop thread. */
+#ifndef HTTP_PARTS_H
+#define HTTP_PARTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <uv.h>
+
+#include "listen.h"
+#include "request.h"
+
+struct MHD_Daemon;
+struct watcher;
+
+/* A refused body up to this is read, to keep the connection. */
+#define DROP_BYTES ((size_t)256 * 1024)
+#define SPARE_MAX 64 /* requests that are used again */
+#define KEPT_MAX 16  /* buffers of bodies */
+
+struct http {
+    struct server *server;
+    struct MHD_Daemon *daemon;
+    uv_poll_t poll;
+    uv_timer_t timer;
+    uv_idle_t idle;
+    struct watcher *watcher;
+    unsigned handles; /* of the three, open */
+    bool stopped;
+    bool room;                        /* a connection has ended since MHD_run was called last */
+    struct listener listener;         /* its socket is ours until quiesced: -1 then */
+    struct request *spare[SPARE_MAX]; /* ended requests, to be used again */
+    size_t n_spare;
+    struct {
+        char *at; /* owned */
+        size_t cap;
+    } kept[KEPT_MAX]; /* buffers of bodies, to be used again */
+    size_t n_kept, kept_bytes;
+};
+
+/* ---- http.c ---- */
+
+/* Between the two MHD leaves the connection alone; then it goes on where it was. */
+void http_suspend(struct request *req);
+void http_resume(struct request *req);
+
+/* ---- http_head.c ---- */
+
+/* What the headers say of the body. unclear: a proxy in front may see another end of the body than
+ * we do, and take for a request what we take for data, or the other way round. */
+struct body_head {
+    bool known;
+    unsigned long long length;
+    unsigned n_lengths, n_codings;
+    const char *unclear; /* the header to blame, or NULL */
+};
+
+/* Errors: ERR_SYNTAX for a body whose end is unclear, ERR_TOO_LARGE over the limit, ERR_TYPE for a
+ * content coding or type. */
+bool head_body_read(struct request *req, const char *version, struct body_head *ret,
+                    struct err *err);
+/* Only parameters that the route takes. Errors: ERR_FIELD at "query", in req->err. */
+bool head_query_check(struct request *req);
+/* The path of "http://host/path", which is for proxies but must be taken; others as they are. */
+const char *head_path(const char *url);
+
+/* ---- http_body.c ---- */
+
+/* Whether the route's bodies are held in memory. */
+bool body_held(const struct route *route);
+/* Counts memory that a client makes us hold. Errors: ERR_LIMIT at what. */
+bool body_hold(struct request *req, size_t bytes, const char *what, struct err *err);
+/* Room for what the headers promise, or for the first of it. Errors: ERR_LIMIT, ERR_MEMORY. */
+bool body_begin(struct request *req, size_t length, struct err *err);
+/* A part of the body: kept, dropped, or written to the sink. *len becomes what is left of it, to be
+ * offered again. False: the connection is to end. */
+bool body_part(struct request *req, const char *data, size_t *len);
+/* The request is over: its buffer, for the next one. */
+void body_done(struct request *req);
+void body_free_kept(struct http *http);
+
+#endif

@@ -1,0 +1,117 @@
+#include "request.h"
+
+#include <math.h>
+#include <stddef.h>
+
+#include "http_parts.h"
+#include "route.h"
+#include "server.h"
+#include "watch.h"
+
+void request_reply_type(struct request *req, int status, const char *type, struct text *text)
+{
+    req->reply.data = text_detach(text, &req->reply.len);
+    if (req->reply.data == NULL) {
+        err_set(&req->err, ERR_MEMORY, "", "there is no memory for the reply");
+        return;
+    }
+    req->reply.status = status;
+    req->reply.type = type;
+}
+
+void request_reply(struct request *req, int status, struct text *text)
+{
+    request_reply_type(req, status, "application/json", text);
+}
+
+void request_reply_empty(struct request *req, int status)
+{
+    req->reply.status = status;
+}
+
+void request_finish(struct request *req)
+{
+    if (req->ready) {
+        return;
+    }
+    if (req->err.code != ERR_NONE) {
+        route_problem(req);
+    }
+    req->ready = true;
+    if (req->watch != NULL) {
+        req->watch->hung_up = NULL;
+    }
+    if (req->suspended) {
+        http_resume(req);
+    }
+}
+
+void request_await(struct request *req, void (*hung_up)(void *arg), void *arg)
+{
+    if (req->watch != NULL) {
+        req->watch->hung_up = hung_up;
+        req->watch->arg = arg;
+    }
+}
+
+void request_again(struct request *req)
+{
+    req->again = false;
+    if (req->err.code != ERR_NONE || (!req->route->handle(req, &req->err) && !req->again)) {
+        request_finish(req);
+    }
+}
+
+static void disk_run(uv_work_t *uv)
+{
+    struct request *req = uv->data;
+
+    req->work(req);
+}
+
+static void disk_after(uv_work_t *uv, int status)
+{
+    struct request *req = uv->data;
+
+    (void)status; /* never cancelled */
+    req->done(req);
+}
+
+static struct request *of_pool(struct pool_work *work)
+{
+    return (struct request *)((char *)work - offsetof(struct request, pool));
+}
+
+static void pool_run(struct pool_work *work)
+{
+    struct request *req = of_pool(work);
+
+    req->work(req);
+}
+
+static void pool_after(struct pool_work *work)
+{
+    struct request *req = of_pool(work);
+
+    req->done(req);
+}
+
+void request_work(struct request *req, double est_us, void (*work)(struct request *),
+                  void (*done)(struct request *))
+{
+    req->work = work;
+    req->done = done;
+    if (isinf(est_us)) {
+        req->uv.data = req;
+        if (uv_queue_work(req->server->loop, &req->uv, disk_run, disk_after) == 0) {
+            return;
+        }
+    } else if (est_us > REQUEST_INLINE_US) {
+        req->pool.run = pool_run;
+        req->pool.done = pool_after;
+        pool_submit(req->server->pool, &req->pool, est_us > REQUEST_SLOW_US);
+        return;
+    }
+    work(req);
+    done(req);
+}

@@ -1,0 +1,58 @@
+/* What the upload*.c files share, and nobody else sees. */
+#ifndef UPLOADS_H
+#define UPLOADS_H
+
+#include "upload.h"
+
+enum format { FORMAT_NONE, FORMAT_CSV, FORMAT_JSON, FORMAT_IDX, FORMAT_NPY, FORMAT_RAW };
+
+/* A part's file, being written. */
+struct part_file {
+    int fd;       /* -1: not begun */
+    char *path;   /* owned */
+    char *buffer; /* owned, PART_BUFFER bytes */
+    size_t len;
+};
+
+struct upload {
+    struct sink sink; /* the request's; first, so that one is the other */
+    struct server *server;
+    enum csv_part part;
+    enum format format; /* FORMAT_NONE: by the first bytes */
+    struct csv_options csv;
+    size_t shape[TABLE_RANK_MAX];
+    size_t rank;
+    char name[NAME_MAX_LEN + 1];
+    char *spool;  /* owned; path of the upload as it comes */
+    char *folder; /* owned; where it is built */
+    int fd;       /* the spool's; -1 until the first byte */
+    uint64_t generation;
+    struct dataset *base; /* what the other part comes from; a reference, or NULL */
+    struct table_sink table;
+    bool append;     /* rows are added to base */
+    bool kind_given; /* by the query */
+    bool narrow;     /* appending to bytes: */
+    size_t n_values; /* features seen so far, */
+    size_t bad_at;   /* the first of them that is no byte, from 1; 0: none, */
+    float bad;       /* and it */
+    struct part_file features, targets;
+};
+
+/* upload_build.c; pool */
+bool part_begin(struct part_file *file, const char *folder, const char *name, struct err *err);
+bool part_add(struct part_file *file, const void *bytes, size_t len, struct err *err);
+bool part_flush(struct part_file *file, struct err *err);
+bool part_sync(struct part_file *file, struct err *err);
+struct upload *upload_of(struct table_sink *table);
+/* Has the reader of the body's format put its rows into up->table. */
+bool spool_read(struct upload *up, struct table_info *ret, struct err *err);
+/* remap[i] for each of n class indices from the at-th on, in place. */
+bool targets_remap(struct upload *up, size_t at, size_t n, const uint32_t *remap, struct err *err);
+/* Everything in the folder is there: statistics, digest, sync, rename, open under its final name. */
+bool folder_commit(struct upload *up, const struct table_info *info, struct dataset **ret,
+                   struct err *err);
+
+/* upload_append.c; pool */
+bool upload_append(struct upload *up, struct dataset **ret, struct err *err);
+
+#endif
