@@ -258,6 +258,9 @@ bool msg_infer_decode(char *bytes, size_t len, size_t json_len, const struct row
     if (json_len == 0) {
         return infer_raw(bytes, len, limits, ret, err);
     }
+    if (json_len > len) {
+        return err_set(err, ERR_SYNTAX, "body", "is empty");
+    }
     if (!value_body(bytes, json_len, "infer", fields, sizeof fields / sizeof *fields, &reader,
                     err)) {
         return false;

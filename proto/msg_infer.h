@@ -36,8 +36,8 @@ struct msg_infer {
 };
 
 /* bytes: the JSON, json_len bytes, and behind it the tensors. json_len 0: a raw request, all of it
- * is the input's data as FP32, and its output is to be binary. outputs: the network's.
- * Errors: as msg_rows.h, at "inputs[0].data" and the like. */
+ * is the input's data as FP32, and its output is to be binary. json_len above len: nothing came.
+ * outputs: the network's. Errors: as msg_rows.h, at "inputs[0].data" and the like. */
 bool msg_infer_decode(char *bytes, size_t len, size_t json_len, const struct rows_limits *limits,
                       size_t outputs, struct arena *arena, struct msg_infer *ret, struct err *err);
 

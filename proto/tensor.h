@@ -1,6 +1,6 @@
 /* An input tensor of the Open Inference Protocol, read member by member, in whatever order they
- * come: shape, element type, and values as JSON, nested or flat, or as bytes. Values become float32.
- * Errors: as value.h, at places within the member. Thread: a struct tensor belongs to its holder. */
+ * come: shape, element type, and values as JSON, nested or flat, or as bytes. Values become
+ * float32. Errors: as value.h, at places within the member. Thread: it belongs to its holder. */
 #ifndef TENSOR_H
 #define TENSOR_H
 

@@ -103,12 +103,7 @@ bool on_infer(struct request *req, struct err *err)
     }
     net = infer->ask.version->net;
     infer->labels = infer->ask.version->model->labels;
-    if (infer->json_len > req->body_len) {
-        infer->json_len = 0;
-        version_unref(infer->ask.version);
-        return err_set(err, ERR_SYNTAX, "body", "is empty");
-    }
-    json = (double)infer->json_len;
+    json = (double)(infer->json_len < req->body_len ? infer->json_len : req->body_len);
     rows = (json / 8.0 + ((double)req->body_len - json) / 4.0) / (double)net->spec.inputs;
     batch_ask(req->server->batcher, &infer->ask,
               json / 400.0 + (rows > 1.0 ? rows : 1.0) * (double)net_flops(net) / 20000.0);

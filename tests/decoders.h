@@ -124,7 +124,7 @@ static const struct rows_limits infer_limits = { .inputs_cols = 4, .max_rows = 5
 
 static inline bool decode_infer(const char *body, size_t len, struct arena *arena, struct err *err)
 {
-    char *copy = arena_alloc(arena, len + 1, 1); /* it takes binary data where it lies */
+    char *copy = arena_alloc(arena, len > 0 ? len : 1, 1); /* it writes where the body lies */
     struct msg_infer msg;
 
     if (copy == NULL) {
