@@ -314,7 +314,7 @@ bool disk_text_put(const char *folder, const char *name, const char *text, size_
 
 bool disk_text_map(const char *path, void **ret, size_t *len, size_t *text_len, struct err *err)
 {
-    char line[DISK_CRC_LINE + 1];
+    char line[DISK_CRC_LINE + 1] = "";
     void *bytes = NULL;
     size_t got = 0;
 

@@ -501,24 +501,24 @@ static int by_name(const void *a, const void *b)
 static bool found_add(struct founds *founds, const char *name, size_t at, uint64_t id,
                       struct err *err)
 {
-    char *copy = strdup(name);
+    char *copy;
 
-    if (copy != NULL && founds->n == founds->cap) {
+    if (founds->n == founds->cap) {
         size_t cap = founds->cap == 0 ? 64 : 2 * founds->cap;
         struct found *grown = realloc(founds->at, cap * sizeof *grown);
 
         if (grown == NULL) {
-            free(copy);
-            copy = NULL;
-        } else {
-            founds->at = grown;
-            founds->cap = cap;
+            return err_set(err, ERR_MEMORY, "models", "do not fit into memory");
         }
+        founds->at = grown;
+        founds->cap = cap;
     }
+    copy = strdup(name);
     if (copy == NULL) {
         return err_set(err, ERR_MEMORY, "models", "do not fit into memory");
     }
-    founds->at[founds->n++] = (struct found){ copy, at, id };
+    founds->at[founds->n] = (struct found){ .name = copy, .at = at, .id = id };
+    founds->n++;
     return true;
 }
 
