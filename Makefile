@@ -237,7 +237,7 @@ bench-serve: $(SERVE) $(BUILD)/sigmad
 	@NODE_CACHE=$$(tests/bench/serve/peers.sh) BUILD=$(BUILD) /usr/bin/python3 tests/bench/serve/serve.py
 
 bench: $(BENCH) $(BUILD)/tests/bench/peer_sigmad $(BUILD)/sigmad
-	@for b in $(BENCH) tests/bench/bench_jobs.py $(wildcard tests/bench/*.sh); do \
+	@for b in $(BENCH) tests/bench/bench_jobs.py tests/bench/bench_start.py $(wildcard tests/bench/*.sh); do \
 	  echo "== $$b"; SIGMAD=$(BUILD)/sigmad BUILD=$(BUILD) $$b || exit 1; done
 
 # The same work by what else does it; PEERS_FLAGS as tests/bench/peers.py has them.

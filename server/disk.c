@@ -12,6 +12,9 @@
 #include <unistd.h>
 #include <zlib.h>
 
+/* A file below it is read: page faults and the mapping itself cost more than a copy. */
+#define MAP_LEAST (1 << 20)
+
 static enum disk_durability durability = DISK_POWER; /* process lifetime */
 
 void disk_durability_set(enum disk_durability wanted)
@@ -154,6 +157,29 @@ bool disk_put(const char *path, const void *bytes, size_t len, struct err *err)
     return ok;
 }
 
+/* len bytes of the file, malloc'd. */
+static bool file_read(int fd, size_t len, const char *path, void **ret, struct err *err)
+{
+    char *bytes = malloc(len);
+    size_t got = 0;
+
+    if (bytes == NULL) {
+        return err_set(err, ERR_MEMORY, "disk", "has no memory to read %s", path);
+    }
+    while (got < len) {
+        const ssize_t n = read(fd, bytes + got, len - got);
+
+        if (n <= 0 && (n == 0 || errno != EINTR)) {
+            free(bytes);
+            return n == 0 ? err_set(err, ERR_IO, "disk", "%s became shorter", path)
+                          : disk_err(err, "read", path);
+        }
+        got += n > 0 ? (size_t)n : 0;
+    }
+    *ret = bytes;
+    return true;
+}
+
 bool disk_map(const char *path, void **ret, size_t *len, struct err *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -166,6 +192,8 @@ bool disk_map(const char *path, void **ret, size_t *len, struct err *err)
     }
     if (fstat(fd, &st) != 0) {
         ok = disk_err(err, "stat", path);
+    } else if (st.st_size > 0 && st.st_size < MAP_LEAST) {
+        ok = file_read(fd, (size_t)st.st_size, path, &at, err);
     } else if (st.st_size > 0) {
         at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
         ok = at != MAP_FAILED || disk_err(err, "map", path);
@@ -180,7 +208,9 @@ bool disk_map(const char *path, void **ret, size_t *len, struct err *err)
 
 void disk_unmap(void *at, size_t len)
 {
-    if (at != NULL) {
+    if (len < MAP_LEAST) {
+        free(at);
+    } else {
         munmap(at, len);
     }
 }

@@ -31,7 +31,7 @@ bool disk_sync(int fd, const char *path, struct err *err);
 bool disk_write(int fd, const void *bytes, size_t len, const char *path, struct err *err);
 /* A new file with these bytes, synced. */
 bool disk_put(const char *path, const void *bytes, size_t len, struct err *err);
-/* A whole file that is not empty, mapped for reading; *ret is NULL and *len 0 for an empty one. */
+/* A whole file that is not empty, mapped or read; *ret is NULL and *len 0 for an empty one. */
 bool disk_map(const char *path, void **ret, size_t *len, struct err *err);
 void disk_unmap(void *at, size_t len);
 /* rename, then a sync of the folder of the new name. */
