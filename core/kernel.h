@@ -68,8 +68,9 @@ struct kernel_delta {
 };
 
 /* w' = fma(g, rate, w), or fma(g, rate, w * decay) and flushed when decay != 1; with momentum
- *   t = g * inv_m (+ l2_n w)    v' = mu v + t    w' = w - eta v'    or, nesterov, w - eta (t + mu
- * v') Biases likewise without decay and l2_n. v has the layout of w. */
+ *   t = g * inv_m (+ l2_n w)    v' = mu v + t    w' = w - eta v'
+ *                                                or, nesterov, w - eta (t + mu v')
+ * Biases likewise without decay and l2_n. v has the layout of w. */
 struct kernel_step {
     float rate;  /* -eta / m */
     float decay; /* 1 - eta lambda / n */

@@ -4,9 +4,9 @@
  *    "dataset": "d", "generation": 40, "validation": "", "validation_generation": 0,
  *    "has_validation": false, "epochs": ..., "done": ..., "batch_size": ..., "optimizer": "sgd",
  *    ..., "promote": "if", "promote_metric": "loss", "promote_bound": 0.1, "promoted": 0,
- *    "promotion": "", "labels": [...], "history": [[epoch, loss, accuracy, validation_loss, validation_accuracy,
- *    seconds, version], ...], "error": ["number", "loss", "is not finite ..."], "key": "",
- * "request": ""}
+ *    "promotion": "", "labels": [...],
+ *    "history": [[epoch, loss, accuracy, validation_loss, validation_accuracy, seconds, version],
+ *    ...], "error": ["number", "loss", "is not finite ..."], "key": "", "request": ""}
  *
  * The data sets of a job whose rows came with its request are folders beside it: generation is 0.
  */

@@ -1,8 +1,8 @@
 /* JSON numbers in text, read into float32: correctly rounded (to nearest, ties to even: what strtof
  * gives in the C locale), whatever the locale is and however many digits there are.
  *
- *   number = [ "-" ] ( "0" | digit1-9 *digit ) [ "." 1*digit ] [ ("e" | "E") [ "+" | "-" ] 1*digit
- * ]
+ *   number = [ "-" ] ( "0" | digit1-9 *digit ) [ "." 1*digit ]
+ *            [ ("e" | "E") [ "+" | "-" ] 1*digit ]
  *
  * How: with w the digits and q the exponent, w * 10^q is computed in float64, three roundings away
  * from the truth. Only when that leaves the float32 in doubt, about once in 2^26 numbers that are

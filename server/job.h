@@ -4,7 +4,7 @@
  *   running   its model trains no other and a worker is free: job_run.c runs it on a worker thread,
  *             which reports to the loop thread (job_report.c); that keeps the record and publishes
  *   ended     all its epochs, divergence or want of memory, a cancel, its model deleted by force;
- * the record says so on disk before anybody is told
+ *             the record says so on disk before anybody is told
  *
  * Going down is no end: a running job leaves a checkpoint, and the next process goes on with it, as
  * it does after kill -9, from the last one there is (job_restore.c).
@@ -155,8 +155,8 @@ size_t jobs_count(const struct jobs *jobs);
 struct job *jobs_at(const struct jobs *jobs, size_t i); /* oldest first */
 size_t jobs_in_state(const struct jobs *jobs, enum job_state state);
 bool job_ended(const struct job *job);
-/* A queued job ends now; a running one at its next mini-batch. Errors: ERR_BUSY when it has ended.
- */
+/* A queued job ends now; a running one at its next mini-batch. Errors: ERR_BUSY when it has
+ * ended. */
 bool job_cancel(struct job *job, struct err *err);
 /* Cancels what a model has queued and running. */
 void jobs_cancel_model(struct jobs *jobs, const struct model *model);

@@ -1,8 +1,9 @@
 /* Jobs on disk.
  *
  *   STATE/jobs/ID/job.json      the record: proto/job_file.h
- *                 data/         rows that came with the request, as a data set's folder;
- * validation/ likewise checkpoint    where training stood, in all that its bits depend on
+ *                 data/         rows that came with the request, as a data set's folder
+ *                 validation/   likewise
+ *                 checkpoint    where training stood, in all that its bits depend on
  *
  * A checkpoint: struct checkpoint_head as memory has it (little-endian), then block_len floats of
  * the net, block_len of velocities if there are some, inputs of shift and scale if there are some,

@@ -1,8 +1,8 @@
 /* What learn was told, on disk: since training repeats to the bit, the rows of a call are as good
  * as the weights they led to, and a hundred times smaller.
  *
- *   FOLDER/learn-BASE-FIRST   entries that lead from version BASE, which has a file, to FIRST and
- * on
+ *   FOLDER/learn-BASE-FIRST   entries that lead from version BASE, which has a file, to FIRST
+ *                             and on
  *
  * An entry, little-endian:
  *   u32 magic "SGL1"   u32 bytes of payload   u32 CRC-32 of the payload   u32 CRC-32 of these 12

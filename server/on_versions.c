@@ -1,5 +1,4 @@
-/* GET /v1/models/{name}/versions, /versions/{version} and /export; POST /v1/models/{name}/promote.
- */
+/* GET /v1/models/{name}/versions, /versions/{version} and /export; POST .../promote. */
 #include "handlers.h"
 
 #include <inttypes.h>

@@ -3,8 +3,8 @@
  *   open    loop   reads the query and the content type, names a spool file under STATE/tmp
  *   write   pool   appends a chunk of the body to it
  *   build   pool   maps the spool and has its reader write the parts into a new folder; digest;
- * sync; rename to STATE/datasets/NAME@GENERATION put     loop   the table has it from here on, and
- * the client is told
+ *                  sync; rename to STATE/datasets/NAME@GENERATION
+ *   put     loop   the table has it from here on, and the client is told
  *
  * So memory does not grow with the data, and whatever fails before the rename leaves nothing. */
 #ifndef UPLOAD_H
