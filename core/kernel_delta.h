@@ -1,0 +1,110 @@
+/* BP2: dx = (d W) * sigma'(z). Included by kernel_body.h. */
+
+V void delta_tile(size_t mr, size_t np, struct tile tile, bool first, size_t panels, size_t stride,
+                  float *c, size_t cp)
+{
+    vf acc[MR_MAX][8 * PV];
+
+    if (first) {
+        tile_zero(mr, np, acc);
+    } else {
+        tile_load(mr, np, acc, c, PANEL, cp);
+    }
+    for (size_t p = 0; p < panels; p++) {
+        tile_run(&tile, mr, np, acc);
+        tile.s += stride;
+        tile.v += PANEL * PANEL;
+    }
+    tile_store(mr, np, acc, c, PANEL, cp);
+}
+
+/* All rows for panels p .. p + n - 1 of the layer above and units k .. k + rows - 1 below. */
+static void delta_part(const struct kernel_delta *job, size_t p, size_t n, size_t k, size_t rows,
+                       size_t np_max)
+{
+    const size_t blocks = round_up(job->m, PANEL) / PANEL;
+    struct tile tile = { .sr = PANEL, .st = 1, .vp = job->ldt, .vt = PANEL, .n = PANEL };
+
+    tile.s = job->w + p * job->stride + k * PANEL;
+    for (size_t i = 0; i < blocks;) {
+        const size_t left = blocks - i;
+        const size_t np = np_max <= left ? np_max : left >= 2 && np_max >= 2 ? 2 : 1;
+        float *c = job->dxt + i * job->ldxt + k * PANEL;
+
+        tile.v = job->dt + i * job->ldt + p * PANEL * PANEL;
+        TILE_DISPATCH(delta_tile, rows, np, tile, p == 0, n, job->stride, c, job->ldxt)
+        i += np;
+    }
+}
+
+/* 16 rows by 16 units: from the transposed sums to dx, and back to the transposed form. */
+V void delta_block(enum act act, const float *a, float *dx, size_t ld, float *dxt)
+{
+    for (size_t i = 0; i < PANEL; i += VL) {
+        for (size_t j = 0; j < PANEL; j += VL) {
+            vf sq[VL];
+
+            UNROLL
+            for (size_t t = 0; t < VL; t++) {
+                sq[t] = v_flush(v_load(dxt + (j + t) * PANEL + i));
+            }
+            v_transpose(sq);
+            UNROLL
+            for (size_t t = 0; t < VL; t++) {
+                sq[t] = v_flush(act_slope(act, v_load(a + (i + t) * ld + j), sq[t]));
+                v_store(dx + (i + t) * ld + j, sq[t]);
+            }
+            v_transpose(sq);
+            UNROLL
+            for (size_t t = 0; t < VL; t++) {
+                v_store(dxt + (j + t) * PANEL + i, sq[t]);
+            }
+        }
+    }
+}
+
+static void delta_finish(const struct kernel_delta *job)
+{
+    for (size_t m = 0; m < job->m; m += PANEL) {
+        for (size_t k = job->k0; k < job->k1; k += PANEL) {
+            const float *a = job->a + m * job->lda + k;
+            float *dx = job->dx + m * job->lda + k;
+            float *dxt = job->dxt + m / PANEL * job->ldxt + k * PANEL;
+
+            switch (job->act) {
+            case ACT_SIGMOID:
+                delta_block(ACT_SIGMOID, a, dx, job->lda, dxt);
+                break;
+            case ACT_TANH:
+                delta_block(ACT_TANH, a, dx, job->lda, dxt);
+                break;
+            case ACT_RELU:
+                delta_block(ACT_RELU, a, dx, job->lda, dxt);
+                break;
+            default:
+                delta_block(ACT_LINEAR, a, dx, job->lda, dxt);
+                break;
+            }
+        }
+    }
+}
+
+static void kernel_run_delta(const struct kernel_delta *job)
+{
+    const size_t span = job->k1 - job->k0;
+    const size_t chunk = K_BLOCK / 2 / PANEL;
+    const size_t blocks = round_up(job->m, PANEL) / PANEL;
+    /* Here units are the scalars and batch rows the vectors. */
+    const struct cut cut = tile_cut(span, blocks);
+
+    for (size_t p = 0; p < job->panels; p += chunk) {
+        const size_t n = job->panels - p < chunk ? job->panels - p : chunk;
+
+        for (size_t i = 0; i < cut.blocks; i++) {
+            const size_t k = cut_at(&cut, span, i);
+
+            delta_part(job, p, n, job->k0 + k, cut_at(&cut, span, i + 1) - k, cut.np);
+        }
+    }
+    delta_finish(job);
+}
