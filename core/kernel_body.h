@@ -12,7 +12,9 @@
 #include "kernel_math.h"
 #include "kernel_tile.h"
 
-#define K_BLOCK 512 /* times that a tile runs before the next tile: what fits into the caches */
+#define K_BLOCK 512    /* times that a tile runs before the next tile: what fits into the caches */
+#define FETCH_EVERY 64 /* times between two fetches of what comes next */
+#define FETCH_BLOCKS 4 /* row blocks that make fetching worth it */
 
 /* --- activations --- */
 
@@ -77,9 +79,11 @@ static void act_run(enum act act, size_t width, size_t m, float *z, size_t ld)
 
 /* --- forward --- */
 
-V void forward_tile(size_t mr, size_t np, const struct tile *tile, const float *b, float *out,
-                    size_t ldo)
+/* Meanwhile fetches `lines` lines of each panel from next on, every FETCH_EVERY times. */
+V void forward_tile(size_t mr, size_t np, struct tile tile, const float *b, float *out, size_t ldo,
+                    const float *next, size_t lines)
 {
+    const size_t n = tile.n;
     vf acc[MR_MAX][8 * PV];
 
     if (b != NULL) {
@@ -87,7 +91,14 @@ V void forward_tile(size_t mr, size_t np, const struct tile *tile, const float *
     } else {
         tile_load(mr, np, acc, out, ldo, PANEL);
     }
-    tile_run(tile, mr, np, acc);
+    for (size_t left = n; left != 0; left -= tile.n) {
+        tile.n = lines == 0 || left < 2 * FETCH_EVERY ? left : FETCH_EVERY;
+        tile_fetch(next, lines, np, tile.vp);
+        tile_run(&tile, mr, np, acc);
+        tile.s += tile.n;
+        tile.v += tile.n * PANEL;
+        next += lines * PANEL;
+    }
     tile_store(mr, np, acc, out, ldo, PANEL);
 }
 
@@ -96,6 +107,9 @@ static void forward_part(const struct kernel_forward *job, size_t p, size_t k, s
 {
     struct tile tile = { .sr = job->ldx, .st = 1, .vp = job->stride, .vt = PANEL, .n = n };
     const float *b = k == 0 ? job->b + p * PANEL : NULL;
+    const bool fetch = cut.blocks >= FETCH_BLOCKS && p + 2 * cut.np <= job->p1;
+    const size_t lines = fetch ? (FETCH_EVERY + cut.blocks - 1) / cut.blocks : 0;
+    const float *next = job->w + (fetch ? p + cut.np : p) * job->stride + k * PANEL;
 
     for (size_t i = 0; i < cut.blocks; i++) {
         const size_t r = cut_at(&cut, job->m, i);
@@ -104,7 +118,8 @@ static void forward_part(const struct kernel_forward *job, size_t p, size_t k, s
 
         tile.s = job->x + r * job->ldx + k;
         tile.v = job->w + p * job->stride + k * PANEL;
-        TILE_DISPATCH(forward_tile, rows, cut.np, &tile, b, out, job->ldo)
+        TILE_DISPATCH(forward_tile, rows, cut.np, tile, b, out, job->ldo, next, lines)
+        next += n / FETCH_EVERY * lines * PANEL;
         if (k + n == job->in && !job->raw) {
             act_run(job->act, cut.np * PANEL, rows, out, job->ldo);
         }
@@ -171,6 +186,9 @@ V void update_tile(size_t mr, size_t np, const struct tile *tile, enum step_kind
 {
     vf acc[MR_MAX][8 * PV];
 
+    if (tile->n >= FETCH_BLOCKS * MR_MAX) {
+        tile_fetch(w, mr, np, stride);
+    }
     tile_zero(mr, np, acc);
     tile_run(tile, mr, np, acc);
     if (kind == STEP_MOMENTUM) { /* too much to do in registers */

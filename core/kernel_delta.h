@@ -1,7 +1,8 @@
 /* BP2: dx = (d W) * sigma'(z). Included by kernel_body.h. */
 
+/* Meanwhile fetches `lines` lines of each panel from next on. */
 V void delta_tile(size_t mr, size_t np, struct tile tile, bool first, size_t panels, size_t stride,
-                  float *c, size_t cp)
+                  float *c, size_t cp, const float *next, size_t lines)
 {
     vf acc[MR_MAX][8 * PV];
 
@@ -11,6 +12,7 @@ V void delta_tile(size_t mr, size_t np, struct tile tile, bool first, size_t pan
         tile_load(mr, np, acc, c, PANEL, cp);
     }
     for (size_t p = 0; p < panels; p++) {
+        tile_fetch(next + p * stride, lines, 1, 0);
         tile_run(&tile, mr, np, acc);
         tile.s += stride;
         tile.v += PANEL * PANEL;
@@ -23,16 +25,20 @@ static void delta_part(const struct kernel_delta *job, size_t p, size_t n, size_
                        size_t np_max)
 {
     const size_t blocks = round_up(job->m, PANEL) / PANEL;
+    const float *w = job->w + p * job->stride, *next = w + (k + rows) * PANEL;
+    const bool fetch = blocks >= FETCH_BLOCKS * np_max && k + 2 * rows <= job->k1;
+    const size_t lines = fetch ? (rows * np_max + blocks - 1) / blocks : 0;
     struct tile tile = { .sr = PANEL, .st = 1, .vp = job->ldt, .vt = PANEL, .n = PANEL };
 
-    tile.s = job->w + p * job->stride + k * PANEL;
+    tile.s = w + k * PANEL;
     for (size_t i = 0; i < blocks;) {
         const size_t left = blocks - i;
         const size_t np = np_max <= left ? np_max : left >= 2 && np_max >= 2 ? 2 : 1;
         float *c = job->dxt + i * job->ldxt + k * PANEL;
 
         tile.v = job->dt + i * job->ldt + p * PANEL * PANEL;
-        TILE_DISPATCH(delta_tile, rows, np, tile, p == 0, n, job->stride, c, job->ldxt)
+        TILE_DISPATCH(delta_tile, rows, np, tile, p == 0, n, job->stride, c, job->ldxt, next, lines)
+        next += lines * PANEL;
         i += np;
     }
 }

@@ -83,6 +83,18 @@ V void tile_zero(size_t mr, size_t np, vf acc[MR_MAX][8 * PV])
     }
 }
 
+/* Asks the cache for lines of panels that a later tile will read: panels lie too far apart for the
+ * processor to see it coming, and a tile that waits for memory costs a large layer 5 to 10 %. It
+ * pays where each line is then read by many rows. */
+V void tile_fetch(const float *w, size_t lines, size_t np, size_t stride)
+{
+    for (size_t p = 0; p < np; p++) {
+        for (size_t i = 0; i < lines; i++) {
+            __builtin_prefetch(w + p * stride + i * PANEL);
+        }
+    }
+}
+
 /* How many rows a tile of np panels may have: a register each for the vectors and the scalar. One
  * row may do with eight vectors that are operands from memory. */
 #define ROWS_FIT(nv) ((REGS - 1 - (nv)) / (nv))
