@@ -43,6 +43,77 @@ static void delta_part(const struct kernel_delta *job, size_t p, size_t n, size_
     }
 }
 
+/* --- few rows --- */
+
+#define FEW 4 /* rows at most: more fill the lanes well enough */
+
+/* 16 weights of each of units k .. k + 15, units that are not there as zeros, turned about so that
+ * lanes run across the units: at[i][j] has unit j's i-th weight. */
+V void few_turn(const float *w, size_t units, float at[PANEL][PANEL])
+{
+    for (size_t j = 0; j < PANEL; j += VL) {
+        for (size_t i = 0; i < PANEL; i += VL) {
+            vf sq[VL];
+
+            UNROLL
+            for (size_t t = 0; t < VL; t++) {
+                sq[t] = j + t < units ? v_load(w + (j + t) * PANEL + i) : v_set(0.0f);
+            }
+            v_transpose(sq);
+            UNROLL
+            for (size_t t = 0; t < VL; t++) {
+                v_store(at[i + t] + j, sq[t]);
+            }
+        }
+    }
+}
+
+/* The sums of mr rows for 16 units. Lanes are units, where delta_tile's are rows: the chain of each
+ * sum, and so its bits, are the same. */
+V void few_block(size_t mr, const struct kernel_delta *job, size_t k)
+{
+    const size_t units = job->k1 - k < PANEL ? job->k1 - k : PANEL;
+    float at[PANEL][PANEL], sums[PANEL][PANEL] = { { 0.0f } };
+    vf acc[FEW][PV];
+
+    UNROLL
+    for (size_t i = 0; i < mr * PV; i++) {
+        acc[i / PV][i % PV] = v_set(0.0f);
+    }
+    for (size_t p = 0; p < job->panels; p++) {
+        const float *d = job->dt + p * PANEL * PANEL;
+
+        few_turn(job->w + p * job->stride + k * PANEL, units, at);
+        for (size_t n = 0; n < PANEL; n++) {
+            UNROLL
+            for (size_t i = 0; i < mr * PV; i++) {
+                acc[i / PV][i % PV] = v_fma(v_set(d[n * PANEL + i / PV]),
+                                            v_load(at[n] + i % PV * VL), acc[i / PV][i % PV]);
+            }
+        }
+    }
+    UNROLL
+    for (size_t i = 0; i < mr * PV; i++) {
+        v_store(sums[i / PV] + i % PV * VL, acc[i / PV][i % PV]);
+    }
+    few_turn(sums[0], PANEL, (float(*)[PANEL])(void *)(job->dxt + k * PANEL));
+}
+
+static void delta_few(const struct kernel_delta *job)
+{
+    for (size_t k = job->k0; k < job->k1; k += PANEL) {
+        if (job->m == 1) {
+            few_block(1, job, k);
+        } else if (job->m == 2) {
+            few_block(2, job, k);
+        } else {
+            few_block(FEW, job, k);
+        }
+    }
+}
+
+/* --- all --- */
+
 /* 16 rows by 16 units: from the transposed sums to dx, and back to the transposed form. */
 V void delta_block(enum act act, const float *a, float *dx, size_t ld, float *dxt)
 {
@@ -95,7 +166,7 @@ static void delta_finish(const struct kernel_delta *job)
     }
 }
 
-static void kernel_run_delta(const struct kernel_delta *job)
+static void delta_many(const struct kernel_delta *job)
 {
     const size_t span = job->k1 - job->k0;
     const size_t chunk = K_BLOCK / 2 / PANEL;
@@ -111,6 +182,15 @@ static void kernel_run_delta(const struct kernel_delta *job)
 
             delta_part(job, p, n, job->k0 + k, cut_at(&cut, span, i + 1) - k, cut.np);
         }
+    }
+}
+
+static void kernel_run_delta(const struct kernel_delta *job)
+{
+    if (job->m <= FEW) {
+        delta_few(job);
+    } else {
+        delta_many(job);
     }
     delta_finish(job);
 }
