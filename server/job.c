@@ -149,164 +149,6 @@ void jobs_prune(struct jobs *jobs)
     jobs->n = to;
 }
 
-/* ---- making one ---- */
-
-static void created(struct job *job, const struct err *err)
-{
-    void (*done)(struct job *, const struct err *, void *) = job->created_done;
-    struct jobs *jobs = job->jobs;
-    struct err copy = *err;
-
-    job->creating = false;
-    job->created_done = NULL;
-    if (copy.code != ERR_NONE) {
-        job_count(job, false);
-        job_feed_count(job, false);
-        done(job, &copy, job->created_arg);
-        job_drop(job);
-        return;
-    }
-    done(job, &copy, job->created_arg);
-    if (atomic_load(&job->stop)) { /* cancelled meanwhile */
-        job_finish(job, JOB_CANCELLED);
-    }
-    jobs_dispatch(jobs);
-}
-
-/* Its data set may have been replaced or deleted since it was opened; the folder has gone then, and
- * a job of the next process would have nothing to read. */
-static bool feed_there(const struct feed *feed, struct err *err)
-{
-    return feed->dataset == NULL || !feed->dataset->gone ||
-           err_set(err, ERR_BUSY, "dataset", "'%s' was changed meanwhile", feed->dataset->name);
-}
-
-static bool order_check(const struct jobs *jobs, const struct job_order *order, struct err *err)
-{
-    const size_t max = jobs->server->options.max_jobs;
-
-    if (jobs->server->draining) {
-        return err_set(err, ERR_DRAINING, "", "the server is going down and takes no new job");
-    }
-    if (order->model->deleting || order->model->deleted) {
-        return err_set(err, ERR_BUSY, "name", "'%s' is being deleted", order->model->name);
-    }
-    if (!feed_there(&order->train, err) || !feed_there(&order->validation, err)) {
-        return false;
-    }
-    if (jobs->queued + jobs->running >= max) {
-        return err_set(err, ERR_LIMIT, "jobs", "are %zu, as many as --max-jobs allows", max);
-    }
-    return true;
-}
-
-uint64_t jobs_reader(const struct jobs *jobs, const char *dataset)
-{
-    for (size_t i = 0; i < jobs->n; i++) {
-        const struct job *job = jobs->list[i];
-
-        if (!job_ended(job) &&
-            (strcmp(job->dataset, dataset) == 0 || strcmp(job->validation_name, dataset) == 0)) {
-            return job->id;
-        }
-    }
-    return 0;
-}
-
-static void order_done(struct job_order *order)
-{
-    feed_done(&order->train);
-    feed_done(&order->validation);
-    labels_free(order->labels);
-    order->labels = NULL;
-}
-
-/* Everything an order says, into a job of zeros. */
-static void order_take(struct job *job, struct job_order *order)
-{
-    const struct msg_train *msg = order->msg;
-    struct model *model = order->model;
-
-    job->model = model_ref(model);
-    memcpy(job->model_name, model->name, sizeof job->model_name);
-    if (model->folder != NULL) {
-        snprintf(job->model_folder, sizeof job->model_folder, "%s",
-                 strrchr(model->folder, '/') + 1);
-    }
-    job->epochs = msg->epochs;
-    job->plan = msg->plan;
-    job->publish = msg->publish;
-    job->publish_seconds = msg->publish_seconds;
-    job->promote = msg->promote;
-    job->has_validation = msg->has_validation;
-    memcpy(job->dataset, msg->source.dataset, sizeof job->dataset);
-    memcpy(job->validation_name, msg->validation.dataset, sizeof job->validation_name);
-    snprintf(job->key, sizeof job->key, "%s", order->key);
-    snprintf(job->request, sizeof job->request, "%s", order->request);
-    job->train = order->train;
-    job->validation = order->validation;
-    job->labels = order->labels;
-    model->plan = msg->plan;
-}
-
-bool job_create(struct jobs *jobs, struct job_order *order,
-                void (*done)(struct job *job, const struct err *err, void *arg), void *arg,
-                struct err *err)
-{
-    struct job *job = NULL;
-
-    if (order_check(jobs, order, err) && ((job = calloc(1, sizeof *job)) == NULL ||
-                                          (job->end = calloc(1, sizeof *job->end)) == NULL)) {
-        err_set(err, ERR_MEMORY, "job", "has no memory");
-    }
-    if (err->code != ERR_NONE || !job_add(jobs, job, err)) {
-        order_done(order);
-        if (job != NULL) {
-            free(job->end);
-            free(job);
-        }
-        return false;
-    }
-    job->id = ++jobs->last;
-    job->jobs = jobs;
-    order_take(job, order);
-    job->checkpoint_seconds =
-        job->model_folder[0] != '\0' ? jobs->server->options.checkpoint_seconds : 0;
-    job->created = server_now();
-    job->state = job->outcome = JOB_QUEUED;
-    job->task.run = job_run;
-    job->creating = true;
-    job->created_done = done;
-    job->created_arg = arg;
-    job_count(job, true);
-    job_feed_count(job, true);
-    job_save(job, SAVE_CREATE, NULL, created);
-    return true;
-}
-
-struct job *jobs_find_key(const struct jobs *jobs, const char *model, const char *key,
-                          const char *request, struct err *err)
-{
-    for (size_t i = jobs->n; i-- > 0 && key[0] != '\0';) {
-        struct job *job = jobs->list[i];
-
-        if (strcmp(job->key, key) != 0 || strcmp(job->model_name, model) != 0) {
-            continue;
-        }
-        if (strcmp(job->request, request) != 0) {
-            err_set(err, ERR_FIELD, "Idempotency-Key",
-                    "was used for another request: see job %" PRIu64, job->id);
-            return NULL;
-        }
-        if (job->creating) {
-            err_set(err, ERR_BUSY, "Idempotency-Key", "belongs to a request that is under way");
-            return NULL;
-        }
-        return job;
-    }
-    return NULL;
-}
-
 /* ---- cancelling ---- */
 
 bool job_cancel(struct job *job, struct err *err)
@@ -491,6 +333,42 @@ struct job *jobs_find(const struct jobs *jobs, const char *id, struct err *err)
     }
     err_set(err, ERR_NOT_FOUND, "id", "'%.64s' is no job whose record is kept", id);
     return NULL;
+}
+
+struct job *jobs_find_key(const struct jobs *jobs, const char *model, const char *key,
+                          const char *request, struct err *err)
+{
+    for (size_t i = jobs->n; i-- > 0 && key[0] != '\0';) {
+        struct job *job = jobs->list[i];
+
+        if (strcmp(job->key, key) != 0 || strcmp(job->model_name, model) != 0) {
+            continue;
+        }
+        if (strcmp(job->request, request) != 0) {
+            err_set(err, ERR_FIELD, "Idempotency-Key",
+                    "was used for another request: see job %" PRIu64, job->id);
+            return NULL;
+        }
+        if (job->creating) {
+            err_set(err, ERR_BUSY, "Idempotency-Key", "belongs to a request that is under way");
+            return NULL;
+        }
+        return job;
+    }
+    return NULL;
+}
+
+uint64_t jobs_reader(const struct jobs *jobs, const char *dataset)
+{
+    for (size_t i = 0; i < jobs->n; i++) {
+        const struct job *job = jobs->list[i];
+
+        if (!job_ended(job) &&
+            (strcmp(job->dataset, dataset) == 0 || strcmp(job->validation_name, dataset) == 0)) {
+            return job->id;
+        }
+    }
+    return 0;
 }
 
 uint64_t jobs_based_on(const struct jobs *jobs, const struct version *version)
