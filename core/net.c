@@ -184,6 +184,13 @@ void net_set_layer(struct net *net, size_t l, const float *w, const float *b)
     memcpy(net->block + layer->b_at, b, layer->out * sizeof *b);
 }
 
+size_t net_bytes(const struct net *net)
+{
+    const size_t norm = net->shift != NULL ? 2 * net->spec.inputs : 0;
+
+    return (net->block_len + norm) * sizeof(float);
+}
+
 bool net_finite(const struct net *net)
 {
     float sum = 0.0f; /* 0 * x is 0 for every finite x */

@@ -75,6 +75,9 @@ struct eval {
 bool net_evaluate(const struct net *net, const struct data *data, void *scratch,
                   struct share *share, struct eval *ret, struct err *err);
 
+/* Bytes of memory that the parameters and the normalisation take, padding included. */
+size_t net_bytes(const struct net *net);
+
 /* Whether every parameter is finite: a last step can overflow after its cost was found good. */
 bool net_finite(const struct net *net);
 

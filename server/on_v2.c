@@ -110,7 +110,7 @@ static void model_stats(struct text *text, const struct model *model, bool *firs
 {
     for (size_t i = 0; i < model->n_versions; i++) {
         text_str(text, *first ? "" : ", ");
-        stats_encode(text, model->name, model->versions[i]->number, model->versions[i]->stats);
+        stats_encode(text, model->versions[i]);
         *first = false;
     }
 }
@@ -127,7 +127,7 @@ bool on_v2_model_stats(struct request *req, struct err *err)
     }
     text_str(&text, "{\"model_stats\": [");
     if (version != NULL) {
-        stats_encode(&text, model->name, version->number, version->stats);
+        stats_encode(&text, version);
     } else {
         model_stats(&text, model, &first);
     }

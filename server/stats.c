@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "model.h"
 #include "server.h"
 
 static void duration_add(struct duration *duration, uint64_t from, uint64_t to)
@@ -59,10 +60,10 @@ static void sizes_encode(struct text *text, const struct stats *stats)
     }
 }
 
-void stats_encode(struct text *text, const char *name, uint64_t version, const struct stats *stats)
+void stats_encode(struct text *text, const struct version *version)
 {
     static const struct stats never;
-    const struct stats *s = stats != NULL ? stats : &never;
+    const struct stats *s = version->stats != NULL ? version->stats : &never;
     const struct {
         const char *name;
         struct duration duration;
@@ -74,17 +75,22 @@ void stats_encode(struct text *text, const char *name, uint64_t version, const s
     };
 
     text_str(text, "{\"name\": ");
-    text_json(text, name);
+    text_json(text, version->model->name);
     text_printf(text,
                 ", \"version\": \"%" PRIu64 "\", \"last_inference\": %" PRIu64
                 ", \"inference_count\": %" PRIu64 ", \"execution_count\": %" PRIu64
                 ", \"inference_stats\": {",
-                version, (uint64_t)(s->last * 1000.0), s->rows, s->executions);
+                version->number, (uint64_t)(s->last * 1000.0), s->rows, s->executions);
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         text_str(text, i == 0 ? "" : ", ");
         duration_encode(text, parts[i].name, &parts[i].duration);
     }
     text_str(text, "}, \"response_stats\": {}, \"batch_stats\": [");
     sizes_encode(text, s);
-    text_str(text, "], \"memory_usage\": []}");
+    text_str(text, "], \"memory_usage\": [");
+    if (version->net != NULL) {
+        text_printf(text, "{\"type\": \"CPU\", \"id\": 0, \"byte_size\": %zu}",
+                    net_bytes(version->net));
+    }
+    text_str(text, "]}");
 }

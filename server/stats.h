@@ -38,7 +38,9 @@ struct stats {
 void stats_ask(struct stats *stats, bool ok, size_t rows, const struct stamps *stamps);
 /* One execution over rows rows, of one request or of several. */
 void stats_execution(struct stats *stats, size_t rows, const struct stamps *stamps);
-/* {"name": ..., "version": "3", "inference_count": ..., ...}; stats NULL: never asked. */
-void stats_encode(struct text *text, const char *name, uint64_t version, const struct stats *stats);
+struct version;
+/* {"name": ..., "version": "3", "inference_count": ..., "memory_usage": [...], ...}: all zero when it
+ * was never asked, and no memory while it is on disk only. */
+void stats_encode(struct text *text, const struct version *version);
 
 #endif

@@ -306,6 +306,7 @@ class Oip(Case):
         for _ in range(3):
             self.said(self.infer(name, body))
         self.refused(self.infer(name, {}), 400)
+        parameters = self.ok(self.api.get("/v1/models/largest"))["parameters"]
         for path in ("/v2/models/largest/stats", "/v2/models/largest/versions/1/stats", "/v2/models/stats"):
             stats = self.ok(self.api.get(path))["model_stats"]
             self.assertEqual(len(stats), 1)
@@ -321,6 +322,8 @@ class Oip(Case):
             self.assertEqual(parts, one["inference_stats"]["success"]["ns"])
             self.assertEqual([b["batch_size"] for b in one["batch_stats"]], [2])
             self.assertEqual(one["batch_stats"][0]["compute_infer"]["count"], 3)
+            self.assertEqual([(m["type"], m["id"]) for m in one["memory_usage"]], [("CPU", 0)])
+            self.assertGreaterEqual(one["memory_usage"][0]["byte_size"], 4 * parameters)
         self.model(XOR, name="unasked")
         self.assertEqual(self.ok(self.api.get("/v2/models/unasked/stats"))["model_stats"][0]["inference_count"], 0)
         self.assertEqual(self.api.get("/v2/models/none/stats").status, 404)
