@@ -20,6 +20,27 @@ void etag_dataset(const struct dataset *dataset, char ret[ETAG_LEN])
     etag_make(dataset->generation, dataset->created, ret);
 }
 
+static const enum coding codings[] = { CODING_GZIP, CODING_DEFLATE };
+
+/* Whether a tag as a client sent it, len bytes, is etag, or that of what is compressed. */
+static bool tag_is(const char *tag, size_t len, const char *etag)
+{
+    const size_t bare = strlen(etag) - 1; /* without the last quote */
+
+    if (len < bare + 1 || memcmp(tag, etag, bare) != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof codings / sizeof *codings; i++) {
+        const char *name = coding_name(codings[i]);
+        const size_t n = strlen(name);
+
+        if (len == bare + n + 2 && tag[bare] == '-' && memcmp(tag + bare + 1, name, n) == 0) {
+            return true;
+        }
+    }
+    return len == bare + 1;
+}
+
 /* One tag, W/ included; steps behind it. False: there is none. */
 static bool tag_next(const char **at, bool *weak, const char **begin, size_t *len)
 {
@@ -67,8 +88,7 @@ bool etag_listed(const char *list, const char *etag, bool weak, bool *ret)
         if (*at != ',' && *at != '\0') {
             return false;
         }
-        found = found || (etag != NULL && (weak || !is_weak) && strlen(etag) == len &&
-                          memcmp(begin, etag, len) == 0);
+        found = found || (etag != NULL && (weak || !is_weak) && tag_is(begin, len, etag));
     }
     *ret = found;
     return true;
@@ -131,6 +151,19 @@ bool etag_create_only(struct request *req)
     return list != NULL && list[strspn(list, " \t")] == '*';
 }
 
+/* A client that has it compressed, and would get it so, is told of that one's tag. */
+static void fresh_coded(struct request *req, const char *etag)
+{
+    const enum coding coding = coding_wanted(request_header_all(req, "Accept-Encoding"));
+    const char *list = request_header_all(req, "If-None-Match");
+    char end[16];
+
+    snprintf(end, sizeof end, "-%s\"", coding_name(coding));
+    if (coding != CODING_IDENTITY && strstr(list, end) != NULL) {
+        etag_reply_coded(req, etag, coding);
+    }
+}
+
 bool etag_read(struct request *req, const char *etag, bool *fresh, struct err *err)
 {
     bool there;
@@ -140,11 +173,21 @@ bool etag_read(struct request *req, const char *etag, bool *fresh, struct err *e
         return false;
     }
     etag_reply(req, etag);
+    req->reply.vary = "Accept-Encoding";
     if (*fresh) {
+        fresh_coded(req, etag);
         request_reply_empty(req, 304);
         request_finish(req);
     }
     return true;
+}
+
+void etag_reply_coded(struct request *req, const char *etag, enum coding coding)
+{
+    char coded[ETAG_LEN + 16];
+
+    snprintf(coded, sizeof coded, "%.*s-%s\"", (int)(strlen(etag) - 1), etag, coding_name(coding));
+    etag_reply(req, coded);
 }
 
 void etag_reply(struct request *req, const char *etag)

@@ -30,6 +30,9 @@ bool etag_create_only(struct request *req);
 /* For GET: puts the tag into the reply. *fresh: the client has it already; 304 is the reply, and
  * complete. Errors: as etag_holds. */
 bool etag_read(struct request *req, const char *etag, bool *fresh, struct err *err);
+/* Puts it into the reply, and what is compressed under a tag of its own, as a strong one must be:
+ * "3-6430d1c07a5f2-gzip". Preconditions take it for the same. */
+void etag_reply_coded(struct request *req, const char *etag, enum coding coding);
 /* Puts it into the reply. */
 void etag_reply(struct request *req, const char *etag);
 void etag_reply_version(struct request *req, const struct version *version);

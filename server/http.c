@@ -72,6 +72,8 @@ static void request_free(struct http *http, struct request *req)
         req->sink->free(req->sink);
     }
     body_done(req);
+    inflater_free(req->inflater);
+    free(req->flat);
     free(req->reply.data);
     arena_reset(&arena);
     memset(req, 0, sizeof *req);
@@ -133,6 +135,16 @@ static enum MHD_Result reply_send(struct request *req)
     if (reply->etag != NULL) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_ETAG, reply->etag);
     }
+    if (reply->coding != CODING_IDENTITY) {
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_ENCODING,
+                                coding_name(reply->coding));
+    }
+    if (reply->vary != NULL) {
+        MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, reply->vary);
+    }
+    if (reply->accept_encoding != NULL) {
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ACCEPT_ENCODING, reply->accept_encoding);
+    }
     if (reply->allow != NULL) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, reply->allow);
     }
@@ -174,6 +186,10 @@ static enum MHD_Result request_begin(struct request *req, const char *url, const
     if (err->code == ERR_NONE && head_query_check(req) && req->route->body == BODY_UPLOAD) {
         req->route->open(req, err);
     }
+    if (err->code == ERR_NONE && req->coding != CODING_IDENTITY &&
+        (body_held(req->route) || req->sink != NULL)) {
+        inflater_create(req->coding, &req->inflater, err);
+    }
     req->body_told = head.known && head.length < SIZE_MAX ? (size_t)head.length + 1 : SIZE_MAX;
     if (err->code == ERR_NONE && body_held(req->route) && head.known) {
         body_begin(req, (size_t)head.length, err);
@@ -190,8 +206,8 @@ static enum MHD_Result request_end(struct request *req)
 {
     if (!req->called) {
         req->called = true;
-        if (req->err.code != ERR_NONE || (!req->route->handle(req, &req->err) && !req->again)) {
-            request_finish(req);
+        if (req->err.code != ERR_NONE || !coding_inflate(req)) {
+            request_again(req);
         }
     }
     if (req->ready) {

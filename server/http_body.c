@@ -102,7 +102,11 @@ static void chunk_run(uv_work_t *uv)
 {
     struct request *req = uv->data;
 
-    req->sink->write(req->sink, req->body, req->body_len, &req->err);
+    if (req->inflater != NULL) {
+        coding_sink(req);
+    } else {
+        req->sink->write(req->sink, req->body, req->body_len, &req->err);
+    }
 }
 
 static void chunk_after(uv_work_t *uv, int status)

@@ -162,7 +162,7 @@ static bool body_type_check(struct request *req, struct err *err)
 bool head_body_read(struct request *req, const char *version, struct body_head *ret,
                     struct err *err)
 {
-    const char *coding = request_header(req, MHD_HTTP_HEADER_CONTENT_ENCODING);
+    const char *coding = request_header_all(req, MHD_HTTP_HEADER_CONTENT_ENCODING);
 
     MHD_get_connection_values(req->conn, MHD_HEADER_KIND, body_head_one, ret);
     if (ret->n_codings > 1 || (ret->n_codings > 0 && strcmp(version, "HTTP/1.1") != 0)) {
@@ -179,8 +179,9 @@ bool head_body_read(struct request *req, const char *version, struct body_head *
                            ? "names must not end in a space"
                            : "must be chunked, once, and in HTTP/1.1");
     }
-    if (coding != NULL && strcasecmp(coding, "identity") != 0) {
-        return err_set(err, ERR_TYPE, "Content-Encoding", "must be identity, is '%s'", coding);
+    if (!coding_read(coding, &req->coding, err)) {
+        req->reply.accept_encoding = "gzip, deflate"; /* RFC 9110, 15.5.16 */
+        return false;
     }
     if (ret->known && ret->length > req->body_max) {
         return err_set(err, ERR_TOO_LARGE, "body", "must be %zu bytes at most, is %llu",

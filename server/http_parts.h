@@ -63,6 +63,21 @@ bool head_query_check(struct request *req);
 /* The path of "http://host/path", which is for proxies but must be taken; others as they are. */
 const char *head_path(const char *url);
 
+/* ---- http_coding.c ---- */
+
+/* Inflates the chunk in req->body and writes it to the sink. Pool thread. Errors: in req->err. */
+void coding_sink(struct request *req);
+/* The whole body is there. False: it did not come compressed, or is inflated already; else it is
+ * seen to, and then the handler is called, or the error is the reply. */
+bool coding_inflate(struct request *req);
+/* The reply is complete. True: it is being compressed, and request_ready will be called. */
+bool coding_reply(struct request *req);
+
+/* ---- request.c ---- */
+
+/* The reply, compressed or not, is to be sent. */
+void request_ready(struct request *req);
+
 /* ---- http_body.c ---- */
 
 /* Whether the route's bodies are held in memory. */

@@ -34,13 +34,20 @@ void request_finish(struct request *req)
     if (req->ready) {
         return;
     }
-    if (req->err.code != ERR_NONE) {
-        route_problem(req);
-    }
-    req->ready = true;
     if (req->watch != NULL) {
         req->watch->hung_up = NULL;
     }
+    if (req->err.code != ERR_NONE) {
+        route_problem(req);
+    }
+    if (req->err.code != ERR_NONE || !coding_reply(req)) {
+        request_ready(req);
+    }
+}
+
+void request_ready(struct request *req)
+{
+    req->ready = true;
     if (req->suspended) {
         http_resume(req);
     }

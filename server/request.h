@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "arena.h"
+#include "coding.h"
 #include "err.h"
 #include "pool.h"
 #include "text.h"
@@ -40,7 +41,10 @@ struct reply {
     const char *allow;
     const char *retry_after;
     const char *etag;
-    const char *inference_header; /* bytes of data that are JSON, when others follow */
+    const char *inference_header; /* bytes of data, inflated, that are JSON, when others follow */
+    const char *accept_encoding;  /* static, or NULL; vary likewise */
+    const char *vary;
+    enum coding coding; /* of data */
 };
 
 /* Two path parameters at most: /v1/jobs/{id}, /v1/datasets/{name}/{part}. */
@@ -60,11 +64,16 @@ struct request {
      * pool thread writes to it. */
     char *body;
     size_t body_len, body_cap, body_max;
-    size_t body_told;  /* what comes, by Content-Length, and one; SIZE_MAX: not known */
-    struct sink *sink; /* owned; set by the route's open, takes the body instead */
-    bool chunk_done;   /* body, a part of what comes, has been written to the sink */
-    size_t received;   /* bytes of body, dropped ones included */
-    size_t held;       /* bytes of body and reply, as server->held counts them */
+    size_t body_told;          /* what comes, by Content-Length, and one; SIZE_MAX: not known */
+    struct sink *sink;         /* owned; set by the route's open, takes the body instead */
+    enum coding coding;        /* of the body that comes */
+    struct inflater *inflater; /* owned; NULL: the body comes as it is */
+    size_t inflated;           /* bytes out of it */
+    char *flat;                /* owned; a held body, inflated, until it takes the body's place */
+    size_t flat_cap, taken;    /* bytes of the body that the inflater has had */
+    bool chunk_done;           /* body, a part of what comes, has been written to the sink */
+    size_t received;           /* bytes of body, dropped ones included */
+    size_t held;               /* bytes of body and reply, as server->held counts them */
 
     void (*work)(struct request *req); /* any thread: decode, compute, encode */
     void (*done)(struct request *req); /* loop thread: unpin, publish, finish */

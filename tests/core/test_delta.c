@@ -1,5 +1,5 @@
-/* BP2 against one chain of fused multiply-adds an element, bit for bit, on every kernel this machine
- * has: few rows are summed by another loop than many. */
+/* BP2 against one chain of fused multiply-adds an element, bit for bit, on every kernel that this
+ * machine has: few rows are summed by another loop than many. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -164,7 +164,7 @@ class Bodies(Case):
         for kind in ("application/json", "application/json; charset=utf-8", "Application/JSON",
                      "application/x-www-form-urlencoded"):
             self.ok(self.api.ask("POST", at + "/predict", body, {"Content-Type": kind}))
-        self.problem(self.api.ask("POST", at + "/predict", body, {"Content-Encoding": "gzip"}), 415, "type")
+        self.problem(self.api.ask("POST", at + "/predict", body, {"Content-Encoding": "br"}), 415, "type")
 
 
 class Paths(Case):
