@@ -129,7 +129,7 @@ bool learn_log_name(const char *name, uint64_t *base, uint64_t *first)
     return strcmp(name, again) == 0; /* and nothing behind it, as in *.corrupt */
 }
 
-enum entry { ENTRY_WHOLE, ENTRY_CUT, ENTRY_BAD };
+enum entry { ENTRY_WHOLE, ENTRY_CUT, ENTRY_BAD, ENTRY_NEWER };
 
 /* The entry at *at; steps behind one that is whole. *data points to its rows, at an address that
  * need not be aligned. */
@@ -143,8 +143,12 @@ static enum entry entry_next(const char *bytes, size_t len, size_t *at, struct l
         return ENTRY_CUT;
     }
     memcpy(&frame, bytes + *at, sizeof frame);
-    if (frame.magic != MAGIC || frame.own != crc_of(&frame, offsetof(struct frame, own))) {
+    if (frame.own != crc_of(&frame, offsetof(struct frame, own)) ||
+        (frame.magic ^ MAGIC) << 8 != 0) { /* "SGL" is the same for all */
         return ENTRY_BAD;
+    }
+    if (frame.magic != MAGIC) {
+        return ENTRY_NEWER;
     }
     if (frame.len > len - *at - sizeof frame) {
         return ENTRY_CUT;
@@ -181,6 +185,10 @@ static bool entries_read(const char *bytes, struct learn_log *log, struct err *e
             log->entries = grown;
         }
         log->entries[log->count++] = entry;
+    }
+    if (kind == ENTRY_NEWER) {
+        return err_set(err, ERR_FIELD, "format", "of entry %zu is %c, this server reads %c",
+                       log->count + 1, bytes[log->bytes + 3], (char)(MAGIC >> 24));
     }
     log->broken = log->bytes < log->len && kind == ENTRY_BAD;
     return true;

@@ -53,7 +53,8 @@ struct learn_log {
     bool whole;                  /* whoever reads it: the file has nothing else any more */
     struct learn_entry *entries; /* owned; count of them */
 };
-/* Walks through the entries of FOLDER/learn-BASE-FIRST. Errors: ERR_IO, ERR_MEMORY. */
+/* Walks through the entries of FOLDER/learn-BASE-FIRST. Errors: ERR_IO, ERR_MEMORY, ERR_FIELD at
+ * "format" for an entry of a later one. */
 bool learn_log_scan(const char *folder, uint64_t base, uint64_t first, struct learn_log *ret,
                     struct err *err);
 void learn_log_done(struct learn_log *log);

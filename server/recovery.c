@@ -125,8 +125,8 @@ static bool log_add(struct server *server, struct contents *contents, const char
     struct learn_log log, *grown;
 
     if (!learn_log_scan(folder, base, first, &log, &why)) {
-        if (why.code == ERR_MEMORY) {
-            *err = why;
+        if (why.code == ERR_MEMORY || is_newer(&why)) {
+            *err = why; /* a later sigmad's: the numbers of its versions are not known here */
             return false;
         }
         recovery_set_aside(server, path, &why);
