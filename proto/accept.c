@@ -52,7 +52,8 @@ static int range_fit(const struct range *range, const char *type)
 {
     const size_t half = strcspn(type, "/") + 1; /* with the slash */
 
-    if (range->len == 3 && memcmp(range->type, "*/*", 3) == 0) {
+    if ((range->len == 3 && memcmp(range->type, "*/*", 3) == 0) ||
+        (range->len == 1 && range->type[0] == '*')) {
         return 1;
     }
     if (range->len == half + 1 && range->type[half] == '*' &&

@@ -1,4 +1,5 @@
-/* Which of the media types on offer a client would have, by its Accept header (RFC 9110, 12.5.1). */
+/* Which of those on offer a client would have, by a header that says so (RFC 9110, 12.5): media types
+ * by Accept, content codings by Accept-Encoding. */
 #ifndef ACCEPT_H
 #define ACCEPT_H
 

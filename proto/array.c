@@ -11,9 +11,9 @@
 #define CHUNK 4096 /* values on their way to the sink */
 
 static const size_t size_of[ARRAY_TYPE_COUNT] = {
-    [ARRAY_U8] = 1,  [ARRAY_I8] = 1,  [ARRAY_U16] = 2, [ARRAY_I16] = 2,
-    [ARRAY_U32] = 4, [ARRAY_I32] = 4, [ARRAY_U64] = 8, [ARRAY_I64] = 8,
-    [ARRAY_F16] = 2, [ARRAY_F32] = 4, [ARRAY_F64] = 8,
+    [ARRAY_U8] = 1,  [ARRAY_I8] = 1,   [ARRAY_U16] = 2, [ARRAY_I16] = 2,
+    [ARRAY_U32] = 4, [ARRAY_I32] = 4,  [ARRAY_U64] = 8, [ARRAY_I64] = 8,
+    [ARRAY_F16] = 2, [ARRAY_BF16] = 2, [ARRAY_F32] = 4, [ARRAY_F64] = 8,
 };
 
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
@@ -102,6 +102,7 @@ static void convert(const struct array *array, size_t first, size_t n, float *ou
         CONVERT(ARRAY_U64, load64(p, i, swap));
         CONVERT(ARRAY_I64, (int64_t)load64(p, i, swap));
         CONVERT(ARRAY_F16, half(load16(p, i, swap)));
+        CONVERT(ARRAY_BF16, as_float((uint32_t)load16(p, i, swap) << 16)); /* its upper half */
         CONVERT(ARRAY_F32, as_float(load32(p, i, swap)));
         CONVERT(ARRAY_F64, as_double(load64(p, i, swap)));
     case ARRAY_TYPE_COUNT:

@@ -19,6 +19,7 @@ enum array_type {
     ARRAY_U64,
     ARRAY_I64,
     ARRAY_F16,
+    ARRAY_BF16,
     ARRAY_F32,
     ARRAY_F64,
     ARRAY_TYPE_COUNT

@@ -19,6 +19,7 @@ static const struct datatype datatypes[] = {
     { "FP32",   ARRAY_F32, false, -INFINITY, INFINITY },
     { "FP64",   ARRAY_F64, false, -INFINITY, INFINITY },
     { "FP16",   ARRAY_F16, false, -65504, 65504 },
+    { "BF16",   ARRAY_BF16, false, -0x1.fep127, 0x1.fep127 },
     { "BOOL",   ARRAY_U8,  true, 0, 1 },
     { "UINT8",  ARRAY_U8,  true, 0, 255 },
     { "UINT16", ARRAY_U16, true, 0, 65535 },
@@ -31,7 +32,7 @@ static const struct datatype datatypes[] = {
 };
 /* clang-format on */
 #define N_DATATYPES (sizeof datatypes / sizeof *datatypes)
-#define IS_BOOL(type) ((type)->name[0] == 'B')
+#define IS_BOOL(type) ((type)->most == 1)
 
 /* Whether a value is one of the type's. */
 static bool value_fits(const struct datatype *type, float value, size_t at, struct err *err)

@@ -10,10 +10,12 @@
 #include "route.h"
 #include "server.h"
 
-#define PIECE ((size_t)64 * 1024)  /* of an upload, inflated at a time */
-#define FLAT_FIRST ((size_t)4096)  /* what a held body is given at first; done on the loop */
+#define PIECE ((size_t)64 * 1024) /* of an upload, inflated at a time */
+#define FLAT_FIRST ((size_t)4096) /* what a held body is given at first */
+#define FLAT_INLINE                                                                                \
+    ((size_t)1024) /* what comes that short is inflated into that much on the loop */
 #define REPLY_LEAST ((size_t)1024) /* what is shorter goes as it is */
-#define INFLATE_BYTES_A_US 250.0   /* about, of what comes out; for estimates */
+#define INFLATE_BYTES_A_US 250.0   /* about, of what goes in and comes out; for estimates */
 #define DEFLATE_BYTES_A_US 100.0   /* of what goes in */
 
 /* ---- requests ---- */
@@ -93,14 +95,17 @@ static void flat_ran(struct request *req);
 
 static void flat_next(struct request *req)
 {
-    const bool first = req->flat_cap == 0;
+    const bool quick = req->flat_cap == 0 && req->body_len <= FLAT_INLINE;
+
+    double est_us;
 
     if (!flat_grow(req)) {
         request_finish(req);
         return;
     }
-    request_work(req, first ? 0.0 : REQUEST_INLINE_US + (double)req->flat_cap / INFLATE_BYTES_A_US,
-                 flat_run, flat_ran);
+    /* Empty blocks and members are work without output, so what comes in counts as well. */
+    est_us = (double)(req->body_len - req->taken + req->flat_cap) / INFLATE_BYTES_A_US;
+    request_work(req, quick ? 0.0 : REQUEST_INLINE_US + est_us, flat_run, flat_ran);
 }
 
 static void flat_ran(struct request *req)

@@ -111,6 +111,18 @@ class Codings(Case):
             reply = self.send("POST", at + "/predict", None, coding, b"x")
             self.problem(reply, 415, "type", "Content-Encoding")
             self.assertEqual(reply.headers["Accept-Encoding"], "gzip, deflate")
+        reply = self.send("POST", "/v2/models/xor/infer", None, "br", b"x")  # whose errors are 400
+        self.assertEqual((reply.status, reply.headers["Accept-Encoding"]), (400, "gzip, deflate"))
+        self.assertIn("Content-Encoding must be", reply.json["error"])
+
+    def test_blocks_and_members_without_data_are_passed_over(self):
+        at = self.model(XOR)
+        body = json.dumps({"inputs": XOR_ROWS["inputs"]}).encode()
+        want = self.ok(self.api.post(at + "/predict", body))
+        for data in (gzip.compress(b"") * 6000 + gzip.compress(body),
+                     b"\x00\x00\x00\xff\xff" * 24000 + bare(body)):
+            coding = "gzip" if data[0] == 0x1f else "deflate"
+            self.assertEqual(self.ok(self.send("POST", at + "/predict", None, coding, data)), want)
 
     def test_the_limits_hold_for_what_comes_out(self):
         at, path = self.model(XOR), "/v1/datasets/" + self.name()

@@ -8,10 +8,12 @@ from harness import DIGITS, LARGEST, XOR, XOR_ROWS, Case, digits, main, read_rep
 
 LENGTH = "Inference-Header-Content-Length"
 CODES = {"FP32": "f", "FP64": "d", "FP16": "e", "BOOL": "?", "UINT8": "B", "UINT16": "H", "UINT32": "I",
-         "UINT64": "Q", "INT8": "b", "INT16": "h", "INT32": "i", "INT64": "q"}
+         "UINT64": "Q", "INT8": "b", "INT16": "h", "INT32": "i", "INT64": "q", "BF16": ""}
 
 
 def pack(kind, values):
+    if kind == "BF16":  # the upper half of a float32
+        return b"".join(struct.pack("<f", v)[2:] for v in values)
     return struct.pack("<%d%s" % (len(values), CODES[kind]), *values)
 
 
@@ -233,6 +235,7 @@ class Oip(Case):
             (tensor(datatype="INT8", data=[1, -129, 2]), "inputs[0].data[1]"),
             (tensor(datatype="INT32", data=[1, 0.5, 2]), "inputs[0].data[1] must be whole for INT32"),
             (tensor(datatype="FP16", data=[1, 2, 65536]), "inputs[0].data[2]"),
+            (tensor(datatype="BF16", data=[1, 2, 3.4e38]), "inputs[0].data[2]"),
             (tensor(datatype="BOOL"), "inputs[0].data[0]"),
             (tensor(parameters={"binary_data_size": 12}), "beside parameters.binary_data_size"),
             (dict(tensor(), outputs=[{"name": "x"}]), "outputs[0].name must be 'output'"),

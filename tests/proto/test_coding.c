@@ -76,30 +76,43 @@ static void any_pieces_give_the_same(void **state)
     }
 }
 
-/* A byte changed is noticed, by gzip's CRC-32 at the latest, or leads to the same. zlib's Adler-32
- * lets one through here: three digits that add up to the same as the three before. */
-static void damage_is_noticed(void **state)
+/* How many of the bytes of a packed text can be changed without notice, and how many of those leave
+ * another text. */
+static size_t unnoticed(enum coding coding, size_t *other)
 {
     static char text[LEN], packed[2 * LEN], out[ROOM];
+    size_t len, n = 0;
     struct err err;
-    size_t len, same = 0;
 
-    (void)state;
     text_fill(text);
-    assert_true(coding_deflate(CODING_GZIP, text, LEN, packed, &len));
+    *other = 0;
+    assert_true(coding_deflate(coding, text, LEN, packed, &len));
     for (size_t i = 0; i < len; i++) {
         size_t made;
 
         packed[i] = (char)(packed[i] ^ 0x55);
-        made = inflate_all(CODING_GZIP, packed, len, len, LEN, out, &err);
+        made = inflate_all(coding, packed, len, len, LEN, out, &err);
         packed[i] = (char)(packed[i] ^ 0x55);
         if (made != SIZE_MAX) {
             assert_int_equal(made, LEN);
-            assert_memory_equal(out, text, LEN);
-            same++;
+            *other += memcmp(out, text, LEN) != 0;
+            n++;
         }
     }
-    assert_int_equal(same, 6); /* gzip's header: the time, the packer's flags, the system */
+    return n;
+}
+
+/* gzip's CRC-32 misses nothing; what may change is the time, the packer's flags and the system in
+ * its header. zlib's Adler-32 lets one through here: digits that add up to the same as before. */
+static void damage_is_noticed(void **state)
+{
+    size_t other;
+
+    (void)state;
+    assert_int_equal(unnoticed(CODING_GZIP, &other), 6);
+    assert_int_equal(other, 0);
+    assert_int_equal(unnoticed(CODING_DEFLATE, &other), 1);
+    assert_int_equal(other, 1);
 }
 
 static void members_follow_each_other(void **state)
@@ -171,7 +184,11 @@ static void headers(void **state)
                    { "gzip;q=0.5, identity", CODING_IDENTITY },
                    { "identity, gzip", CODING_GZIP },
                    { "br", CODING_IDENTITY },
-                   { "*;q=0", CODING_IDENTITY } };
+                   { "*;q=0", CODING_IDENTITY },
+                   { "*", CODING_GZIP },
+                   { "identity;q=0, *", CODING_GZIP },
+                   { "gzip;q=0, *;q=0.1", CODING_DEFLATE },
+                   { "identity, *;q=0.5", CODING_IDENTITY } };
     struct err err = { 0 };
     enum coding coding;
 
