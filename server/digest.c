@@ -41,6 +41,18 @@ void digest_end(struct digest *digest, char *ret)
     }
 }
 
+bool digest_bytes(const void *bytes, size_t len, char *ret, struct err *err)
+{
+    struct digest digest;
+
+    if (!digest_begin(&digest, err)) {
+        return false;
+    }
+    digest_add(&digest, bytes, len);
+    digest_end(&digest, ret);
+    return true;
+}
+
 bool digest_net(const struct net *net, const struct labels *labels, char *ret, struct err *err)
 {
     struct text text = { 0 };

@@ -22,6 +22,10 @@ void digest_end(struct digest *digest, char *ret);
 /* The 32 bytes themselves. */
 void digest_end_raw(struct digest *digest, unsigned char *ret);
 
+#define DIGEST_BYTES_A_US 400.0 /* about, for estimates */
+/* All of it at once, 64 hex digits. */
+bool digest_bytes(const void *bytes, size_t len, char *ret, struct err *err);
+
 /* Of a version: the spec's members as msg_spec_encode writes them, then for each layer its weights
  * and biases in logical order, then shift and scale if there are some, all little-endian float32.
  * Equal digests, equal bits. */

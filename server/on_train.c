@@ -51,14 +51,20 @@ static bool prefer_parse(struct request *req, double *ret, struct err *err)
     return true;
 }
 
-static void train_end(struct request *req)
+/* What it holds; version may be NULL. */
+static void train_drop(struct train *train)
 {
-    struct train *train = req->task;
-
     feed_done(&train->train);
     feed_done(&train->validation);
     labels_free(train->labels);
-    version_unref(train->version);
+    if (train->version != NULL) {
+        version_unref(train->version);
+    }
+}
+
+static void train_end(struct request *req)
+{
+    train_drop(req->task);
     request_finish(req);
 }
 
@@ -121,6 +127,22 @@ static void job_made(struct job *job, const struct err *err, void *arg)
     }
 }
 
+/* A retry of a request whose answer was lost must not train twice: true, and answered, when a job
+ * that this key has made is there. */
+static bool answered_before(struct request *req)
+{
+    struct train *train = req->task;
+    const double wait = train->wait;
+    struct job *job =
+        jobs_find_key(req->server->jobs, req->param[0], train->key, train->digest, &req->err);
+
+    if (job != NULL) {
+        train_drop(train);
+        job_answer(req, job, wait);
+    }
+    return job != NULL;
+}
+
 static void check_done(struct request *req)
 {
     struct train *train = req->task;
@@ -136,7 +158,10 @@ static void check_done(struct request *req)
         train_end(req);
         return;
     }
-    if (!etag_model_holds(req, train->version->model, &req->err)) {
+    if (answered_before(req)) { /* another with this key may have got here meanwhile */
+        return;
+    }
+    if (req->err.code != ERR_NONE || !etag_model_holds(req, train->version->model, &req->err)) {
         train_end(req);
         return;
     }
@@ -192,34 +217,36 @@ static void decode_done(struct request *req)
     request_work(req, values / 1000.0, check_work, check_done);
 }
 
-/* A retry of a request whose answer was lost must not train twice: true, and answered, when a job
- * that this key has made is there. */
-static bool answered_before(struct request *req, struct train *train, struct err *err)
+static bool train_begin(struct request *req, struct err *err)
 {
-    const char *key = request_header(req, "Idempotency-Key");
-    struct digest digest;
-    struct job *job;
+    struct train *train = req->task;
 
-    train->key = key != NULL ? key : "";
-    if (key == NULL) {
+    if ((train->version = pin_version(req, err)) == NULL) {
         return false;
     }
-    if (key[0] == '\0' || strlen(key) > JOB_KEY_MAX) {
-        err_set(err, ERR_FIELD, "Idempotency-Key", "must have 1 to %d bytes, has %zu", JOB_KEY_MAX,
-                strlen(key));
+    if (!etag_model_holds(req, train->version->model, err)) {
+        version_unref(train->version);
         return false;
     }
-    if (!digest_begin(&digest, err)) {
-        return false;
-    }
-    digest_add(&digest, req->body, req->body_len);
-    digest_end(&digest, train->digest);
-    job = jobs_find_key(req->server->jobs, req->param[0], key, train->digest, err);
-    if (job == NULL) {
-        return false;
-    }
-    job_answer(req, job, train->wait);
+    request_work(req, (double)req->body_len / 400.0, decode_work, decode_done);
     return true;
+}
+
+static void key_work(struct request *req)
+{
+    struct train *train = req->task;
+
+    digest_bytes(req->body, req->body_len, train->digest, &req->err);
+}
+
+static void key_done(struct request *req)
+{
+    if (req->err.code == ERR_NONE && answered_before(req)) {
+        return;
+    }
+    if (req->err.code != ERR_NONE || !train_begin(req, &req->err)) {
+        request_finish(req);
+    }
 }
 
 bool on_train(struct request *req, struct err *err)
@@ -230,20 +257,13 @@ bool on_train(struct request *req, struct err *err)
         return err_set(err, ERR_MEMORY, "job", "has no memory");
     }
     memset(train, 0, sizeof *train);
-    if (!prefer_parse(req, &train->wait, err)) {
-        return false;
-    }
-    if (answered_before(req, train, err)) {
-        return true;
-    }
-    if (err->code != ERR_NONE || (train->version = pin_version(req, err)) == NULL) {
-        return false;
-    }
-    if (!etag_model_holds(req, train->version->model, err)) {
-        version_unref(train->version);
-        return false;
-    }
     req->task = train;
-    request_work(req, (double)req->body_len / 400.0, decode_work, decode_done);
+    if (!prefer_parse(req, &train->wait, err) || !request_key(req, &train->key, err)) {
+        return false;
+    }
+    if (train->key[0] == '\0') {
+        return train_begin(req, err);
+    }
+    request_work(req, (double)req->body_len / DIGEST_BYTES_A_US, key_work, key_done);
     return true;
 }

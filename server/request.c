@@ -2,8 +2,10 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "http_parts.h"
+#include "job_file.h"
 #include "route.h"
 #include "server.h"
 #include "watch.h"
@@ -67,6 +69,17 @@ void request_again(struct request *req)
     if (req->err.code != ERR_NONE || (!req->route->handle(req, &req->err) && !req->again)) {
         request_finish(req);
     }
+}
+
+bool request_key(struct request *req, const char **ret, struct err *err)
+{
+    const char *key = request_header(req, "Idempotency-Key");
+    const size_t len = key != NULL ? strlen(key) : 0;
+
+    *ret = key != NULL ? key : "";
+    return key == NULL || (len > 0 && len <= JOB_KEY_MAX) ||
+           err_set(err, ERR_FIELD, "Idempotency-Key", "must have 1 to %d bytes, has %zu",
+                   JOB_KEY_MAX, len);
 }
 
 static void disk_run(uv_work_t *uv)

@@ -97,6 +97,10 @@ const char *request_header(struct request *req, const char *name);
 /* All values of a header that may be there more than once, joined by commas; likewise. */
 const char *request_header_all(struct request *req, const char *name);
 
+/* Idempotency-Key (draft-ietf-httpapi-idempotency-key-header), borrowed; "" when it is not there.
+ * Errors: ERR_FIELD at it, if it has not 1 to JOB_KEY_MAX bytes. */
+bool request_key(struct request *req, const char **ret, struct err *err);
+
 /* What takes longer is not done on the loop: a hand-over costs about 6 us of processor. Work above
  * the second is slow, and leaves a thread of the pool free for others. */
 #define REQUEST_INLINE_US 25.0

@@ -2,6 +2,7 @@
 """What a client was told is there after a restart, by SIGTERM and by SIGKILL, and jobs go on."""
 import contextlib
 import glob
+import json
 import os
 import shutil
 import signal
@@ -12,7 +13,7 @@ import time
 import unittest
 
 import harness
-from harness import DIGITS, LARGEST, LONG, SIGMAD, SLOW, WAIT, XOR, XOR_ROWS, digits
+from harness import DIGITS, LARGEST, LONG, SIGMAD, SLOW, WAIT, XOR, XOR_ROWS, digits, in_threads
 
 ROWS = [[0.25, 0.5], [1, 0], [0.1, 0.9]]
 BOTH = (signal.SIGTERM, signal.SIGKILL)
@@ -199,6 +200,28 @@ class Restart(Restarting):
             self.assertEqual(again.json["id"], first["id"])
             self.problem(self.api.ask("POST", at + "/train", dict(body, epochs=4),
                                       {"Idempotency-Key": "k"}), 422, "field", "Idempotency-Key")
+        self.assertEqual(len([j for j in self.ok(self.api.get("/v1/jobs"))["jobs"]
+                              if j["model"] == self.name()]), 1)
+
+    def test_an_idempotency_key_of_many_at_once_makes_one_job(self):
+        at = self.model()
+        body = {"inputs": XOR_ROWS["inputs"] * 20000, "targets": XOR_ROWS["targets"] * 20000, "epochs": 1}
+        body = json.dumps(body).encode()  # decoded on the pool, one beside the other
+        ids = set()
+
+        def work(i):
+            client = self.daemon.client()
+            for attempt in range(1000):
+                reply = client.ask("POST", at + "/train", body, {"Idempotency-Key": "many"})
+                if reply.status != 409:  # the first of them is under way
+                    break
+            client.close()
+            self.assertEqual(reply.status, 202, reply)
+            ids.add(reply.json["id"])
+
+        in_threads(6, work)
+        self.assertEqual(len(ids), 1)
+        self.ended(self.api.get("/v1/jobs/" + ids.pop()).json)
         self.assertEqual(len([j for j in self.ok(self.api.get("/v1/jobs"))["jobs"]
                               if j["model"] == self.name()]), 1)
 
