@@ -25,6 +25,7 @@ struct msg_version {
     double model_created;
     bool has_plan;
     struct train_plan plan;
+    const char *key, *request; /* SHA-256 of a learn's Idempotency-Key, and of its body; "": none */
 };
 
 /* {"version": 3, "created": "...", "source": "train", "job": "1", "epoch": 2, "loss": ...,

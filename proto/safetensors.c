@@ -189,6 +189,10 @@ static bool fact_read(struct reader *reader, const char *key, const char *text, 
     } else if (strcmp(key, "plan") == 0) {
         facts->has_plan = true;
         return msg_plan_decode(text, strlen(text), &facts->plan, err) || value_in(err, "plan");
+    } else if (strcmp(key, "idempotency_key") == 0) {
+        facts->key = text;
+    } else if (strcmp(key, "request") == 0) {
+        facts->request = text;
     } else if (strcmp(key, "spec") == 0) {
         reader->spec = arena_copy(reader->arena, text, strlen(text));
     }
@@ -402,8 +406,9 @@ bool safetensors_read(const char *bytes, size_t len, const struct model_limits *
     reader->values = values;
     reader->data = bytes + 8 + n;
     reader->data_len = len - 8 - (size_t)n;
-    reader->facts =
-        (struct msg_version){ .loss = NAN, .accuracy = NAN, .source = "import", .digest = "" };
+    reader->facts = (struct msg_version){
+        .loss = NAN, .accuracy = NAN, .source = "import", .digest = "", .key = "", .request = ""
+    };
     if (!header_read(bytes + 8, (size_t)n, reader, err) || !data_fit(reader, err)) {
         return false;
     }

@@ -61,6 +61,10 @@ static void facts_encode(struct text *text, const struct msg_version *facts)
     if (facts->has_plan) {
         plan_encode(text, &facts->plan);
     }
+    if (facts->key != NULL && facts->key[0] != '\0') {
+        text_printf(text, ", \"idempotency_key\": \"%s\", \"request\": \"%s\"", facts->key,
+                    facts->request);
+    }
 }
 
 static void tensor_encode(struct text *text, const char *name, const char *dtype, size_t rows,

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void etag_make(uint64_t number, double created, char ret[ETAG_LEN])
+void etag_numbered(uint64_t number, double created, char ret[ETAG_LEN])
 {
     snprintf(ret, ETAG_LEN, "\"%" PRIu64 "-%" PRIx64 "\"", number,
              (uint64_t)(created > 0.0 ? created * 1e6 + 0.5 : 0.0));
@@ -12,12 +12,12 @@ static void etag_make(uint64_t number, double created, char ret[ETAG_LEN])
 
 void etag_version(const struct version *version, char ret[ETAG_LEN])
 {
-    etag_make(version->number, version->created, ret);
+    etag_numbered(version->number, version->created, ret);
 }
 
 void etag_dataset(const struct dataset *dataset, char ret[ETAG_LEN])
 {
-    etag_make(dataset->generation, dataset->created, ret);
+    etag_numbered(dataset->generation, dataset->created, ret);
 }
 
 static const enum coding codings[] = { CODING_GZIP, CODING_DEFLATE };

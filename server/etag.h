@@ -12,6 +12,8 @@
 
 #define ETAG_LEN 48
 
+/* That of a version with this number, made then. */
+void etag_numbered(uint64_t number, double created, char ret[ETAG_LEN]);
 void etag_version(const struct version *version, char ret[ETAG_LEN]);
 void etag_dataset(const struct dataset *dataset, char ret[ETAG_LEN]);
 

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "etag.h"
 #include "job.h"
@@ -52,6 +53,16 @@ bool learn_line_writes(const struct learn_line *line, uint64_t base, uint64_t fi
     }
     return line->base == base && line->first == first && line->tip != 0 &&
            model_lists(line->model, line->tip);
+}
+
+const struct learn *learn_line_find(const struct learn_line *line, const char *key)
+{
+    const struct learn *learn = line != NULL ? line->head : NULL;
+
+    while (learn != NULL && strcmp(learn->key.key, key) != 0) {
+        learn = learn->next;
+    }
+    return learn;
 }
 
 bool learn_line_idle(const struct learn_line *line)
@@ -118,22 +129,36 @@ static void learn_end(struct learn_line *line)
     model_unref(model);
 }
 
+void learn_reply(struct request *req, const struct learn_answer *answer)
+{
+    struct text text = { 0 };
+    char etag[ETAG_LEN];
+
+    text_str(&text, "{\"loss\": ");
+    text_double(&text, answer->loss);
+    text_printf(&text, ", \"version\": %" PRIu64 "}\n", answer->version);
+    etag_numbered(answer->version, answer->created, etag);
+    etag_reply(req, etag);
+    request_reply(req, 200, &text);
+}
+
 /* The head's version is served: says so. */
 static void learn_answer(struct learn *learn)
 {
+    const struct version *version = learn->version;
+    const struct learn_answer answer = { learn->key, version->number, version->created,
+                                         learn->origin.loss };
     struct model *model = learn->model;
-    struct text text = { 0 };
 
     if (model->labels == NULL && learn->labels != NULL) {
         model->labels = learn->labels;
         learn->labels = NULL;
     }
     metrics_learned(model->server->metrics, learn->msg.rows.inputs.rows);
-    text_str(&text, "{\"loss\": ");
-    text_double(&text, learn->origin.loss);
-    text_printf(&text, ", \"version\": %" PRIu64 "}\n", learn->version->number);
-    etag_reply_version(learn->req, learn->version);
-    request_reply(learn->req, 200, &text);
+    if (learn->key.key[0] != '\0') {
+        learn_keys_add(model->keys, &answer);
+    }
+    learn_reply(learn->req, &answer);
 }
 
 /* Everything computed, and what is being computed, fails: it stands on what did not get to disk. */
@@ -291,6 +316,7 @@ static bool learn_step(struct learn *learn, struct err *err)
             .accuracy = learn->feed.has_accuracy ? (double)sum.correct / (double)sum.rows : NAN,
             .has_plan = true,
             .plan = learn->plan,
+            .key = learn->key,
         };
     }
     trainer_free(trainer);

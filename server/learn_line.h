@@ -31,6 +31,8 @@ struct learn {
     struct model *model; /* a reference */
     struct msg_learn msg;
     struct rows_limits limits;
+    const char *key_header; /* Idempotency-Key; "": none */
+    struct learn_key key;   /* of it and the body */
     struct feed feed;
     struct labels *labels; /* owned; of the rows, when the model has none */
     struct version *base;  /* a reference, while computing */
@@ -46,10 +48,14 @@ struct learn {
 /* The line has its model's turn (turn.h) while any call is between QUEUED and its end; when another
  * waits for the turn, no further call begins until that one has left. */
 
+/* 200 with what a call led to. */
+void learn_reply(struct request *req, const struct learn_answer *answer);
 /* Puts a decoded call at the end of its model's line. Its request is finished when it ends. */
 void learn_line_add(struct learn *learn);
 /* Whether entries are, or may be, appended to that log. line may be NULL. */
 bool learn_line_writes(const struct learn_line *line, uint64_t base, uint64_t first);
+/* The call in line that brought this key; NULL: none. line may be NULL. */
+const struct learn *learn_line_find(const struct learn_line *line, const char *key);
 /* No call is in line. */
 bool learn_line_idle(const struct learn_line *line);
 /* At start: the log that leads to the model's newest version, to be gone on with. */

@@ -14,7 +14,10 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "files are written as memory has them");
 
-#define MAGIC 0x314c4753u /* SGL1 */
+#define MAGIC 0x314c4753u     /* SGL1 */
+#define MAGIC_KEY 0x324c4753u /* SGL2 */
+#define HEX (DIGEST_HEX - 1)
+#define KEY_BYTES ((size_t)2 * HEX)
 
 struct frame {
     uint32_t magic, len, crc, own; /* own: of the three before it */
@@ -49,15 +52,21 @@ void learn_entry_encode(struct text *text, const struct version *version,
         .l2 = plan->l2,
         .nesterov = plan->nesterov,
     };
-    struct frame frame = { .magic = MAGIC, .len = (uint32_t)payload_len(&entry) };
+    const struct learn_key *key = &version->origin.key;
+    const size_t key_len = key->key[0] != '\0' ? KEY_BYTES : 0;
+    struct frame frame = { .magic = key_len > 0 ? MAGIC_KEY : MAGIC,
+                           .len = (uint32_t)(payload_len(&entry) + key_len) };
     const size_t at = text->len;
     const void *y = data->classes != NULL ? (const void *)data->classes : data->values;
 
     memcpy(entry.digest, version->origin.digest, sizeof entry.digest);
     text_add(text, (const char *)&frame, sizeof frame);
     text_add(text, (const char *)&entry, sizeof entry);
+    text_add(text, key->key, key_len / 2);
+    text_add(text, key->request, key_len / 2);
     text_add(text, data->x.data, entry.rows * entry.inputs * sizeof(float));
-    text_add(text, y, frame.len - sizeof entry - entry.rows * entry.inputs * sizeof(float));
+    text_add(text, y,
+             payload_len(&entry) - sizeof entry - entry.rows * entry.inputs * sizeof(float));
     if (!text->failed) {
         frame.crc = crc_of(text->data + at + sizeof frame, frame.len);
         frame.own = crc_of(&frame, offsetof(struct frame, own));
@@ -133,10 +142,12 @@ enum entry { ENTRY_WHOLE, ENTRY_CUT, ENTRY_BAD, ENTRY_NEWER };
 
 /* The entry at *at; steps behind one that is whole. *data points to its rows, at an address that
  * need not be aligned. */
-static enum entry entry_next(const char *bytes, size_t len, size_t *at, struct learn_entry *ret,
+static enum entry entry_next(const char *bytes, size_t len, size_t *at, struct learn_record *ret,
                              const char **data)
 {
+    struct learn_entry *entry = &ret->entry;
     struct frame frame;
+    size_t key_len;
     const char *payload = bytes + *at + sizeof frame;
 
     if (len - *at < sizeof frame) {
@@ -147,48 +158,54 @@ static enum entry entry_next(const char *bytes, size_t len, size_t *at, struct l
         (frame.magic ^ MAGIC) << 8 != 0) { /* "SGL" is the same for all */
         return ENTRY_BAD;
     }
-    if (frame.magic != MAGIC) {
+    if (frame.magic != MAGIC && frame.magic != MAGIC_KEY) {
         return ENTRY_NEWER;
     }
     if (frame.len > len - *at - sizeof frame) {
         return ENTRY_CUT;
     }
-    if (frame.len < sizeof *ret || crc_of(payload, frame.len) != frame.crc) {
+    key_len = frame.magic == MAGIC_KEY ? KEY_BYTES : 0;
+    if (frame.len < sizeof *entry + key_len || crc_of(payload, frame.len) != frame.crc) {
         return ENTRY_BAD;
     }
-    memcpy(ret, payload, sizeof *ret);
-    if (payload_len(ret) != frame.len) {
+    memcpy(entry, payload, sizeof *entry);
+    if (payload_len(entry) + key_len != frame.len) {
         return ENTRY_BAD;
+    }
+    ret->key = (struct learn_key){ 0 };
+    if (key_len > 0) {
+        memcpy(ret->key.key, payload + sizeof *entry, HEX);
+        memcpy(ret->key.request, payload + sizeof *entry + HEX, HEX);
     }
     *at += sizeof frame + frame.len;
-    *data = payload + sizeof *ret;
+    *data = payload + sizeof *entry + key_len;
     return ENTRY_WHOLE;
 }
 
 static bool entries_read(const char *bytes, struct learn_log *log, struct err *err)
 {
-    struct learn_entry entry;
+    struct learn_record record;
     enum entry kind = ENTRY_CUT;
     const char *data;
     size_t cap = 0;
 
     while (log->bytes < log->len &&
-           (kind = entry_next(bytes, log->len, &log->bytes, &entry, &data)) == ENTRY_WHOLE) {
+           (kind = entry_next(bytes, log->len, &log->bytes, &record, &data)) == ENTRY_WHOLE) {
         if (log->count == cap) {
-            struct learn_entry *grown;
+            struct learn_record *grown;
 
             cap = cap == 0 ? 64 : 2 * cap;
-            grown = realloc(log->entries, cap * sizeof *grown);
+            grown = realloc(log->records, cap * sizeof *grown);
             if (grown == NULL) {
                 return err_set(err, ERR_MEMORY, "models", "do not fit into memory");
             }
-            log->entries = grown;
+            log->records = grown;
         }
-        log->entries[log->count++] = entry;
+        log->records[log->count++] = record;
     }
     if (kind == ENTRY_NEWER) {
         return err_set(err, ERR_FIELD, "format", "of entry %zu is %c, this server reads %c",
-                       log->count + 1, bytes[log->bytes + 3], (char)(MAGIC >> 24));
+                       log->count + 1, bytes[log->bytes + 3], (char)(MAGIC_KEY >> 24));
     }
     log->broken = log->bytes < log->len && kind == ENTRY_BAD;
     return true;
@@ -215,8 +232,8 @@ bool learn_log_scan(const char *folder, uint64_t base, uint64_t first, struct le
 
 void learn_log_done(struct learn_log *log)
 {
-    free(log->entries);
-    log->entries = NULL;
+    free(log->records);
+    log->records = NULL;
 }
 
 /* The whole entries alone, in place of the file, which another name keeps. */
@@ -308,22 +325,23 @@ static bool entry_replay(const struct learn_entry *entry, const char *data, stru
 bool learn_log_replay(const char *folder, uint64_t base, uint64_t first, uint64_t upto,
                       struct net *net, const struct labels *labels, struct err *err)
 {
-    struct learn_entry entry = { 0 };
+    struct learn_record record = { 0 };
+    const struct learn_entry *entry = &record.entry;
     char *path = NULL, digest[DIGEST_HEX];
     void *bytes = NULL;
     const char *data;
     size_t len = 0, at = 0;
     bool ok = learn_log_path(folder, base, first, &path, err) && disk_map(path, &bytes, &len, err);
 
-    while (ok && entry.version < upto &&
-           entry_next(bytes, len, &at, &entry, &data) == ENTRY_WHOLE) {
-        ok = entry_replay(&entry, data, net, err);
+    while (ok && entry->version < upto &&
+           entry_next(bytes, len, &at, &record, &data) == ENTRY_WHOLE) {
+        ok = entry_replay(entry, data, net, err);
     }
-    if (ok && entry.version != upto) {
+    if (ok && entry->version != upto) {
         ok = err_set(err, ERR_SYNTAX, "version", "%" PRIu64 " is not in %s", upto, path);
     }
     ok = ok && digest_net(net, labels, digest, err);
-    if (ok && memcmp(digest, entry.digest, sizeof entry.digest) != 0) {
+    if (ok && memcmp(digest, entry->digest, sizeof entry->digest) != 0) {
         ok = err_set(err, ERR_SYNTAX, "version", "%" PRIu64 " does not come out of %s", upto, path);
     }
     disk_unmap(bytes, len);

@@ -5,8 +5,10 @@
  *                             and on
  *
  * An entry, little-endian:
- *   u32 magic "SGL1"   u32 bytes of payload   u32 CRC-32 of the payload   u32 CRC-32 of these 12
- *   payload: struct learn_entry, then rows x inputs float32, then rows uint32 class indices
+ *   u32 magic "SGL1", or "SGL2" of a call with an Idempotency-Key
+ *   u32 bytes of payload   u32 CRC-32 of the payload   u32 CRC-32 of these 12
+ *   payload: struct learn_entry; of SGL2 the SHA-256 of the key and of the call's body, 64 hex
+ *            digits each; then rows x inputs float32, then rows uint32 class indices
  *            (outputs of the model) or rows x y_width float32
  *
  * Entries are appended and synced before the calls are answered. One that the file's end cuts off
@@ -45,13 +47,19 @@ bool learn_log_append(const char *path, bool fresh, const void *bytes, size_t le
 /* What a file's name says. False: it is no log's. */
 bool learn_log_name(const char *name, uint64_t *base, uint64_t *first);
 
+/* An entry without its rows. */
+struct learn_record {
+    struct learn_entry entry;
+    struct learn_key key;
+};
+
 struct learn_log {
     uint64_t base, first;
-    size_t count, bytes;         /* whole entries, up to the first that is not */
-    size_t len;                  /* of the file */
-    bool broken;                 /* what is behind them is not just cut: bytes have changed */
-    bool whole;                  /* whoever reads it: the file has nothing else any more */
-    struct learn_entry *entries; /* owned; count of them */
+    size_t count, bytes;          /* whole entries, up to the first that is not */
+    size_t len;                   /* of the file */
+    bool broken;                  /* what is behind them is not just cut: bytes have changed */
+    bool whole;                   /* whoever reads it: the file has nothing else any more */
+    struct learn_record *records; /* owned; count of them */
 };
 /* Walks through the entries of FOLDER/learn-BASE-FIRST. Errors: ERR_IO, ERR_MEMORY, ERR_FIELD at
  * "format" for an entry of a later one. */

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "learn_line.h"
-#include "learn_log.h"
 #include "model.h"
 #include "removal.h"
 #include "server.h"
@@ -49,22 +48,17 @@ static bool is_needed(const struct model *model, struct learn_log_id log)
 void learn_logs_tidy(struct model *model)
 {
     struct learn_logs *logs = &model->logs;
-    struct err none = { 0 };
 
     for (size_t i = logs->n; i-- > 0;) {
         const struct learn_log_id log = logs->at[i];
-        char *path = NULL;
 
         if (model->restoring || is_needed(model, log)) {
             continue;
         }
         logs->at[i] = logs->at[--logs->n];
-        if (learn_log_path(model->folder, log.base, log.first, &path, &none)) {
-            removal_path(model->server, path);
-        }
-        free(path);
+        removal_log(model, log.base, log.first);
         if (!model_lists(model, log.base) && !model_needs(model, log.base)) {
-            removal_version(model->server, model->folder, log.base);
+            removal_version(model, log.base);
         }
     }
 }

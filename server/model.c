@@ -33,6 +33,7 @@ void model_unref(struct model *model)
     labels_free(model->labels);
     learn_line_free(model->learn);
     learn_logs_done(&model->logs);
+    learn_keys_free(model->keys);
     free(model->versions);
     free(model->folder);
     free(model);
@@ -151,7 +152,7 @@ void model_unlist(struct model *model, struct version *version)
     for (size_t i = 0; i < model->n_versions; i++) {
         if (model->versions[i] == version) {
             if (version->on_disk && !model_needs(model, version->number)) {
-                removal_version(model->server, model->folder, version->number);
+                removal_version(model, version->number);
             }
             version_remove(model, i);
             learn_logs_tidy(model);
@@ -167,7 +168,7 @@ void model_job_ended(struct model *model)
     model->job_base = 0;
     if (base != 0 && model->folder != NULL && !model->deleted && !model_lists(model, base) &&
         !model_needs(model, base)) {
-        removal_version(model->server, model->folder, base);
+        removal_version(model, base);
     }
 }
 
@@ -248,6 +249,8 @@ struct msg_version origin_info(const struct origin *origin, uint64_t number, dou
                                  .loss = origin->loss,
                                  .accuracy = origin->accuracy,
                                  .digest = origin->digest,
+                                 .key = origin->key.key,
+                                 .request = origin->key.request,
                                  .has_plan = origin->has_plan,
                                  .plan = origin->plan };
 }

@@ -15,6 +15,7 @@
 
 #include "digest.h"
 #include "labels.h"
+#include "learn_keys.h"
 #include "learn_logs.h"
 #include "msg_train.h"
 #include "msg_version.h"
@@ -40,6 +41,7 @@ struct origin {
     char digest[DIGEST_HEX];
     bool has_plan; /* of train and learn */
     struct train_plan plan;
+    struct learn_key key; /* of learn; "": none */
 };
 
 struct version {
@@ -81,7 +83,8 @@ struct model {
     struct learn_line
         *learn; /* owned; calls to learn that have not ended (on_learn.c); NULL: none yet */
     struct learn_logs logs;
-    uint64_t predictions; /* rows answered; for metrics */
+    struct learn_keys *keys; /* owned; NULL: none yet */
+    uint64_t predictions;    /* rows answered; for metrics */
 };
 
 /* A model without a version yet; labels, if any, and folder, if any, are taken over, also on

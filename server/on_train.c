@@ -244,7 +244,7 @@ static void key_done(struct request *req)
     if (req->err.code == ERR_NONE && answered_before(req)) {
         return;
     }
-    if (req->err.code != ERR_NONE || !train_begin(req, &req->err)) {
+    if (req->err.code != ERR_NONE || (!train_begin(req, &req->err) && !req->again)) {
         request_finish(req);
     }
 }

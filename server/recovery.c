@@ -90,7 +90,8 @@ struct contents {
     size_t n_logs;
     uint64_t last; /* the highest number of a version that there is, readable or not */
     struct serving serving;
-    struct deleted deleted; /* owned */
+    struct deleted deleted;  /* owned */
+    struct learn_keys *keys; /* owned; NULL: none */
 };
 
 static int by_number(const void *a, const void *b)
@@ -188,6 +189,12 @@ static bool entry_take(struct server *server, const char *folder, const char *na
         }
     } else if (strcmp(name, "deleted") == 0) {
         if (!store_deleted(folder, &ret->deleted, &why) && why.code == ERR_MEMORY) {
+            ok = err_set(err, ERR_MEMORY, "models", "do not fit into memory");
+        } else if (why.code != ERR_NONE) {
+            recovery_set_aside(server, path, &why);
+        }
+    } else if (strcmp(name, "keys") == 0) {
+        if (!learn_keys_load(folder, &ret->keys, &why) && why.code == ERR_MEMORY) {
             ok = err_set(err, ERR_MEMORY, "models", "do not fit into memory");
         } else if (why.code != ERR_NONE) {
             recovery_set_aside(server, path, &why);
@@ -315,19 +322,35 @@ static struct origin entry_origin(const struct learn_entry *entry)
     return origin;
 }
 
-/* The versions that a learn log leads to and that have no files, as many as will be kept. */
+/* What a keyed call was answered. Errors: ERR_MEMORY. */
+static bool key_restore(struct model *model, const struct learn_key *key, uint64_t version,
+                        double created, double loss, struct err *err)
+{
+    const struct learn_answer answer = { *key, version, created, loss };
+
+    if (key->key[0] == '\0') {
+        return true;
+    }
+    if (!learn_keys_need(&model->keys, err)) {
+        return false;
+    }
+    learn_keys_add(model->keys, &answer);
+    return true;
+}
+
+/* The versions that a learn log leads to and that have no files, as many as will be kept; and the
+ * keys of its calls. One that nobody needs is taken as well, and goes when all is there. */
 static bool log_restore(struct model *model, const struct learn_log *log, struct err *err)
 {
     const size_t keep = model->server->options.keep_versions + 1; /* one may be served besides */
+    const bool based = model_lists(model, log->base);
     struct err why = { 0 };
     char *path = NULL;
     bool ok = true;
 
-    if (!model_lists(model, log->base)) {
+    if (!based && log->records[log->count - 1].entry.version > model_top(model)) {
         ok = learn_log_path(model->folder, log->base, log->first, &path, err);
-        if (ok && log->entries[log->count - 1].version <= model_top(model)) {
-            unlink(path); /* nobody needed it any more */
-        } else if (ok) {
+        if (ok) {
             err_set(&why, ERR_SYNTAX, "disk", "the version it goes on from cannot be read");
             recovery_set_aside(model->server, path, &why);
         }
@@ -336,14 +359,33 @@ static bool log_restore(struct model *model, const struct learn_log *log, struct
     }
     ok = learn_logs_add(&model->logs, log->base, log->first, err);
     for (size_t i = 0; ok && i < log->count; i++) {
-        const struct learn_entry *entry = &log->entries[i];
+        const struct learn_entry *entry = &log->records[i].entry;
         const struct origin origin = entry_origin(entry);
 
-        if ((i + keep >= log->count || entry->version == model->serving) &&
+        ok = key_restore(model, &log->records[i].key, entry->version, entry->created, entry->loss,
+                         err);
+        if (ok && based && (i + keep >= log->count || entry->version == model->serving) &&
             !model_lists(model, entry->version)) {
             ok = version_restore(model, entry->version, entry->created, &origin, log, err);
             plan_take(model, entry->version, entry->created, &origin);
         }
+    }
+    return ok;
+}
+
+/* What keyed calls were answered, the oldest first: in the file of its own, by the versions that
+ * have files, and in logs. */
+static bool keys_restore(struct model *model, struct contents *contents, struct err *err)
+{
+    bool ok = true;
+
+    model->keys = contents->keys;
+    contents->keys = NULL;
+    for (size_t i = 0; ok && i < model->n_versions; i++) {
+        const struct version *version = model->versions[i];
+
+        ok = key_restore(model, &version->origin.key, version->number, version->created,
+                         version->origin.loss, err);
     }
     return ok;
 }
@@ -358,7 +400,7 @@ static bool logs_restore(struct model *model, const struct contents *contents, s
     }
     for (size_t i = 0; i < contents->n_logs; i++) {
         const struct learn_log *log = &contents->logs[i];
-        const uint64_t tip = log->entries[log->count - 1].version;
+        const uint64_t tip = log->records[log->count - 1].entry.version;
 
         if (log->whole && tip == model_top(model) && learn_logs_need(&model->logs, log->base)) {
             return learn_line_restore(model, log->base, log->first, tip, log->count, log->bytes,
@@ -402,7 +444,7 @@ static void deleted_unlist(struct model *model, const struct contents *contents)
 
 /* Everything about a model; *ret is NULL when nothing of it can be read. */
 static bool contents_restore(struct server *server, const char *name, const char *folder,
-                             const struct contents *contents, struct model **ret, struct err *err)
+                             struct contents *contents, struct model **ret, struct err *err)
 {
     const struct serving *serving = &contents->serving;
     struct model *model = NULL;
@@ -415,7 +457,7 @@ static bool contents_restore(struct server *server, const char *name, const char
     }
     *ret = model;
     model->serving = serving->version;
-    if (!logs_restore(model, contents, err)) {
+    if (!keys_restore(model, contents, err) || !logs_restore(model, contents, err)) {
         return false;
     }
     deleted_unlist(model, contents);
@@ -440,6 +482,7 @@ static void contents_done(struct contents *contents)
     free(contents->logs);
     free(contents->versions);
     deleted_done(&contents->deleted);
+    learn_keys_free(contents->keys);
 }
 
 static bool folder_read(struct server *server, const char *path, const char *name, struct err *err)

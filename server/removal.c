@@ -7,6 +7,9 @@
 
 #include "dataset.h"
 #include "disk.h"
+#include "learn_keys.h"
+#include "learn_log.h"
+#include "model.h"
 #include "server.h"
 
 struct removal {
@@ -54,14 +57,26 @@ void removal_path(struct server *server, const char *path)
     removal_start(server, strdup(path));
 }
 
-void removal_version(struct server *server, const char *folder, uint64_t version)
+void removal_version(struct model *model, uint64_t version)
 {
     struct err none = { 0 };
     char name[48];
     char *path = NULL;
 
     snprintf(name, sizeof name, "%" PRIu64 ".safetensors", version);
-    if (disk_path(folder, name, &path, &none)) {
-        removal_start(server, path);
+    if (disk_path(model->folder, name, &path, &none)) {
+        learn_keys_remove(model, path);
     }
+    free(path);
+}
+
+void removal_log(struct model *model, uint64_t base, uint64_t first)
+{
+    struct err none = { 0 };
+    char *path = NULL;
+
+    if (learn_log_path(model->folder, base, first, &path, &none)) {
+        learn_keys_remove(model, path);
+    }
+    free(path);
 }

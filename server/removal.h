@@ -5,11 +5,14 @@
 
 #include <stdint.h>
 
+struct model;
 struct server;
 
 /* A file, or a folder of files, which vanishes whole: a start never meets half of one. */
 void removal_path(struct server *server, const char *path);
-/* A version's file in a model's folder. */
-void removal_version(struct server *server, const char *folder, uint64_t version);
+/* A file of a model's folder: a version's, or a learn log; once what only it tells of
+ * Idempotency-Keys is written elsewhere. */
+void removal_version(struct model *model, uint64_t version);
+void removal_log(struct model *model, uint64_t base, uint64_t first);
 
 #endif

@@ -361,6 +361,10 @@ static bool stored_take(struct safetensors *file, uint64_t version, bool load, s
     ret->origin.has_plan = facts->has_plan;
     ret->origin.plan = facts->plan;
     memcpy(ret->origin.digest, facts->digest, DIGEST_HEX);
+    if (strlen(facts->key) == DIGEST_HEX - 1 && strlen(facts->request) == DIGEST_HEX - 1) {
+        memcpy(ret->origin.key.key, facts->key, DIGEST_HEX);
+        memcpy(ret->origin.key.request, facts->request, DIGEST_HEX);
+    }
     if (load && !net_load(file, &ret->net, err)) {
         return false;
     }

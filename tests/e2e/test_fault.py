@@ -34,6 +34,7 @@ class Operation:
         return model["version"], model["digest"]
 
     done = (200, 201, 202, 204)
+    keyed = False  # a retry is answered as the first was
 
 
 class Create(Operation):
@@ -71,6 +72,45 @@ class LearnWhole(Learn):
         return self.api().post(self.at + "/learn", {"inputs": [[0, 1], [1, 0]], "labels": ["a", "b"]})
 
 
+class LearnKeyed(Learn):
+    keyed = True
+
+    def prepare(self):
+        super().prepare()
+        self.case.ok(super().ask())
+
+    def ask(self):
+        return self.api().ask("POST", self.at + "/learn", XOR_ROWS, {"Idempotency-Key": self.name})
+
+
+class LearnKeyedWhole(LearnWhole):
+    keyed = True
+
+    def ask(self):
+        return self.api().ask("POST", self.at + "/learn", {"inputs": [[0, 1], [1, 0]], "labels": ["a", "b"]},
+                              {"Idempotency-Key": self.name})
+
+
+class Forget(Operation):
+    """The version of a keyed call is deleted, its log with it; the key is not."""
+
+    def learn(self):
+        return self.api().ask("POST", self.at + "/learn", XOR_ROWS, {"Idempotency-Key": "k"})
+
+    def prepare(self):
+        super().prepare()
+        self.said = self.case.ok(self.learn())
+        self.case.ok(self.api().post(self.at + "/promote", {"version": 1}))
+
+    def ask(self):
+        return self.api().delete(self.at + "/versions/2")
+
+    def seen(self):
+        self.case.assertEqual(self.case.ok(self.learn()), self.said)
+        listed = self.case.ok(self.api().get(self.at + "/versions"))["versions"]
+        return [version["version"] for version in listed], super().seen()
+
+
 class Promote(Operation):
     def prepare(self):
         super().prepare()
@@ -92,6 +132,8 @@ class Delete(Operation):
 
 class Train(Operation):
     """From its record to its end; retried, with a key, by a client that has got no answer."""
+
+    keyed = True
 
     def ask(self):
         reply = self.api().ask("POST", self.at + "/train", dict(XOR_ROWS, epochs=3, publish="end"),
@@ -138,7 +180,7 @@ class Discard(Upload):
         return self.api().delete(self.at)
 
 
-OPERATIONS = (Create, Learn, LearnMore, LearnWhole, Promote, Delete, Train, Upload, Replace, Discard)
+OPERATIONS = (Create, Learn, LearnMore, LearnWhole, LearnKeyed, LearnKeyedWhole, Forget, Promote, Delete, Train, Upload, Replace, Discard)
 
 
 class Fault(Faulty):
@@ -178,7 +220,7 @@ class Fault(Faulty):
             if reply is not None:
                 self.assertIn(reply.status, Operation.done, what)
                 self.assertEqual(seen, self.after, what)
-            elif kind is Train:
+            elif kind.keyed:
                 self.assertIn(seen, (self.before, self.after), what)
                 self.assertIn(operation.ask().status, Operation.done, what)
                 self.assertEqual(operation.seen(), self.after, what)

@@ -83,6 +83,65 @@ class Learn(Case):
         self.assertEqual(versions, set(range(2, 82)))
         self.assertEqual(self.ok(self.api.get(at))["version"], 81)
 
+    def keyed(self, at, key, body, api=None):
+        return (api or self.api).ask("POST", at + "/learn", body, {"Idempotency-Key": key})
+
+    def test_a_retry_is_answered_as_the_first(self):
+        at = self.model(XOR)
+        first = self.keyed(at, "one", XOR_ROWS)
+        self.assertEqual(self.ok(first)["version"], 2)
+        other = self.ok(self.keyed(at, "two", XOR_ROWS))
+        self.assertEqual(other["version"], 3)
+        self.assertNotEqual(other["loss"], first.json["loss"])
+        with self.unchanged():
+            again = self.keyed(at, "one", XOR_ROWS)
+            self.assertEqual(self.ok(again), first.json)
+            self.assertEqual(again.headers["ETag"], first.headers["ETag"])
+            self.problem(self.keyed(at, "one", dict(XOR_ROWS, l2=1)), 422, "field", "Idempotency-Key")
+            for key in ("", "k" * 256):
+                self.problem(self.keyed(at, key, XOR_ROWS), 422, "field", "Idempotency-Key", "1 to 255")
+            # a retry's precondition was that of the first
+            again = self.api.ask("POST", at + "/learn", XOR_ROWS,
+                                 {"Idempotency-Key": "one", "If-Match": '"1-0"'})
+            self.assertEqual(self.ok(again), first.json)
+        # a key is one model's
+        self.assertEqual(self.ok(self.keyed(self.model(XOR, name="own"), "one", XOR_ROWS))["version"], 2)
+
+    def test_what_failed_may_be_sent_again(self):
+        at = self.model(XOR)
+        bad = dict(XOR_ROWS, targets=[[2]] * 4)
+        for _ in range(2):
+            self.problem(self.keyed(at, "k", bad), 422, "range")
+        self.assertEqual(self.ok(self.keyed(at, "k", XOR_ROWS))["version"], 2)
+
+    def test_a_deleted_models_keys_go_with_it(self):
+        at = self.model(XOR)
+        for _ in range(2):
+            self.assertEqual(self.ok(self.keyed(at, "k", XOR_ROWS))["version"], 2)
+        self.ok(self.api.delete(at), 204)
+        self.ok(self.api.put(at, XOR), 201)
+        self.assertEqual(self.ok(self.keyed(at, "k", XOR_ROWS))["version"], 2)
+
+    def test_a_key_that_many_bring_at_once_trains_once(self):
+        at = self.model(XOR)
+        body = {"inputs": XOR_ROWS["inputs"] * 5000, "targets": XOR_ROWS["targets"] * 5000}
+        said = []
+
+        def client(i):
+            api = self.daemon.client()
+            for n in range(5):
+                reply = self.keyed(at, "many-%d" % n, body, api)
+                while reply.status == 409:  # the first of them is under way
+                    self.problem(reply, 409, "busy", "Idempotency-Key")
+                    reply = self.keyed(at, "many-%d" % n, body, api)
+                said.append((n, self.ok(reply)["version"]))
+            api.close()
+
+        in_threads(8, client)
+        self.assertEqual(len(said), 40)
+        self.assertEqual(sorted(version for _, version in set(said)), [2, 3, 4, 5, 6])
+        self.assertEqual(self.ok(self.api.get(at))["version"], 6)
+
     def test_bad_rows_change_nothing(self):
         xor, named = self.model(XOR), self.model(LARGEST, name="named")
         line = self.model(LINE, name="line")

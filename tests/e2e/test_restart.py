@@ -203,6 +203,40 @@ class Restart(Restarting):
         self.assertEqual(len([j for j in self.ok(self.api.get("/v1/jobs"))["jobs"]
                               if j["model"] == self.name()]), 1)
 
+    def test_a_keyed_request_can_be_a_models_first_after_a_restart(self):
+        at = self.model()
+        for n, how in enumerate(BOTH):
+            self.restart(how)
+            key = {"Idempotency-Key": str(n)}
+            job = self.ok(self.api.ask("POST", at + "/train", dict(XOR_ROWS, epochs=3), key), 202)
+            self.ended(job)
+            self.restart(how)
+            self.ok(self.api.ask("POST", at + "/learn", XOR_ROWS, key))
+
+    def keyed(self, at, key, body=XOR_ROWS):
+        return self.ok(self.api.ask("POST", at + "/learn", body, {"Idempotency-Key": key}))
+
+    def test_idempotency_keys_of_learn(self):
+        """With the entries of a log, and with versions written whole: for the labels they bring, or
+        since they go on from what has no file of its own."""
+        at, named = self.model(), "/v1/models/" + self.name() + "-named"
+        self.ok(self.api.put(named, dict(XOR, layers=[{"units": 2, "activation": "softmax"}],
+                                         cost="log_likelihood")), 201)
+        rows = {"inputs": [[1, 0], [0, 1]], "labels": ["a", "b"]}
+        said = {}
+        for i in range(3):
+            said[at, i] = self.keyed(at, "k%d" % i)
+            said[named, i] = self.keyed(named, "k%d" % i, rows)
+        self.learn(at)
+        self.ok(self.api.post(at + "/promote", {"version": 3}))
+        said[at, 3] = self.keyed(at, "k3")
+        for how in BOTH + BOTH:
+            self.same_after(how)
+            for (where, i), first in said.items():
+                self.assertEqual(self.keyed(where, "k%d" % i, XOR_ROWS if where == at else rows), first)
+            self.problem(self.api.ask("POST", at + "/learn", dict(XOR_ROWS, l2=1), {"Idempotency-Key": "k1"}),
+                         422, "field", "Idempotency-Key")
+
     def test_an_idempotency_key_of_many_at_once_makes_one_job(self):
         at = self.model()
         body = {"inputs": XOR_ROWS["inputs"] * 20000, "targets": XOR_ROWS["targets"] * 20000, "epochs": 1}
@@ -267,6 +301,34 @@ class Kept(Restarting):
         self.assertEqual(self.numbers(at), [1002, 1003, 1004])
         self.until(lambda: sorted(os.listdir(self.folder_of(at))),
                    lambda names: names == ["1002.safetensors", "learn-1002-1003"])
+
+    def test_keys_outlive_their_log(self):
+        at = self.model()
+        client = self.daemon.client()
+
+        def ask(i):
+            return self.ok(client.ask("POST", at + "/learn", XOR_ROWS, {"Idempotency-Key": str(i)}))
+
+        said = [ask(i) for i in range(1003)]
+        files = ["1002.safetensors", "keys", "learn-1002-1003"]
+        self.until(lambda: sorted(os.listdir(self.folder_of(at))), lambda names: names == files)
+        for how in BOTH + BOTH:
+            client.close()
+            self.same_after(how)
+            client = self.daemon.client()
+            for i in (0, 1, 500, 998, 999, 1000, 1001, 1002):
+                self.assertEqual(ask(i), said[i], i)
+        # what has no file, nor log, of its own any more
+        for i in range(3):
+            self.train(at, **XOR_ROWS, epochs=1)
+        self.until(lambda: sorted(os.listdir(self.folder_of(at))),
+                   lambda names: names == ["1005.safetensors", "1006.safetensors", "1007.safetensors", "keys"])
+        client.close()
+        self.same_after(signal.SIGKILL)
+        client = self.daemon.client()
+        self.assertEqual([ask(i) for i in range(1003)], said)
+        client.close()
+        self.assertEqual(self.numbers(at), [1005, 1006, 1007])
 
     def test_a_job_can_begin_again_when_its_base_is_pruned(self):
         """Before its first checkpoint it has nothing else to begin from."""

@@ -283,6 +283,10 @@ static void log_put(struct log_file *ret)
         trainer_free(trainer);
         assert_true(digest_net(net, NULL, version.origin.digest, &err));
         memcpy(ret->digests[i], version.origin.digest, DIGEST_HEX);
+        if (i > 0) { /* came with a key: any digest will do for one */
+            memcpy(version.origin.key.key, ret->digests[0], DIGEST_HEX);
+            memcpy(version.origin.key.request, ret->digests[i], DIGEST_HEX);
+        }
         learn_entry_encode(&text, &version, &step, &data, 2);
         assert_false(text.failed);
         assert_true(learn_log_append(ret->path, i == 0, text.data, text.len, &err));
@@ -308,8 +312,13 @@ static void log_look(size_t at, bool cut, void *arg)
     assert_int_equal(log.bytes, file->ends[whole]);
     assert_int_equal(log.broken, !cut);
     for (size_t i = 0; i < whole; i++) {
-        assert_int_equal(log.entries[i].version, 2 + i);
-        assert_memory_equal(log.entries[i].digest, file->digests[i], sizeof log.entries[i].digest);
+        const struct learn_entry *entry = &log.records[i].entry;
+        const struct learn_key *key = &log.records[i].key;
+
+        assert_int_equal(entry->version, 2 + i);
+        assert_memory_equal(entry->digest, file->digests[i], sizeof entry->digest);
+        assert_string_equal(key->key, i > 0 ? file->digests[0] : "");
+        assert_string_equal(key->request, i > 0 ? file->digests[i] : "");
     }
     learn_log_done(&log);
 }
