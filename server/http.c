@@ -201,13 +201,20 @@ static enum MHD_Result request_begin(struct request *req, const char *url, const
     return MHD_YES;
 }
 
+void http_body_there(struct request *req)
+{
+    if (req->err.code != ERR_NONE || !coding_inflate(req)) {
+        request_again(req);
+    }
+}
+
 /* The whole request is there, or a suspended one has been resumed. */
 static enum MHD_Result request_end(struct request *req)
 {
     if (!req->called) {
         req->called = true;
-        if (req->err.code != ERR_NONE || !coding_inflate(req)) {
-            request_again(req);
+        if (!body_settle(req)) {
+            http_body_there(req);
         }
     }
     if (req->ready) {
@@ -252,6 +259,15 @@ static void *on_line(void *cls, const char *uri, struct MHD_Connection *conn)
     return NULL; /* the request's own data: none yet */
 }
 
+void http_request_end(struct request *req)
+{
+    struct http *http = req->http;
+
+    http->server->requests--;
+    request_free(http, req);
+    server_request_ended(http->server);
+}
+
 static void on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
                          enum MHD_RequestTerminationCode code)
 {
@@ -266,9 +282,12 @@ static void on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
     *con_cls = NULL;
     request_phase(req, WATCH_IDLE, 0);
     metrics_request(http->server->metrics, req);
-    http->server->requests--;
-    request_free(http, req);
-    server_request_ended(http->server);
+    req->conn = NULL;
+    req->watch = NULL;
+    req->gone = req->writing;
+    if (!req->gone) {
+        http_request_end(req);
+    }
 }
 
 /* Names and values stay as they were sent: route.c decodes each segment of the path by itself, so

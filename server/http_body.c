@@ -14,6 +14,8 @@
  * than reading into it. */
 #define KEPT_LEAST ((size_t)16 * 1024)
 #define KEPT_BYTES ((size_t)4 << 20)
+/* What is written of an upload at a time: a hand-over costs as much as writing 16 KB. */
+#define PIECE_BYTES ((size_t)256 * 1024)
 
 bool body_held(const struct route *route)
 {
@@ -40,7 +42,8 @@ void body_done(struct request *req)
     char *body = req->body;
     const size_t cap = req->body_cap;
 
-    req->body = NULL;
+    free(req->piece);
+    req->body = req->piece = NULL;
     req->server->held -= req->held;
     req->held = 0;
     if (cap < KEPT_LEAST || http->n_kept == KEPT_MAX || cap > KEPT_BYTES - http->kept_bytes ||
@@ -98,49 +101,135 @@ static bool body_reserve(struct request *req, size_t len, struct err *err)
     return true;
 }
 
-static void chunk_run(uv_work_t *uv)
+/* ---- pieces of an upload ---- */
+
+static void piece_run(uv_work_t *uv)
 {
     struct request *req = uv->data;
 
     if (req->inflater != NULL) {
-        coding_sink(req);
+        coding_sink(req, req->piece, req->piece_len, &req->piece_err);
     } else {
-        req->sink->write(req->sink, req->body, req->body_len, &req->err);
+        req->sink->write(req->sink, req->piece, req->piece_len, &req->piece_err);
     }
 }
 
-static void chunk_after(uv_work_t *uv, int status)
+static void piece_after(uv_work_t *uv, int status);
+
+/* Has a pool thread write what has been collected, while what comes is collected in the other
+ * buffer. */
+static void piece_write(struct request *req)
+{
+    char *full = req->body;
+    const size_t cap = req->body_cap;
+
+    req->body = req->piece;
+    req->body_cap = req->piece_cap;
+    req->piece = full;
+    req->piece_cap = cap;
+    req->piece_len = req->body_len;
+    req->body_len = 0;
+    req->writing = true;
+    req->uv.data = req;
+    if (uv_queue_work(req->server->loop, &req->uv, piece_run, piece_after) != 0) {
+        err_set(&req->piece_err, ERR_MEMORY, "body", "cannot be written");
+        piece_after(&req->uv, 0);
+    }
+}
+
+/* Whether there is something that waits to be written. */
+static bool piece_waits(const struct request *req)
+{
+    return req->body_len > 0 && (req->settling || req->body_len == req->body_cap) &&
+           req->err.code == ERR_NONE;
+}
+
+static void piece_after(uv_work_t *uv, int status)
 {
     struct request *req = uv->data;
 
     (void)status;
-    req->chunk_done = true;
-    http_resume(req);
-}
-
-/* Has a pool thread write a copy of the chunk: MHD moves what it holds while the connection is
- * suspended. It offers the same again after the resume, and only then is it taken. */
-static bool chunk_write(struct request *req, const char *data, size_t *len)
-{
-    if (req->chunk_done) {
-        req->received += req->body_len;
-        *len -= req->body_len;
-        req->chunk_done = false;
+    req->writing = false;
+    if (req->gone) {
+        http_request_end(req);
+        return;
+    }
+    if (req->err.code == ERR_NONE) {
+        req->err = req->piece_err;
+    }
+    if (piece_waits(req)) {
+        piece_write(req);
+    } else if (req->settling) {
+        http_body_there(req);
+        return;
+    }
+    if (req->suspended && !req->settling) {
         if (req->watch != NULL) {
             req->watch->busy = false;
         }
-        return true;
+        http_resume(req);
     }
-    memcpy(req->body, data, *len);
-    req->body_len = *len;
-    req->uv.data = req;
-    if (uv_queue_work(req->server->loop, &req->uv, chunk_run, chunk_after) != 0) {
+}
+
+/* A buffer for a piece, or for all that comes if that is less. */
+static bool piece_room(struct request *req)
+{
+    if (req->body == NULL) {
+        const size_t cap = req->body_told < PIECE_BYTES ? req->body_told : PIECE_BYTES;
+
+        if (!body_hold(req, cap, "body", &req->err)) {
+            return false;
+        }
+        req->body = malloc(cap);
+        if (req->body == NULL) {
+            return err_set(&req->err, ERR_MEMORY, "body", "does not fit into memory");
+        }
+        req->body_cap = cap;
+    }
+    return true;
+}
+
+/* Collects what comes. When both buffers are full the connection waits, and MHD offers the rest
+ * again after it. False: req->err says why. */
+static bool piece_add(struct request *req, const char *data, size_t *len)
+{
+    while (*len > 0) {
+        size_t n;
+
+        if (!piece_room(req)) {
+            return false;
+        }
+        n = req->body_cap - req->body_len;
+        n = n < *len ? n : *len;
+        memcpy(req->body + req->body_len, data, n);
+        req->body_len += n;
+        req->received += n;
+        data += n;
+        *len -= n;
+        if (req->body_len < req->body_cap) {
+            break;
+        }
+        if (req->writing) {
+            if (req->watch != NULL) {
+                req->watch->busy = true;
+            }
+            http_suspend(req);
+            break;
+        }
+        piece_write(req);
+    }
+    return true;
+}
+
+bool body_settle(struct request *req)
+{
+    if (req->sink == NULL || (!req->writing && req->body_len == 0)) {
         return false;
     }
-    if (req->watch != NULL) {
-        req->watch->busy = true;
+    req->settling = true;
+    if (!req->writing) {
+        piece_write(req);
     }
-    http_suspend(req);
     return true;
 }
 
@@ -148,17 +237,14 @@ bool body_part(struct request *req, const char *data, size_t *len)
 {
     size_t n = *len;
 
-    if (req->chunk_done) {
-        return chunk_write(req, data, len);
-    }
     if (req->watch != NULL) {
         req->watch->bytes += n;
     }
     if (req->err.code == ERR_NONE && req->received + n > req->body_max) {
         err_set(&req->err, ERR_TOO_LARGE, "body", "must be %zu bytes at most", req->body_max);
     }
-    if (req->err.code == ERR_NONE && req->sink != NULL && body_reserve(req, n, &req->err)) {
-        return chunk_write(req, data, len);
+    if (req->err.code == ERR_NONE && req->sink != NULL && piece_add(req, data, len)) {
+        return true;
     }
     req->received += n;
     *len = 0;

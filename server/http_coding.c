@@ -20,28 +20,27 @@
 
 /* ---- requests ---- */
 
-static bool too_large(struct request *req)
+static bool too_large(const struct request *req, struct err *err)
 {
-    return err_set(&req->err, ERR_TOO_LARGE, "body", "must be %zu bytes at most, inflated",
+    return err_set(err, ERR_TOO_LARGE, "body", "must be %zu bytes at most, inflated",
                    req->body_max);
 }
 
-void coding_sink(struct request *req)
+void coding_sink(struct request *req, const char *in, size_t len, struct err *err)
 {
-    const char *in = req->body;
-    size_t len = req->body_len, n;
+    size_t n;
     char out[PIECE];
 
     do {
-        if (!inflater_run(req->inflater, &in, &len, out, sizeof out, &n, &req->err)) {
+        if (!inflater_run(req->inflater, &in, &len, out, sizeof out, &n, err)) {
             return;
         }
         req->inflated += n;
         if (req->inflated > req->body_max) {
-            too_large(req);
+            too_large(req, err);
             return;
         }
-        if (n > 0 && !req->sink->write(req->sink, out, n, &req->err)) {
+        if (n > 0 && !req->sink->write(req->sink, out, n, err)) {
             return;
         }
     } while (n == sizeof out);
@@ -111,7 +110,7 @@ static void flat_next(struct request *req)
 static void flat_ran(struct request *req)
 {
     if (req->err.code == ERR_NONE && req->inflated > req->body_max) {
-        too_large(req);
+        too_large(req, &req->err);
     }
     if (req->err.code == ERR_NONE && req->inflated == req->flat_cap - 1) {
         flat_next(req);

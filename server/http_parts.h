@@ -42,6 +42,10 @@ struct http {
 /* Between the two MHD leaves the connection alone; then it goes on where it was. */
 void http_suspend(struct request *req);
 void http_resume(struct request *req);
+/* The whole body is there and, if it goes to a sink, written: calls the handler. */
+void http_body_there(struct request *req);
+/* Frees a request whose connection is done with it. */
+void http_request_end(struct request *req);
 
 /* ---- http_head.c ---- */
 
@@ -65,8 +69,8 @@ const char *head_path(const char *url);
 
 /* ---- http_coding.c ---- */
 
-/* Inflates the chunk in req->body and writes it to the sink. Pool thread. Errors: in req->err. */
-void coding_sink(struct request *req);
+/* Inflates a piece of what comes and writes it to the sink. Pool thread. */
+void coding_sink(struct request *req, const char *in, size_t len, struct err *err);
 /* The whole body is there. False: it did not come compressed, or is inflated already; else it is
  * seen to, and then the handler is called, or the error is the reply. */
 bool coding_inflate(struct request *req);
@@ -89,6 +93,9 @@ bool body_begin(struct request *req, size_t length, struct err *err);
 /* A part of the body: kept, dropped, or written to the sink. *len becomes what is left of it, to be
  * offered again. False: the connection is to end. */
 bool body_part(struct request *req, const char *data, size_t *len);
+/* All has come. True: some of an upload is still being written, and then http_body_there is called.
+ */
+bool body_settle(struct request *req);
 /* The request is over: its buffer, for the next one. */
 void body_done(struct request *req);
 void body_free_kept(struct http *http);

@@ -2,7 +2,7 @@
  *
  * Object lifetime: made by http.c when the request line arrives, freed by http.c when the reply is
  * sent or the connection is gone; never while work for it runs on another thread, since its
- * connection is suspended then. Whatever a handler allocates in the arena dies with it.
+ * connection is suspended then, or, while a piece of an upload is written, its end waits for that. Whatever a handler allocates in the arena dies with it.
  * Thread: the loop's, save between request_work's hand-over and its done. */
 #ifndef REQUEST_H
 #define REQUEST_H
@@ -60,8 +60,8 @@ struct request {
     struct arena arena;
     uint64_t started; /* uv_hrtime() */
 
-    /* Owned; body_len bytes, NUL behind them; NULL when there is none. With a sink, the part that a
-     * pool thread writes to it. */
+    /* Owned; body_len bytes, NUL behind them; NULL when there is none. With a sink, the piece of it
+     * that is being collected. */
     char *body;
     size_t body_len, body_cap, body_max;
     size_t body_told;          /* what comes, by Content-Length, and one; SIZE_MAX: not known */
@@ -71,9 +71,14 @@ struct request {
     size_t inflated;           /* bytes out of it */
     char *flat;                /* owned; a held body, inflated, until it takes the body's place */
     size_t flat_cap, taken;    /* bytes of the body that the inflater has had */
-    bool chunk_done;           /* body, a part of what comes, has been written to the sink */
-    size_t received;           /* bytes of body, dropped ones included */
-    size_t held;               /* bytes of body and reply, as server->held counts them */
+    char *piece;               /* owned; with a sink, the one that a pool thread writes to it */
+    size_t piece_len, piece_cap;
+    struct err piece_err; /* of that */
+    bool writing;         /* piece is that thread's */
+    bool settling;        /* all has come; the handler is called when it is written */
+    bool gone;            /* the connection is: the request ends when that thread has done */
+    size_t received;      /* bytes of body, dropped ones included */
+    size_t held;          /* bytes of body and reply, as server->held counts them */
 
     void (*work)(struct request *req); /* any thread: decode, compute, encode */
     void (*done)(struct request *req); /* loop thread: unpin, publish, finish */
