@@ -31,6 +31,13 @@ void rows_gather(const struct rows *x, const uint32_t *index, size_t first, size
     }
 }
 
+void rows_widen(const struct rows *x, size_t at, size_t n, float *out)
+{
+    const size_t size = x->dtype == DTYPE_U8 ? sizeof(uint8_t) : sizeof(float);
+
+    kernel_chosen()->gather(x->dtype, (const unsigned char *)x->data + at * size, n, NULL, out);
+}
+
 static double value_at(const struct rows *x, size_t i, size_t j)
 {
     return x->dtype == DTYPE_U8 ? (double)((const uint8_t *)row_at(x, i))[j]

@@ -35,6 +35,10 @@ struct norm_map {
 void rows_gather(const struct rows *x, const uint32_t *index, size_t first, size_t n,
                  const struct norm_map *norm, float *out, size_t ld);
 
+/* out[0 .. n - 1] = x's values from the at-th on, rows one behind the other. out has room for n
+ * rounded up to 16, and is aligned to 64 bytes. Thread: any. */
+void rows_widen(const struct rows *x, size_t at, size_t n, float *out);
+
 /* y[i][ld], the targets of row index[i] (or first + i) as the cost takes them, pads +0. */
 void data_gather(const struct data *data, const uint32_t *index, size_t first, size_t n,
                  size_t outputs, float *y, size_t ld);

@@ -45,4 +45,18 @@ bool array_read(const struct array *array, enum csv_part part, enum target_kind 
                 const struct table_limits *limits, struct table_sink *sink, struct table_info *ret,
                 struct err *err);
 
+/* What stands before the values of an NPY or IDX file, of which bytes[len] are the beginning or all.
+ * ret->bytes is what is behind it. Errors: as npy_read and idx_read, of the head. */
+bool npy_head(const char *bytes, size_t len, struct array *ret, struct err *err);
+bool idx_head(const char *bytes, size_t len, struct array *ret, struct err *err);
+
+/* Whether its values are kept as they come: bytes, and float32 in the machine's order. */
+bool array_is_kept(const struct array *array);
+/* What array_read says of such an array as features, without a look at the values. Errors: as there,
+ * of sizes. */
+bool array_describe(const struct array *array, const struct table_limits *limits,
+                    struct table_info *ret, struct err *err);
+/* Whether all n float32 are finite; they need not be aligned. */
+bool array_finite(const void *values, size_t n);
+
 #endif

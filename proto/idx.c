@@ -34,9 +34,7 @@ static bool type_find(unsigned char code, enum array_type *ret)
     }
 }
 
-bool idx_read(const char *bytes, size_t len, enum csv_part part, enum target_kind kind,
-              const struct table_limits *limits, struct table_sink *sink, struct table_info *ret,
-              struct err *err)
+bool idx_head(const char *bytes, size_t len, struct array *ret, struct err *err)
 {
     struct array array = { .big_endian = true };
     const unsigned char *head = (const unsigned char *)bytes;
@@ -66,5 +64,16 @@ bool idx_read(const char *bytes, size_t len, enum csv_part part, enum target_kin
     }
     array.bytes = bytes + 4 + 4 * array.rank;
     array.len = len - 4 - 4 * array.rank;
-    return array_read(&array, part, kind, limits, sink, ret, err);
+    *ret = array;
+    return true;
+}
+
+bool idx_read(const char *bytes, size_t len, enum csv_part part, enum target_kind kind,
+              const struct table_limits *limits, struct table_sink *sink, struct table_info *ret,
+              struct err *err)
+{
+    struct array array;
+
+    return idx_head(bytes, len, &array, err) &&
+           array_read(&array, part, kind, limits, sink, ret, err);
 }

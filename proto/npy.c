@@ -219,9 +219,7 @@ static bool read_header(struct cursor *cur, struct array *array, struct err *err
     return true;
 }
 
-bool npy_read(const char *bytes, size_t len, enum csv_part part, enum target_kind kind,
-              const struct table_limits *limits, struct table_sink *sink, struct table_info *ret,
-              struct err *err)
+bool npy_head(const char *bytes, size_t len, struct array *ret, struct err *err)
 {
     struct array array = { .rank = 0 };
     const unsigned char *head = (const unsigned char *)bytes;
@@ -256,5 +254,16 @@ bool npy_read(const char *bytes, size_t len, enum csv_part part, enum target_kin
     }
     array.bytes = cur.end;
     array.len = len - begin - size;
-    return array_read(&array, part, kind, limits, sink, ret, err);
+    *ret = array;
+    return true;
+}
+
+bool npy_read(const char *bytes, size_t len, enum csv_part part, enum target_kind kind,
+              const struct table_limits *limits, struct table_sink *sink, struct table_info *ret,
+              struct err *err)
+{
+    struct array array;
+
+    return npy_head(bytes, len, &array, err) &&
+           array_read(&array, part, kind, limits, sink, ret, err);
 }

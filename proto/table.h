@@ -44,7 +44,8 @@ struct table_stats {
 void table_stats_done(struct table_stats *stats);
 
 /* Where rows go. features: x_dtype values; targets: uint32 provisional class indices, or float32
- * numbers. Bytes come in order and in pieces of any whole number of values. A false stops the
+ * numbers. Bytes come in order and in pieces of any whole number of values, which
+ * need not be aligned. A false stops the
  * reader. */
 struct table_sink {
     bool (*features)(struct table_sink *sink, const void *bytes, size_t len, struct err *err);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "column_stats.h"
 #include "disk.h"
 #include "server.h"
 
@@ -133,43 +134,78 @@ void dataset_info(const struct dataset *dataset, struct msg_dataset *ret)
                                  .created = dataset->created };
 }
 
-/* Hashes the features as float32, so that the same values have one digest however they came. */
-static void features_hash(struct digest *digest, const struct dataset *dataset)
+bool dataset_digest_begin(size_t rows, size_t width, struct digest *ret, struct err *err)
 {
-    const struct rows x = dataset_data(dataset).x;
-    float block[4096];
+    const uint64_t shape[2] = { rows, width };
 
-    if (x.dtype == DTYPE_F32) {
-        digest_add(digest, dataset->features, dataset->features_len);
+    if (!digest_begin(ret, err)) {
+        return false;
+    }
+    digest_add(ret, shape, sizeof shape);
+    return true;
+}
+
+/* As float32, so that the same values have one digest however they came. */
+void dataset_digest_features(struct digest *digest, const struct rows *x)
+{
+    const size_t len = x->n * x->width;
+    _Alignas(64) float block[4096];
+
+    if (x->dtype == DTYPE_F32) {
+        digest_add(digest, x->data, len * sizeof(float));
         return;
     }
-    for (size_t at = 0; at < dataset->features_len;) {
-        size_t n = 0;
+    for (size_t at = 0; at < len; at += sizeof block / sizeof *block) {
+        const size_t n =
+            len - at < sizeof block / sizeof *block ? len - at : sizeof block / sizeof *block;
 
-        while (n < sizeof block / sizeof block[0] && at < dataset->features_len) {
-            block[n++] = ((const uint8_t *)dataset->features)[at++];
-        }
-        digest_add(digest, block, n * sizeof block[0]);
+        rows_widen(x, at, n, block);
+        digest_add(digest, block, n * sizeof *block);
     }
+}
+
+void dataset_digest_end(struct digest *digest, const struct dataset *dataset, char ret[DIGEST_HEX])
+{
+    const struct labels *classes = dataset->info.classes;
+    const uint64_t y_width = dataset->info.y_width;
+
+    digest_add(digest, &y_width, sizeof y_width);
+    for (size_t i = 0; classes != NULL && i < classes->n; i++) {
+        digest_add(digest, classes->name[i], strlen(classes->name[i]) + 1);
+    }
+    digest_add(digest, dataset->targets, dataset->targets_len);
+    digest_end(digest, ret);
 }
 
 bool dataset_digest(const struct dataset *dataset, char ret[DIGEST_HEX], struct err *err)
 {
     const struct table_info *info = &dataset->info;
-    const uint64_t x_shape[2] = { info->rows, info->x_rank > 0 ? info->x_width : 0 };
-    const uint64_t y_width = info->y_width;
+    const struct rows x = dataset_data(dataset).x;
     struct digest digest;
 
-    if (!digest_begin(&digest, err)) {
+    if (!dataset_digest_begin(info->rows, info->x_rank > 0 ? info->x_width : 0, &digest, err)) {
         return false;
     }
-    digest_add(&digest, x_shape, sizeof x_shape);
-    features_hash(&digest, dataset);
-    digest_add(&digest, &y_width, sizeof y_width);
-    for (size_t i = 0; info->classes != NULL && i < info->classes->n; i++) {
-        digest_add(&digest, info->classes->name[i], strlen(info->classes->name[i]) + 1);
+    if (info->x_rank > 0) {
+        dataset_digest_features(&digest, &x);
     }
-    digest_add(&digest, dataset->targets, dataset->targets_len);
-    digest_end(&digest, ret);
+    dataset_digest_end(&digest, dataset, ret);
+    return true;
+}
+
+bool dataset_stats(const struct dataset *dataset, struct table_stats *ret, struct err *err)
+{
+    const struct rows x = dataset_data(dataset).x;
+    struct column_stats *stats;
+
+    *ret = (struct table_stats){ 0 };
+    if (dataset->info.x_rank == 0) {
+        return true;
+    }
+    if (!column_stats_begin(x.width, &stats, err)) {
+        return false;
+    }
+    column_stats_add(stats, &x);
+    column_stats_end(stats, ret);
     return true;
 }

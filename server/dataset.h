@@ -88,6 +88,11 @@ void dataset_info(const struct dataset *dataset, struct msg_dataset *ret);
  * the classes with their NULs, the targets. Errors: ERR_MEMORY.
  * Thread: any; it reads all of the data. */
 bool dataset_digest(const struct dataset *dataset, char ret[DIGEST_HEX], struct err *err);
+/* The same in parts, of features that come a few rows at a time. digest_end(digest, NULL) gives it
+ * up. */
+bool dataset_digest_begin(size_t rows, size_t width, struct digest *ret, struct err *err);
+void dataset_digest_features(struct digest *digest, const struct rows *x);
+void dataset_digest_end(struct digest *digest, const struct dataset *dataset, char ret[DIGEST_HEX]);
 
 /* Of the features. Errors: ERR_MEMORY. Thread: any; it reads all of the data. */
 bool dataset_stats(const struct dataset *dataset, struct table_stats *ret, struct err *err);

@@ -91,6 +91,13 @@ bool disk_sync(int fd, const char *path, struct err *err)
     return durability == DISK_PROCESS || fsync(fd) == 0 || disk_err(err, "sync", path);
 }
 
+void disk_push(int fd, uint64_t at, uint64_t len)
+{
+    if (durability != DISK_PROCESS) {
+        sync_file_range(fd, (off_t)at, (off_t)len, SYNC_FILE_RANGE_WRITE); /* at best */
+    }
+}
+
 bool disk_sync_dir(const char *path, struct err *err)
 {
     int fd;

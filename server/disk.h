@@ -27,6 +27,9 @@ bool disk_create(const char *path, int *fd, struct err *err);
 bool disk_sync_dir(const char *path, struct err *err);
 /* fsync of a file, as far as the durability asks for it. */
 bool disk_sync(int fd, const char *path, struct err *err);
+/* Has the kernel begin to write bytes out that an fsync will wait for, as far as there will be one.
+ */
+void disk_push(int fd, uint64_t at, uint64_t len);
 /* Writes all, whatever the kernel takes at a time. */
 bool disk_write(int fd, const void *bytes, size_t len, const char *path, struct err *err);
 /* A new file with these bytes, synced. */

@@ -10,7 +10,10 @@
 #include <unistd.h>
 
 #include "disk.h"
+#include "removal.h"
 #include "server.h"
+
+#define PUSH_BYTES ((uint64_t)8 << 20) /* written out while more comes, so that fsync is short */
 
 /* ---- open: what the client says of its body ---- */
 
@@ -110,18 +113,64 @@ static bool query_parse(struct request *req, struct upload *up, struct err *err)
     return shape == NULL || shape_parse(shape, up, err);
 }
 
+/* What a body without a content type is, by its first bytes; formats with a magic number cannot be
+ * taken for text. */
+static enum format format_guess(const char *bytes, size_t len)
+{
+    size_t at = 0;
+
+    if (len >= 6 && memcmp(bytes, "\x93NUMPY", 6) == 0) {
+        return FORMAT_NPY;
+    }
+    if (len >= 4 && bytes[0] == 0 && bytes[1] == 0) {
+        return FORMAT_IDX;
+    }
+    while (at < len && strchr(" \t\r\n", bytes[at]) != NULL && bytes[at] != '\0') {
+        at++;
+    }
+    return at < len && (bytes[at] == '{' || bytes[at] == '[') ? FORMAT_JSON : FORMAT_CSV;
+}
+
+/* An array's values get a file of their own, which may become the data set's as it is. */
+static bool spool_begin(struct upload *up, const char **bytes, size_t *len, struct err *err)
+{
+    up->fd = open(up->spool, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (up->fd < 0) {
+        return disk_err(err, "create", up->spool);
+    }
+    if (up->format == FORMAT_NONE) {
+        up->format = format_guess(*bytes, *len);
+    }
+    up->head_len = upload_stream_begin(up, *bytes, *len);
+    if (up->head_len > 0) {
+        up->head = malloc(up->head_len);
+        if (up->head == NULL) {
+            return err_set(err, ERR_MEMORY, "body", "has no memory to be received");
+        }
+        memcpy(up->head, *bytes, up->head_len);
+    }
+    *bytes += up->head_len;
+    *len -= up->head_len;
+    return true;
+}
+
 static bool spool_write(struct sink *sink, const char *bytes, size_t len, struct err *err)
 {
     struct upload *up = (struct upload *)sink;
 
-    if (up->fd < 0) {
-        up->fd = open(up->spool, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (up->fd < 0) {
-            return disk_err(err, "create", up->spool);
-        }
-        unlink(up->spool); /* it goes with its descriptor, whatever happens */
+    if ((up->fd < 0 && !spool_begin(up, &bytes, &len, err)) ||
+        !disk_write(up->fd, bytes, len, up->spool, err)) {
+        return false;
     }
-    return disk_write(up->fd, bytes, len, up->spool, err);
+    if (up->stream != NULL) {
+        upload_stream_add(up->stream, bytes, len);
+    }
+    up->written += len;
+    if (up->written - up->pushed >= PUSH_BYTES) {
+        disk_push(up->fd, up->pushed, up->written - up->pushed);
+        up->pushed = up->written;
+    }
+    return true;
 }
 
 static void part_file_done(struct part_file *file)
@@ -137,15 +186,18 @@ static void upload_free(struct sink *sink)
 {
     struct upload *up = (struct upload *)sink;
 
-    if (up->fd >= 0) {
+    if (up->fd >= 0) { /* not built */
         close(up->fd);
+        removal_path(up->server, up->spool);
     }
+    upload_stream_free(up->stream);
     part_file_done(&up->features);
     part_file_done(&up->targets);
     if (up->base != NULL) {
         dataset_unref(up->base);
     }
     free(up->spool);
+    free(up->head);
     free(up->folder);
     free(up);
 }

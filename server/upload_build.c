@@ -71,29 +71,11 @@ static bool add_targets(struct table_sink *table, const void *bytes, size_t len,
            part_add(&up->targets, bytes, len, err);
 }
 
-/* What a body without a content type is, by its first bytes; formats with a magic number cannot be
- * taken for text. */
-static enum format format_guess(const char *bytes, size_t len)
-{
-    size_t at = 0;
-
-    if (len >= 6 && memcmp(bytes, "\x93NUMPY", 6) == 0) {
-        return FORMAT_NPY;
-    }
-    if (len >= 4 && bytes[0] == 0 && bytes[1] == 0) {
-        return FORMAT_IDX;
-    }
-    while (at < len && strchr(" \t\r\n", bytes[at]) != NULL && bytes[at] != '\0') {
-        at++;
-    }
-    return at < len && (bytes[at] == '{' || bytes[at] == '[') ? FORMAT_JSON : FORMAT_CSV;
-}
-
 static bool body_read(struct upload *up, const char *bytes, size_t len, struct table_info *ret,
                       struct err *err)
 {
     const struct table_limits limits = server_table_limits(up->server);
-    const enum format format = up->format != FORMAT_NONE ? up->format : format_guess(bytes, len);
+    const enum format format = up->format;
 
     if (up->part == CSV_BOTH && format != FORMAT_CSV && format != FORMAT_JSON) {
         return err_set(err, ERR_TYPE, "Content-Type",
@@ -122,22 +104,44 @@ static bool body_read(struct upload *up, const char *bytes, size_t len, struct t
     return csv_read(bytes, len, &up->csv, &limits, &up->table, ret, err);
 }
 
-bool spool_read(struct upload *up, struct table_info *ret, struct err *err)
+/* The head, and right behind it the spool, which begins with a page. *ret_len is of the map, *ret
+ * its first page. */
+static bool spool_map(struct upload *up, size_t len, char **ret, size_t *ret_len, struct err *err)
 {
-    struct stat st;
-    void *bytes;
-    bool ok;
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    const size_t front = (up->head_len + page - 1) / page * page;
+    char *map = mmap(NULL, front + len, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-    if (fstat(up->fd, &st) != 0) {
-        return disk_err(err, "stat", up->spool);
-    }
-    bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, up->fd, 0);
-    if (bytes == MAP_FAILED) {
+    if (map == MAP_FAILED) {
         return disk_err(err, "map", up->spool);
     }
-    madvise(bytes, (size_t)st.st_size, MADV_SEQUENTIAL);
-    ok = body_read(up, bytes, (size_t)st.st_size, ret, err);
-    munmap(bytes, (size_t)st.st_size);
+    if (len > 0 &&
+        mmap(map + front, len, PROT_READ, MAP_PRIVATE | MAP_FIXED, up->fd, 0) == MAP_FAILED) {
+        munmap(map, front + len);
+        return disk_err(err, "map", up->spool);
+    }
+    if (up->head_len > 0) {
+        memcpy(map + front - up->head_len, up->head, up->head_len);
+    }
+    madvise(map + front, len, MADV_SEQUENTIAL);
+    *ret = map;
+    *ret_len = front + len;
+    return true;
+}
+
+bool spool_read(struct upload *up, struct table_info *ret, struct err *err)
+{
+    const size_t len = (size_t)up->written;
+    size_t map_len = 0;
+    char *map = NULL;
+    bool ok;
+
+    if (!spool_map(up, len, &map, &map_len, err)) {
+        return false;
+    }
+    ok = body_read(up, map + map_len - len - up->head_len, up->head_len + len, ret, err);
+    munmap(map, map_len);
     return ok;
 }
 
@@ -231,13 +235,17 @@ bool folder_commit(struct upload *up, const struct table_info *info, struct data
     struct table_stats stats = { 0 };
     char *all = NULL, *final = NULL;
     char digest[DIGEST_HEX], name[NAME_MAX_LEN + 32];
-    bool ok;
+    bool ok = true;
 
     if (!meta_put(up, info, zeros, NULL, err) || !dataset_open(up->folder, &dataset, err)) {
         return false;
     }
-    ok = dataset_digest(dataset, digest, err) && dataset_stats(dataset, &stats, err) &&
-         meta_put(up, info, digest, &stats, err);
+    if (upload_stream_whole(up)) {
+        upload_stream_end(up, dataset, digest, &stats);
+    } else {
+        ok = dataset_digest(dataset, digest, err) && dataset_stats(dataset, &stats, err);
+    }
+    ok = ok && meta_put(up, info, digest, &stats, err);
     table_stats_done(&stats);
     dataset_unref(dataset);
     snprintf(name, sizeof name, "datasets/%s@%" PRIu64, up->name, up->generation);
@@ -254,6 +262,37 @@ bool folder_commit(struct upload *up, const struct table_info *info, struct data
     return ok;
 }
 
+/* The spool is what the part's file would be. */
+static bool spool_adopt(struct upload *up, struct err *err)
+{
+    if (!disk_path(up->folder, "features", &up->features.path, err)) {
+        return false;
+    }
+    if (rename(up->spool, up->features.path) != 0) {
+        return disk_err(err, "rename", up->spool);
+    }
+    up->features.fd = up->fd;
+    up->fd = -1;
+    return true;
+}
+
+/* The body's rows, in files of their own or, of what is kept as it came, in the spool. */
+static bool rows_take(struct upload *up, struct table_info *ret, struct err *err)
+{
+    return upload_stream_whole(up) ? upload_stream_take(up, ret, err) && spool_adopt(up, err)
+                                   : spool_read(up, ret, err);
+}
+
+/* It is not needed any more. */
+static void spool_done(struct upload *up)
+{
+    if (up->fd >= 0) {
+        unlink(up->spool);
+        close(up->fd);
+        up->fd = -1;
+    }
+}
+
 bool upload_build(struct request *req, struct dataset **ret, struct err *err)
 {
     struct upload *up = (struct upload *)req->sink;
@@ -266,18 +305,20 @@ bool upload_build(struct request *req, struct dataset **ret, struct err *err)
     }
     if (up->append) {
         ok = upload_append(up, ret, err);
+        spool_done(up);
         if (!ok) {
             disk_remove(up->folder);
         }
         return ok;
     }
-    ok = spool_read(up, &info, err) && part_sync(&up->features, err) &&
+    ok = rows_take(up, &info, err) && part_sync(&up->features, err) &&
          (up->targets.fd < 0 || part_flush(&up->targets, err)) &&
          (info.remap == NULL || up->targets.fd < 0 ||
           targets_remap(up, 0, info.rows, info.remap, err)) &&
          part_sync(&up->targets, err) &&
          (up->part == CSV_BOTH || other_part_take(up, &info, err)) &&
          folder_commit(up, &info, ret, err);
+    spool_done(up);
     if (!ok) {
         disk_remove(up->folder);
     }

@@ -2,6 +2,8 @@
 #ifndef UPLOADS_H
 #define UPLOADS_H
 
+#include "array.h"
+#include "column_stats.h"
 #include "upload.h"
 
 enum format { FORMAT_NONE, FORMAT_CSV, FORMAT_JSON, FORMAT_IDX, FORMAT_NPY, FORMAT_RAW };
@@ -23,9 +25,13 @@ struct upload {
     size_t shape[TABLE_RANK_MAX];
     size_t rank;
     char name[NAME_MAX_LEN + 1];
-    char *spool;  /* owned; path of the upload as it comes */
-    char *folder; /* owned; where it is built */
-    int fd;       /* the spool's; -1 until the first byte */
+    char *spool; /* owned; path of the upload as it comes, but for its head */
+    char *head;  /* owned; what stands before an array's values; NULL: the spool has all */
+    size_t head_len;
+    struct upload_stream *stream; /* owned; NULL: the spool is read when it is all there */
+    uint64_t written, pushed;     /* bytes of the spool; those that are on their way to the disk */
+    char *folder;                 /* owned; where it is built */
+    int fd;                       /* the spool's; -1 until the first byte */
     uint64_t generation;
     struct dataset *base; /* what the other part comes from; a reference, or NULL */
     struct table_sink table;
@@ -37,6 +43,21 @@ struct upload {
     float bad;       /* and it */
     struct part_file features, targets;
 };
+
+/* upload_stream.c; pool. NULL is none. */
+
+/* Whether bytes begin an array of features whose values are kept as they come: makes up->stream, to
+ * which they are then to be added. Returns the length of what stands before them; 0 also when there
+ * is no stream. */
+size_t upload_stream_begin(struct upload *up, const char *bytes, size_t len);
+void upload_stream_free(struct upload_stream *stream);
+void upload_stream_add(struct upload_stream *stream, const char *bytes, size_t len);
+/* Whether there is one, of values that may all be kept. */
+bool upload_stream_whole(const struct upload *up);
+/* All has come. Errors: as a reader's, of sizes. */
+bool upload_stream_take(struct upload *up, struct table_info *ret, struct err *err);
+void upload_stream_end(struct upload *up, const struct dataset *dataset, char digest[DIGEST_HEX],
+                       struct table_stats *stats);
 
 /* upload_build.c; pool */
 bool part_begin(struct part_file *file, const char *folder, const char *name, struct err *err);
