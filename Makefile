@@ -82,6 +82,7 @@ $(BUILD)/%.o: %.c $(BUILD)/flags Makefile
 # -O3 and no assumption about what the machine that runs it has: kernel.c chooses.
 ifneq ($(findstring x86_64,$(shell $(CC) -dumpmachine)),)
 $(BUILD)/core/kernel_avx2.o:   ISA = -mavx2 -mfma
+$(BUILD)/core/kernel_amx.o:    ISA = -mamx-tile -mamx-bf16
 $(BUILD)/core/kernel_avx512.o: ISA = -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mavx2 -mprefer-vector-width=512
 endif
 # gcc 12 stores whole vectors to stack frames that the address sanitizer's use-after-return check has

@@ -83,7 +83,7 @@ struct kernel_update {
     float *w, *b;
     float *vw, *vb; /* NULL without momentum */
     size_t stride;
-    size_t in;
+    size_t in; /* 0: the biases only */
     size_t p0, p1;
     const float *x; /* x[m][ldx], what the layer saw */
     size_t ldx;
@@ -116,6 +116,19 @@ struct kernel_cost {
     struct kernel_row *row;
 };
 
+/* bf16.h has what these are and how their bits are defined. c = A B: 16 or 32 rows of A, one or two
+ * panels of 16 columns of B, summed over pairs of values, a multiple of 16 of them. */
+struct kernel_dot {
+    const uint32_t *a; /* a[row][pair] */
+    size_t lda;        /* pairs from row to row */
+    size_t rows;
+    const uint32_t *b; /* b[panel][pair][column] */
+    size_t ldb;        /* pairs times 16 from panel to panel */
+    size_t panels;
+    size_t pairs;
+    float *c; /* c[panel][32][16], aligned to 64 bytes */
+};
+
 struct kernel {
     const char *name;
     void (*forward)(const struct kernel_forward *job);
@@ -127,6 +140,19 @@ struct kernel {
     /* out[width] = flush(x) or flush((x - shift) * scale); out is padded to a multiple of 16. */
     void (*gather)(enum dtype dtype, const void *x, size_t width, const struct norm_map *norm,
                    float *out);
+    /* Of delta: from the sums in dxt to dx and dxt. */
+    void (*delta_finish)(const struct kernel_delta *job);
+    /* Of update: n weights w with the sums g of their gradients, a multiple of 16. */
+    void (*step)(const struct kernel_step *step, size_t n, const float *g, float *w, float *vw);
+    void (*dot)(const struct kernel_dot *job);
+    /* To pairs of bf16. out[r][j] = x[r][2j], x[r][2j + 1], the last with +0 when cols is odd. */
+    void (*pair_rows)(const float *x, size_t ldx, size_t rows, size_t cols, uint32_t *out,
+                      size_t ldo);
+    /* out[k][j] = x[2j][k], x[2j + 1][k], rows from `rows` to the next multiple of 32 being +0. */
+    void (*pair_columns)(const float *x, size_t ldx, size_t rows, size_t cols, uint32_t *out,
+                         size_t ldo);
+    /* out[j][n] = x[2j][n], x[2j + 1][n] for n < 16, likewise. */
+    void (*pair_lines)(const float *x, size_t ldx, size_t rows, uint32_t *out);
     /* exp, ln, log1p on [0, 1], sigmoid, tanh over n floats; for the tests of their errors. */
     void (*map)(int what, const float *x, float *out, size_t n);
 };

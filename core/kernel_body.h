@@ -1,7 +1,8 @@
 /* Every loop of a struct kernel, compiled once an instruction set. The including file sets
  * KERNEL_TABLE and KERNEL_NAME and includes its vec_*.h, which needs these two: */
-#define FLUSH_BITS 0x21800000     /* 2^-60 */
-#define SQRT_HALF_BITS 0x3f3504f3 /* sqrt(1/2) */
+#define FLUSH_BITS 0x21800000      /* 2^-60 */
+#define SQRT_HALF_BITS 0x3f3504f3  /* sqrt(1/2) */
+#define BF16_LEAST_BITS 0x26800000 /* 2^-50 */
 
 #include <assert.h>
 #include <math.h>
@@ -243,7 +244,7 @@ V void update_bias(const struct kernel_update *job, enum step_kind kind, size_t 
 
 V void update_as(const struct kernel_update *job, enum step_kind kind)
 {
-    for (size_t p = job->p0; p < job->p1;) {
+    for (size_t p = job->p0; p < job->p1 && job->in > 0;) {
         const struct cut cut = tile_cut(job->in, job->p1 - p);
 
         update_panels(job, kind, p, cut);
@@ -267,17 +268,41 @@ static void update_velocity(const struct kernel_update *job)
     update_as(job, STEP_MOMENTUM);
 }
 
+static enum step_kind kind_of(const struct kernel_step *step)
+{
+    return step->momentum ? STEP_MOMENTUM : step->decay != 1.0f ? STEP_DECAY : STEP_PLAIN;
+}
+
 static void kernel_run_update(const struct kernel_update *job)
 {
-    if (job->step->momentum) {
+    switch (kind_of(job->step)) {
+    case STEP_MOMENTUM:
         update_velocity(job);
-    } else if (job->step->decay != 1.0f) {
+        break;
+    case STEP_DECAY:
         update_decay(job);
-    } else {
+        break;
+    default:
         update_plain(job);
+        break;
     }
 }
 
+static void kernel_run_step(const struct kernel_step *step, size_t n, const float *g, float *w,
+                            float *vw)
+{
+    const enum step_kind kind = kind_of(step);
+
+    if (kind == STEP_MOMENTUM) {
+        update_momentum(n, step, g, w, vw);
+        return;
+    }
+    for (size_t i = 0; i < n; i += VL) {
+        v_store(w + i, step_of(kind, step, false, v_load(g + i), v_load(w + i), NULL));
+    }
+}
+
+#include "kernel_bf16.h"
 #include "kernel_cost.h"
 
 /* --- inputs --- */
@@ -362,6 +387,12 @@ static const struct kernel table = {
     .cost = kernel_run_cost,
     .activate = kernel_run_activate,
     .gather = kernel_run_gather,
+    .delta_finish = delta_finish,
+    .step = kernel_run_step,
+    .dot = kernel_run_dot,
+    .pair_rows = kernel_run_pair_rows,
+    .pair_columns = kernel_run_pair_columns,
+    .pair_lines = kernel_run_pair_lines,
     .map = kernel_run_map,
 };
 const struct kernel *const KERNEL_TABLE = &table;

@@ -31,6 +31,10 @@ static const char *const norm_names[NORM_COUNT] = {
     [NORM_MINMAX] = "minmax",
 };
 static const char *const optimizer_names[OPT_COUNT] = { [OPT_SGD] = "sgd" };
+static const char *const precision_names[PRECISION_COUNT] = {
+    [PRECISION_FLOAT32] = "float32",
+    [PRECISION_BF16] = "bf16",
+};
 
 /* The index of name in names, or n. */
 static int find(const char *name, const char *const *names, int n)
@@ -66,6 +70,7 @@ NAMES(init, init, INIT_COUNT)
 NAMES(bias_init, bias_init, BIAS_COUNT)
 NAMES(norm, norm, NORM_COUNT)
 NAMES(optimizer, optimizer, OPT_COUNT)
+NAMES(precision, precision, PRECISION_COUNT)
 
 size_t spec_params(const struct net_spec *spec)
 {

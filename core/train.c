@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "kernel.h"
-#include "rng.h"
+#include "trainer.h"
 
 /* What trainer_ways reckons with, as tests/bench/bench_train measures it. With AVX-512; where
  * kernels are slower, sharing pays sooner than it says. */
@@ -23,41 +23,6 @@
 #define WAYS_MAX 256
 #define RUN_US 2.0      /* one hand-over to the other workers and back, interrupts included */
 #define MOVED_US 0.0005 /* one float of what a layer sees, half of which the others have made */
-
-/* A layer's rows on the way: a[m][ld] and, backward, d[m][ld] with its transposed form. */
-struct train_layer {
-    size_t ld, ldt;
-    float *a, *d, *dt;
-};
-
-/* Object lifetime: trainer_create to trainer_free. Thread: one step at a time; pieces of a step
- * write disjoint parts of the buffers and of the net. */
-struct trainer {
-    struct net *net;  /* borrowed; written at each step */
-    struct data data; /* what it points to is borrowed */
-    struct train_plan plan;
-    struct kernel_step step;
-    size_t batch; /* the plan's, or all rows when those are fewer */
-    size_t ways;  /* what trainer_ways gives */
-
-    /* All that an interrupted training needs to go on, besides the net and the velocities: the
-     * order is the identity shuffled by epoch_rng. */
-    struct rng rng, epoch_rng;
-    size_t index; /* steps done in the epoch */
-    size_t rows, correct;
-    double loss; /* summed over rows */
-
-    uint32_t *order;
-    float *velocity; /* as the net's block; NULL without momentum */
-    float *memory;   /* the layers' buffers */
-    float *x, *y;
-    size_t ld0;
-    struct train_layer layer[SPEC_LAYERS_MAX];
-    struct kernel_row *row;
-
-    /* The step under way. */
-    size_t m, pieces, at; /* rows, pieces, layer */
-};
 
 /* Microseconds that w workers need for a layer's products: the one with most of its outputs. */
 static double layer_us(const struct trainer *t, const struct net_layer *layer, size_t w)
@@ -101,8 +66,7 @@ static size_t ways_reckon(const struct trainer *t)
 
 /* --- memory --- */
 
-/* n floats of *at, which moves on; with base NULL it only counts. */
-static float *carve(float *base, size_t *at, size_t n)
+float *trainer_carve(float *base, size_t *at, size_t n)
 {
     float *ret = base != NULL ? base + *at : NULL;
 
@@ -119,18 +83,19 @@ static size_t trainer_lay_out(struct trainer *t, float *base)
     size_t at = 0;
 
     t->ld0 = net_ld(net->spec.inputs);
-    t->x = carve(base, &at, rows * t->ld0);
+    t->x = trainer_carve(base, &at, rows * t->ld0);
     for (size_t l = 0; l <= last; l++) {
         struct train_layer *layer = &t->layer[l];
 
         layer->ld = net_ld(net->layer[l].out);
         layer->ldt = round_up(net->layer[l].out, LD_UNIT) * PANEL;
-        layer->a = carve(base, &at, rows * layer->ld);
-        layer->d = carve(base, &at, rows * layer->ld);
-        layer->dt = carve(base, &at, rows / PANEL * layer->ldt);
+        layer->a = trainer_carve(base, &at, rows * layer->ld);
+        layer->d = trainer_carve(base, &at, rows * layer->ld);
+        layer->dt = trainer_carve(base, &at, rows / PANEL * layer->ldt);
     }
-    t->y = carve(base, &at, rows * t->layer[last].ld);
-    t->row = (struct kernel_row *)(void *)carve(base, &at, rows * sizeof *t->row / sizeof(float));
+    t->y = trainer_carve(base, &at, rows * t->layer[last].ld);
+    t->row = (struct kernel_row *)(void *)trainer_carve(base, &at,
+                                                        rows * sizeof *t->row / sizeof(float));
     return at;
 }
 
@@ -140,12 +105,12 @@ static bool trainer_fits(const struct trainer *t)
     double floats = (double)net_ld(t->net->spec.inputs);
 
     for (size_t l = 0; l < t->net->spec.n_layers; l++) {
-        floats += 4.0 * (double)net_ld(t->net->layer[l].out);
+        floats += 8.0 * (double)net_ld(t->net->layer[l].out);
     }
     return (floats + 64.0) * ((double)t->batch + LD_UNIT) < (double)(SIZE_MAX / 8);
 }
 
-static bool zeros(size_t floats, float **ret)
+bool trainer_zeros(size_t floats, float **ret)
 {
     const size_t size = round_up(floats * sizeof **ret, 128);
 
@@ -177,12 +142,13 @@ bool trainer_create(struct net *net, const struct data *data, const struct train
     t->ways = ways_reckon(t);
     rng_init(&t->rng, plan->seed);
     t->epoch_rng = t->rng;
-    if (!trainer_fits(t) || !zeros(trainer_lay_out(t, NULL), &t->memory)) {
+    if (!trainer_fits(t) || !trainer_zeros(trainer_lay_out(t, NULL), &t->memory)) {
         goto memory;
     }
     trainer_lay_out(t, t->memory);
     t->order = malloc(data->x.n * sizeof *t->order);
-    if (t->order == NULL || (t->step.momentum && !zeros(net->block_len, &t->velocity))) {
+    if (t->order == NULL || (plan->precision == PRECISION_BF16 && !bf16_create(t)) ||
+        (t->step.momentum && !trainer_zeros(net->block_len, &t->velocity))) {
         goto memory;
     }
     *ret = t;
@@ -197,6 +163,7 @@ void trainer_free(struct trainer *trainer)
     if (trainer == NULL) {
         return;
     }
+    bf16_free(trainer->bf16);
     free(trainer->order);
     free(trainer->velocity);
     free(trainer->memory);
@@ -251,13 +218,12 @@ static void piece_cost(void *arg, size_t i)
     t->net->kernel->cost(&job);
 }
 
-/* delta of layer `at - 1` from that of layer `at`. */
-static void piece_delta(void *arg, size_t i)
+struct kernel_delta trainer_delta(const struct trainer *t, size_t i)
 {
-    struct trainer *t = arg;
     const struct net_layer *above = &t->net->layer[t->at], *below = above - 1;
     const struct train_layer *from = &t->layer[t->at], *to = from - 1;
-    const struct kernel_delta job = {
+
+    return (struct kernel_delta){
         .w = t->net->block + above->w_at,
         .stride = above->stride,
         .panels = above->panels,
@@ -273,10 +239,39 @@ static void piece_delta(void *arg, size_t i)
         .dxt = to->dt,
         .ldxt = to->ldt,
     };
+}
+
+/* delta of layer `at - 1` from that of layer `at`. */
+static void piece_delta(void *arg, size_t i)
+{
+    struct trainer *t = arg;
+    const struct kernel_delta job = trainer_delta(t, i);
 
     if (job.k0 < job.k1) {
         t->net->kernel->delta(&job);
     }
+}
+
+struct kernel_update trainer_update(const struct trainer *t, size_t l, size_t i)
+{
+    const struct net_layer *layer = &t->net->layer[l];
+
+    return (struct kernel_update){
+        .step = &t->step,
+        .w = t->net->block + layer->w_at,
+        .b = t->net->block + layer->b_at,
+        .vw = t->velocity != NULL ? t->velocity + layer->w_at : NULL,
+        .vb = t->velocity != NULL ? t->velocity + layer->b_at : NULL,
+        .stride = layer->stride,
+        .in = layer->in,
+        .p0 = share_cut(layer->panels, 2, t->pieces, i),
+        .p1 = share_cut(layer->panels, 2, t->pieces, i + 1),
+        .x = l == 0 ? t->x : t->layer[l - 1].a,
+        .ldx = l == 0 ? t->ld0 : t->layer[l - 1].ld,
+        .d = t->layer[l].d,
+        .ldd = t->layer[l].ld,
+        .m = t->m,
+    };
 }
 
 static void piece_update(void *arg, size_t i)
@@ -284,26 +279,25 @@ static void piece_update(void *arg, size_t i)
     struct trainer *t = arg;
 
     for (size_t l = 0; l < t->net->spec.n_layers; l++) {
-        const struct net_layer *layer = &t->net->layer[l];
-        const struct kernel_update job = {
-            .step = &t->step,
-            .w = t->net->block + layer->w_at,
-            .b = t->net->block + layer->b_at,
-            .vw = t->velocity != NULL ? t->velocity + layer->w_at : NULL,
-            .vb = t->velocity != NULL ? t->velocity + layer->b_at : NULL,
-            .stride = layer->stride,
-            .in = layer->in,
-            .p0 = share_cut(layer->panels, 2, t->pieces, i),
-            .p1 = share_cut(layer->panels, 2, t->pieces, i + 1),
-            .x = l == 0 ? t->x : t->layer[l - 1].a,
-            .ldx = l == 0 ? t->ld0 : t->layer[l - 1].ld,
-            .d = t->layer[l].d,
-            .ldd = t->layer[l].ld,
-            .m = t->m,
-        };
+        const struct kernel_update job = trainer_update(t, l, i);
 
         t->net->kernel->update(&job);
     }
+}
+
+static void forward(struct trainer *t, struct share *share)
+{
+    for (t->at = 0; t->at < t->net->spec.n_layers; t->at++) {
+        share->run(share, piece_forward, t, t->pieces);
+    }
+}
+
+static void backward(struct trainer *t, struct share *share)
+{
+    for (t->at = t->net->spec.n_layers - 1; t->at > 0; t->at--) {
+        share->run(share, piece_delta, t, t->pieces);
+    }
+    share->run(share, piece_update, t, t->pieces);
 }
 
 /* --- steps --- */
@@ -353,7 +347,7 @@ static bool trainer_count(struct trainer *t, struct err *err)
 
 bool trainer_step(struct trainer *t, struct share *share, struct err *err)
 {
-    const size_t n = t->data.x.n, layers = t->net->spec.n_layers;
+    const size_t n = t->data.x.n;
 
     if (t->index == trainer_steps(t)) {
         t->index = 0;
@@ -366,17 +360,20 @@ bool trainer_step(struct trainer *t, struct share *share, struct err *err)
     t->step.rate = -t->plan.learning_rate / (float)t->m;
     t->step.inv_m = 1.0f / (float)t->m;
     share->run(share, piece_gather, t, t->pieces);
-    for (t->at = 0; t->at < layers; t->at++) {
-        share->run(share, piece_forward, t, t->pieces);
+    if (t->bf16 != NULL) {
+        bf16_forward(t, share);
+    } else {
+        forward(t, share);
     }
     share->run(share, piece_cost, t, t->pieces);
     if (!trainer_count(t, err)) {
         return false;
     }
-    for (t->at = layers - 1; t->at > 0; t->at--) {
-        share->run(share, piece_delta, t, t->pieces);
+    if (t->bf16 != NULL) {
+        bf16_backward(t, share);
+    } else {
+        backward(t, share);
     }
-    share->run(share, piece_update, t, t->pieces);
     t->index++;
     return true;
 }

@@ -15,6 +15,11 @@
 
 enum optimizer { OPT_SGD, OPT_COUNT };
 
+/* What the operands of products are rounded to; all that is kept is float32 in any case (bf16.h). */
+enum precision { PRECISION_FLOAT32, PRECISION_BF16, PRECISION_COUNT };
+const char *precision_name(enum precision precision);
+bool precision_find(const char *name, enum precision *ret);
+
 /* momentum as PyTorch defines it: buf' = mu buf + g; step with buf', or g + mu buf' (nesterov). */
 struct train_plan {
     size_t batch_size;
@@ -24,6 +29,7 @@ struct train_plan {
     bool nesterov;
     float l2; /* Nielsen's lambda */
     uint64_t seed;
+    enum precision precision;
 };
 
 const char *optimizer_name(enum optimizer optimizer);

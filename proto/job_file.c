@@ -53,11 +53,16 @@ static void plan_encode(struct text *text, const struct train_plan *plan)
     whole(text, "nesterov", plan->nesterov);
     real(text, "l2", (double)plan->l2);
     whole(text, "seed", plan->seed);
+    if (plan->precision != PRECISION_FLOAT32) {
+        string(text, "precision", precision_name(plan->precision));
+    }
 }
 
 void job_file_encode(struct text *text, const struct job_file *file)
 {
-    text_printf(text, "{\"format\": %d", JOB_FILE_FORMAT);
+    /* Who does not know of precisions is not to go on with a job of another. */
+    text_printf(text, "{\"format\": %d",
+                file->plan.precision == PRECISION_FLOAT32 ? 2 : JOB_FILE_FORMAT);
     whole(text, "id", file->id);
     string(text, "model", file->model);
     string(text, "folder", file->folder);
@@ -272,6 +277,21 @@ static bool read_optimizer(struct scan *scan, void *into, struct err *err)
     return true;
 }
 
+static bool read_precision(struct scan *scan, void *into, struct err *err)
+{
+    const char *names[PRECISION_COUNT];
+    size_t at;
+
+    for (at = 0; at < PRECISION_COUNT; at++) {
+        names[at] = precision_name((enum precision)at);
+    }
+    if (!value_choice(scan, names, PRECISION_COUNT, &at, err)) {
+        return false;
+    }
+    ((struct job_file *)into)->plan.precision = (enum precision)at;
+    return true;
+}
+
 static bool label_read(struct scan *scan, char **ret, struct err *err)
 {
     char name[LABEL_LEN_MAX + 1];
@@ -408,6 +428,7 @@ bool job_file_decode(const char *bytes, size_t len, struct job_file *ret, struct
         { "nesterov", read_nesterov, true },
         { "l2", read_l2, true },
         { "seed", read_seed, true },
+        { "precision", read_precision, false },
         { "publish", read_publish, true },
         { "publish_seconds", read_publish_seconds, true },
         { "promote", read_promote, false },

@@ -16,7 +16,8 @@
 #include "labels.h"
 #include "msg_job.h"
 
-#define JOB_FILE_FORMAT 2 /* 1 had no promote, promoted, promotion; it is read as well */
+/* 1 had no promote, promoted, promotion, 2 has no precision, and is written of jobs that need none. */
+#define JOB_FILE_FORMAT 3
 #define PROMOTION_MAX 200
 #define JOB_KEY_MAX 255
 #define JOB_FOLDER_MAX (NAME_MAX_LEN + 24)

@@ -76,6 +76,9 @@ void msg_job_encode(struct text *text, const struct msg_job *job, bool history)
     source(text, "validation", job->validation);
     text_str(text, ", ");
     msg_plan_encode(text, &job->plan);
+    if (job->plan.precision == PRECISION_FLOAT32) { /* which a plan does not say */
+        text_str(text, ", \"precision\": \"float32\"");
+    }
     text_printf(text, ", \"publish\": \"%s\"", publish_name(job->publish));
     number(text, "publish_seconds", job->publish_seconds);
     text_str(text, ", \"promote\": ");

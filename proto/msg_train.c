@@ -242,6 +242,22 @@ static bool read_optimizer(struct scan *scan, void *into, struct err *err)
     return true;
 }
 
+static bool read_precision(struct scan *scan, void *into, struct err *err)
+{
+    struct train_in *in = into;
+    const char *names[PRECISION_COUNT];
+    size_t at;
+
+    for (at = 0; at < PRECISION_COUNT; at++) {
+        names[at] = precision_name((enum precision)at);
+    }
+    if (!value_choice(scan, names, PRECISION_COUNT, &at, err)) {
+        return false;
+    }
+    in->plan->precision = (enum precision)at;
+    return true;
+}
+
 static bool read_publish(struct scan *scan, void *into, struct err *err)
 {
     struct train_in *in = into;
@@ -320,6 +336,7 @@ bool msg_train_decode(const char *body, size_t len, const struct rows_limits *li
         { "optimizer", read_optimizer, false },
         { "l2", read_l2, false },
         { "seed", read_seed, false },
+        { "precision", read_precision, false },
         { "publish", read_publish, false },
         { "publish_seconds", read_publish_seconds, false },
         { "promote", read_promote, false },
@@ -413,6 +430,9 @@ void msg_plan_encode(struct text *text, const struct train_plan *plan)
     text_printf(text, ", \"nesterov\": %s}, \"l2\": ", plan->nesterov ? "true" : "false");
     text_float(text, plan->l2);
     text_printf(text, ", \"seed\": %" PRIu64, plan->seed);
+    if (plan->precision != PRECISION_FLOAT32) { /* else as servers wrote it that knew no other */
+        text_printf(text, ", \"precision\": \"%s\"", precision_name(plan->precision));
+    }
 }
 
 bool msg_plan_decode(const char *bytes, size_t len, struct train_plan *ret, struct err *err)
@@ -422,6 +442,7 @@ bool msg_plan_decode(const char *bytes, size_t len, struct train_plan *ret, stru
         { "optimizer", read_optimizer, true },
         { "l2", read_l2, true },
         { "seed", read_seed, true },
+        { "precision", read_precision, false },
     };
     struct train_plan plan = plan_default;
     struct train_in in = { .plan = &plan };

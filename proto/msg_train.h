@@ -3,13 +3,13 @@
  *   train     {"dataset": "mnist-train", "validation": {"dataset": "mnist-test"}, "epochs": 30,
  *              "batch_size": 10,
  *              "optimizer": {"name": "sgd", "learning_rate": 0.5, "momentum": 0.0}, "l2": 0.0,
- *              "seed": 1, "publish": "epoch", "publish_seconds": 1, "promote": true}
+ *              "seed": 1, "precision": "float32", "publish": "epoch", "publish_seconds": 1, "promote": true}
  *             or "inputs" with "targets" or "labels" in place of "dataset"; validation likewise
  *   learn     inline rows, "optimizer", "l2"
  *   evaluate  inline rows or {"dataset": "..."}
  *
  * Defaults: epochs 1, batch_size 32, sgd with learning_rate 0.1, momentum 0, nesterov false; l2 0;
- * seed 0; publish "epoch", publish_seconds 1; promote true. learning_rate must be above 0; momentum
+ * seed 0; precision "float32"; publish "epoch", publish_seconds 1; promote true. learning_rate must be above 0; momentum
  * in [0, 1); l2 >= 0; epochs 1 to 1,000,000; batch_size 1 to 65,536; publish_seconds 0 to 86,400.
  * promote: see promote_rule.h; what it asks of validation data needs some. */
 #ifndef MSG_TRAIN_H

@@ -164,9 +164,9 @@ static bool fact_read(struct reader *reader, const char *key, const char *text, 
 {
     struct msg_version *facts = &reader->facts;
 
-    if (strcmp(key, "format_version") == 0 && strcmp(text, "1") != 0) {
-        return err_set(err, ERR_FIELD, "format_version", "is %.32s, this server reads %d", text,
-                       SAFETENSORS_FORMAT);
+    if (strcmp(key, "format_version") == 0 && strcmp(text, "1") != 0 && strcmp(text, "2") != 0) {
+        return err_set(err, ERR_FIELD, "format_version", "is %.32s, this server reads up to %d",
+                       text, SAFETENSORS_FORMAT);
     } else if (strcmp(key, "version") == 0) {
         facts->version = strtoull(text, NULL, 10);
         reader->has_facts = facts->version > 0;

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bf16.h"
 #include "batch.h"
 #include "dataset.h"
 #include "disk.h"
@@ -138,8 +139,11 @@ static bool isa_choose(const char *isa, struct err *err)
 {
     struct err why = { 0 };
 
-    return isa == NULL || kernel_force(isa, &why) ||
-           err_set(err, ERR_FIELD, "--isa", "%s", why.text);
+    if (isa != NULL && !kernel_force(isa, &why)) {
+        return err_set(err, ERR_FIELD, "--isa", "%s", why.text);
+    }
+    bf16_begin();
+    return true;
 }
 
 static bool server_create(struct process *process, struct err *err)

@@ -1,4 +1,5 @@
 /* GET /v1/server, /metrics, /v2/health/live and /v2/health/ready. */
+#include "bf16.h"
 #include "handlers.h"
 
 #include "dataset.h"
@@ -40,8 +41,10 @@ bool on_server(struct request *req, struct err *err)
     struct text text = { 0 };
 
     (void)err;
-    text_printf(&text, "{\"version\": \"%s\", \"isa\": \"%s\", \"workers\": %zu, \"started\": ",
-                SIGMAD_VERSION, kernel_name(kernel_chosen()), server->options.workers);
+    text_printf(
+        &text,
+        "{\"version\": \"%s\", \"isa\": \"%s\", \"bf16\": \"%s\", \"workers\": %zu, \"started\": ",
+        SIGMAD_VERSION, kernel_name(kernel_chosen()), bf16_name(), server->options.workers);
     text_time(&text, server->started);
     text_printf(&text, ", \"uptime_seconds\": %.3f, \"listen\": [", server_now() - server->started);
     for (size_t i = 0; i < server->options.n_listen; i++) {
