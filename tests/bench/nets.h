@@ -42,7 +42,7 @@ struct bench_run {
 };
 void bench_spec(const struct bench_net *net, enum cost cost, struct net_spec *ret);
 struct bench_run bench_run_make(const struct bench_net *net, enum cost cost,
-                                const struct data *data);
+                                const struct data *data, enum precision precision);
 void bench_run_done(struct bench_run *run);
 
 /* Trains as a job does, on a worker thread, for `seconds` and to the end of the step under way, or

@@ -87,7 +87,7 @@ static void put_net(const char *folder, const struct bench_net *net)
 static void put_after(const char *folder, const char *name, const struct bench_net *net,
                       enum cost cost, size_t steps, const struct data *data)
 {
-    struct bench_run run = bench_run_make(net, cost, data);
+    struct bench_run run = bench_run_make(net, cost, data, PRECISION_FLOAT32);
     struct share alone = SHARE_ALONE;
     struct err err = { 0 };
 
@@ -105,7 +105,7 @@ static void write_folder(const char *folder, const struct bench_net *net,
                          const struct bench_data *data)
 {
     const struct data as = bench_data_as(data, DTYPE_F32);
-    struct bench_run run = bench_run_make(net, COST_CROSS_ENTROPY, &as);
+    struct bench_run run = bench_run_make(net, COST_CROSS_ENTROPY, &as, PRECISION_FLOAT32);
     uint32_t *order = order_make(net->rows);
 
     put_net(folder, net);
@@ -139,7 +139,7 @@ static void train(const struct bench_net *net, const struct bench_data *data, si
                   enum dtype dtype)
 {
     const struct data as = bench_data_as(data, dtype);
-    struct bench_run run = bench_run_make(net, COST_CROSS_ENTROPY, &as);
+    struct bench_run run = bench_run_make(net, COST_CROSS_ENTROPY, &as, PRECISION_FLOAT32);
     struct workers *workers = bench_workers(n);
 
     setvbuf(stdout, NULL, _IOLBF, 0);

@@ -354,6 +354,7 @@ class Jobs(Restarting):
         "plain": {"publish": "epoch"},
         "momentum": {"publish": "end", "optimizer": {"name": "sgd", "learning_rate": 0.05,
                                                      "momentum": 0.9, "nesterov": True}},
+        "bf16": {"publish": "epoch", "precision": "bf16"},
         "best": {"publish": "best", "l2": 1.0, "optimizer": {"name": "sgd", "learning_rate": 0.2}},
     }
 

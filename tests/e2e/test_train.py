@@ -67,6 +67,32 @@ class Train(Case):
         self.assertIn(job["id"], [one["id"] for one in listed])
         self.assertIsNone(self.ok(self.api.get(at))["job"])
 
+    def test_precision(self):
+        self.digits()
+        body = {"dataset": "digits-train", "validation": {"dataset": "digits-test"}, "epochs": 20, "batch_size": 10,
+                "optimizer": {"name": "sgd", "learning_rate": 0.5}, "seed": 1}
+        jobs, digests = {}, {}
+        for name, precision in (("default", None), ("float32", "float32"), ("bf16", "bf16"), ("again", "bf16")):
+            at = self.model(DIGITS, name=name)
+            jobs[name] = self.train(at, **dict(body, **({"precision": precision} if precision else {})))
+            self.assertEqual(jobs[name]["precision"], precision or "float32")
+            digests[name] = self.ok(self.api.get(at))["digest"]
+        self.assertEqual(digests["default"], digests["float32"])
+        self.assertNotEqual(digests["bf16"], digests["float32"])
+        self.assertEqual(digests["bf16"], digests["again"])
+        accuracy = {name: job["history"][-1]["validation_accuracy"] for name, job in jobs.items()}
+        self.assertGreater(accuracy["float32"], 0.8)
+        self.assertAlmostEqual(accuracy["bf16"], accuracy["float32"], delta=0.02)
+        # steps of learn are float32's, whatever the last job was
+        both = [self.ok(self.api.post("/v1/models/%s/learn" % name, {"inputs": [[1] * 64], "labels": ["3"]}))
+                for name in ("bf16", "again")]
+        self.assertEqual(both[0], both[1])
+        for wrong in ("fp16", 16, None):
+            self.problem(self.api.post("/v1/models/bf16/train", dict(body, precision=wrong)), 422, "field",
+                         "precision")
+        self.problem(self.api.post("/v1/models/bf16/learn", {"precision": "bf16"}), 422, "field", "precision")
+        self.assertIn(self.ok(self.api.get("/v1/server"))["bf16"], ("amx", "emulated"))
+
     def test_prefer_wait_answers_the_finished_job(self):
         at = self.model(XOR)
         reply = self.api.post(at + "/train", dict(XOR_ROWS, epochs=5), Prefer="wait=60")
