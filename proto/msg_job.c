@@ -1,6 +1,8 @@
 #include "msg_job.h"
 
 #include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
 
 #include "problem.h"
 
@@ -45,20 +47,24 @@ static void source(struct text *text, const char *key, const char *name)
     }
 }
 
+void msg_epoch_encode(struct text *text, const struct msg_epoch *epoch)
+{
+    text_printf(text, "{\"epoch\": %zu", epoch->epoch);
+    number(text, "loss", epoch->loss);
+    number(text, "accuracy", epoch->accuracy);
+    number(text, "validation_loss", epoch->validation_loss);
+    number(text, "validation_accuracy", epoch->validation_accuracy);
+    number(text, "seconds", epoch->seconds);
+    version_number(text, "version", epoch->version);
+    text_str(text, "}");
+}
+
 static void history_encode(struct text *text, const struct msg_job *job)
 {
     text_str(text, ", \"history\": [");
     for (size_t i = 0; i < job->n_history; i++) {
-        const struct msg_epoch *e = &job->history[i];
-
-        text_printf(text, "%s{\"epoch\": %zu", i > 0 ? ", " : "", e->epoch);
-        number(text, "loss", e->loss);
-        number(text, "accuracy", e->accuracy);
-        number(text, "validation_loss", e->validation_loss);
-        number(text, "validation_accuracy", e->validation_accuracy);
-        number(text, "seconds", e->seconds);
-        version_number(text, "version", e->version);
-        text_str(text, "}");
+        text_str(text, i > 0 ? ", " : "");
+        msg_epoch_encode(text, &job->history[i]);
     }
     text_str(text, "]");
 }
@@ -108,4 +114,34 @@ void msg_job_encode(struct text *text, const struct msg_job *job, bool history)
         problem_encode(text, job->err, job->status, job->type, job->title);
     }
     text_str(text, "}");
+}
+
+#define BAR 20
+
+/* "  loss 0.1234", "  accuracy 95.12 %"; nothing where it is not known. */
+static void shown(struct text *text, const char *what, double loss, double accuracy)
+{
+    if (!isnan(loss)) {
+        text_printf(text, "  %sloss %.4f", what, loss);
+    }
+    if (!isnan(accuracy)) {
+        text_printf(text, "  %saccuracy %.2f %%", what, 100.0 * accuracy);
+    }
+}
+
+void msg_epoch_line(struct text *text, const struct msg_job *job, const struct msg_epoch *epoch,
+                    double progress)
+{
+    const int full = (int)(progress * BAR);
+    char epochs[24];
+
+    text_printf(text, "epoch %*zu/%zu [%.*s%.*s] %3d %%",
+                snprintf(epochs, sizeof epochs, "%zu", job->epochs), epoch->epoch, job->epochs,
+                full, "####################", BAR - full, "....................",
+                (int)(100.0 * progress));
+    shown(text, "", epoch->loss, epoch->accuracy);
+    shown(text, "validation ", epoch->validation_loss, epoch->validation_accuracy);
+    if (epoch->version != 0) {
+        text_printf(text, "  version %" PRIu64, epoch->version);
+    }
 }

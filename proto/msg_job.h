@@ -47,4 +47,13 @@ struct msg_job {
 /* {"id": "1", "model": ..., "state": ..., ...}; history when asked. */
 void msg_job_encode(struct text *text, const struct msg_job *job, bool history);
 
+/* {"epoch": 3, "loss": ..., "accuracy": ..., "validation_loss": ..., "validation_accuracy": ...,
+ *  "seconds": ..., "version": null} */
+void msg_epoch_encode(struct text *text, const struct msg_epoch *epoch);
+
+/* What a person reads, without the end of the line: the job's bar at so much progress, 0 .. 1, the
+ * epoch and, if it has ended, what came of it. */
+void msg_epoch_line(struct text *text, const struct msg_job *job, const struct msg_epoch *epoch,
+                    double progress);
+
 #endif

@@ -75,6 +75,9 @@ static void request_free(struct http *http, struct request *req)
     inflater_free(req->inflater);
     free(req->flat);
     free(req->reply.data);
+    if (req->reply.stream != NULL) {
+        req->reply.stream->free(req->reply.stream);
+    }
     arena_reset(&arena);
     memset(req, 0, sizeof *req);
     if (http->n_spare < SPARE_MAX && !http->stopped) {
@@ -105,6 +108,46 @@ void http_resume(struct request *req)
 
 /* ---- what MHD calls ---- */
 
+#define STREAM_BLOCK 4096
+
+/* MHD has room for more. While there is nothing the connection is suspended, and only looked at for
+ * whether its client is there. */
+static ssize_t stream_read(void *cls, uint64_t at, char *buf, size_t max)
+{
+    struct request *req = cls;
+    struct stream *stream = req->reply.stream;
+    const ssize_t n = stream->read(stream, buf, max);
+
+    (void)at;
+    if (n < 0) {
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    }
+    if (n > 0) {
+        request_phase(req, WATCH_WRITE, (size_t)n);
+        return n;
+    }
+    request_phase(req, WATCH_WORK, 0);
+    request_await(req, stream->hung_up, stream);
+    http_suspend(req);
+    return 0;
+}
+
+static struct MHD_Response *response_make(struct request *req)
+{
+    struct reply *reply = &req->reply;
+    struct MHD_Response *response;
+
+    if (reply->stream != NULL) {
+        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, stream_read, req,
+                                                 NULL);
+    }
+    response = MHD_create_response_from_buffer_with_free_callback(reply->len, reply->data, free);
+    if (response != NULL) {
+        reply->data = NULL; /* the response's now */
+    }
+    return response;
+}
+
 /* Hands the finished reply to MHD. */
 static enum MHD_Result reply_send(struct request *req)
 {
@@ -117,11 +160,10 @@ static enum MHD_Result reply_send(struct request *req)
         *reply = (struct reply){ 0 };
         route_problem(req);
     }
-    response = MHD_create_response_from_buffer_with_free_callback(reply->len, reply->data, free);
+    response = response_make(req);
     if (response == NULL) {
         return MHD_NO;
     }
-    reply->data = NULL; /* the response's now */
     if (reply->type != NULL) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->type);
     }
@@ -141,6 +183,10 @@ static enum MHD_Result reply_send(struct request *req)
     }
     if (reply->vary != NULL) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, reply->vary);
+    }
+    if (reply->cache_control != NULL) {
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, reply->cache_control);
+        MHD_add_response_header(response, "X-Accel-Buffering", "no"); /* nginx, of streams */
     }
     if (reply->accept_encoding != NULL) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_ACCEPT_ENCODING, reply->accept_encoding);

@@ -33,6 +33,7 @@ void job_await_served(struct job *job)
 
 static void job_free(struct job *job)
 {
+    job_listeners_leave(job);
     feed_done(&job->train);
     feed_done(&job->validation);
     labels_free(job->labels);

@@ -95,6 +95,7 @@ struct job {
     uint64_t train_rows;
     struct labels *labels; /* owned; the model's from the first publication on; NULL: it had some */
     struct waiter *waiters;
+    struct listener *listeners; /* on_events.c: borrowed; theirs is the request */
     struct err err;
     struct job_report *held, *held_tail; /* owned; come while the one before is being published */
     struct job_report *publishing;       /* owned */

@@ -46,6 +46,9 @@ void job_end_again(struct job *job);
  * alive. */
 void job_give_up(struct job *job);
 
+/* on_events.c: the record goes; nothing more will be told of it. */
+void job_listeners_leave(struct job *job);
+
 /* job_report.c */
 void jobs_take_reports(uv_async_t *async);
 

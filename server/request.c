@@ -26,6 +26,21 @@ void request_reply(struct request *req, int status, struct text *text)
     request_reply_type(req, status, "application/json", text);
 }
 
+void request_reply_stream(struct request *req, const char *type, struct stream *stream)
+{
+    req->reply.stream = stream;
+    req->reply.status = 200;
+    req->reply.type = type;
+    req->reply.cache_control = "no-store";
+}
+
+void stream_wake(struct request *req)
+{
+    if (req->answered && req->suspended) {
+        http_resume(req);
+    }
+}
+
 void request_reply_empty(struct request *req, int status)
 {
     req->reply.status = status;

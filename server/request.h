@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <uv.h>
 
 #include "arena.h"
@@ -32,19 +33,29 @@ struct sink {
     void (*free)(struct sink *sink);
 };
 
+/* A reply that is made while it is sent, of unknown length. Loop thread. */
+struct stream {
+    /* Up to max bytes into buf: how many; 0: none now, stream_wake will be called; -1: the end. */
+    ssize_t (*read)(struct stream *stream, char *buf, size_t max);
+    void (*hung_up)(void *stream); /* the client is gone: read is to say so when it is called */
+    void (*free)(struct stream *stream);
+};
+
 struct reply {
     int status;
     const char *type; /* content type; static */
     char *data;       /* owned, malloc'd; NULL: no body */
     size_t len;
-    const char *location; /* in the arena, or NULL; allow and retry_after likewise */
+    struct stream *stream; /* owned; in place of data */
+    const char *location;  /* in the arena, or NULL; allow and retry_after likewise */
     const char *allow;
     const char *retry_after;
     const char *etag;
     const char *inference_header; /* bytes of data, inflated, that are JSON, when others follow */
     const char *accept_encoding;  /* static, or NULL; vary likewise */
     const char *vary;
-    enum coding coding; /* of data */
+    const char *cache_control; /* static, or NULL */
+    enum coding coding;        /* of data */
 };
 
 /* Two path parameters at most: /v1/jobs/{id}, /v1/datasets/{name}/{part}. */
@@ -130,6 +141,10 @@ void request_again(struct request *req);
 /* Completes the reply with text (taken over), as JSON unless the type says otherwise. */
 void request_reply(struct request *req, int status, struct text *text);
 void request_reply_type(struct request *req, int status, const char *type, struct text *text);
+/* 200, with a stream (taken over) of that type. */
+void request_reply_stream(struct request *req, const char *type, struct stream *stream);
+/* A stream of this request that had nothing may have something now. */
+void stream_wake(struct request *req);
 /* 204, or any status without a body. */
 void request_reply_empty(struct request *req, int status);
 

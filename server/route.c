@@ -40,6 +40,7 @@ static const struct route routes[] = {
     { "DELETE", D,                  NULL,             BODY_NONE,   NULL,            on_dataset_delete },
     { "GET",    "/v1/jobs",         JOBS,             BODY_NONE,   NULL,            on_job_list },
     { "GET",    "/v1/jobs/{id}",    NULL,             BODY_NONE,   NULL,            on_job_get },
+    { "GET",    "/v1/jobs/{id}/events", NULL,         BODY_NONE,   NULL,            on_job_events },
     { "DELETE", "/v1/jobs/{id}",    NULL,             BODY_NONE,   NULL,            on_job_delete },
     { "GET",    "/v1/server",       NULL,             BODY_NONE,   NULL,            on_server },
     { "GET",    "/metrics",         NULL,             BODY_NONE,   NULL,            on_metrics },
