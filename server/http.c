@@ -30,14 +30,6 @@
 
 /* ---- one request ---- */
 
-/* Where the request's connection is now; without memory it is not watched. */
-static void request_phase(struct request *req, enum watch_phase phase, size_t bytes)
-{
-    if (req->watch != NULL) {
-        watch_enter(req->http->watcher, req->watch, phase, bytes);
-    }
-}
-
 static struct watch *watch_of(struct MHD_Connection *conn)
 {
     const union MHD_ConnectionInfo *info =
@@ -108,105 +100,6 @@ void http_resume(struct request *req)
 
 /* ---- what MHD calls ---- */
 
-#define STREAM_BLOCK 4096
-
-/* MHD has room for more. While there is nothing the connection is suspended, and only looked at for
- * whether its client is there. */
-static ssize_t stream_read(void *cls, uint64_t at, char *buf, size_t max)
-{
-    struct request *req = cls;
-    struct stream *stream = req->reply.stream;
-    const ssize_t n = stream->read(stream, buf, max);
-
-    (void)at;
-    if (n < 0) {
-        return MHD_CONTENT_READER_END_OF_STREAM;
-    }
-    if (n > 0) {
-        request_phase(req, WATCH_WRITE, (size_t)n);
-        return n;
-    }
-    request_phase(req, WATCH_WORK, 0);
-    request_await(req, stream->hung_up, stream);
-    http_suspend(req);
-    return 0;
-}
-
-static struct MHD_Response *response_make(struct request *req)
-{
-    struct reply *reply = &req->reply;
-    struct MHD_Response *response;
-
-    if (reply->stream != NULL) {
-        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, stream_read, req,
-                                                 NULL);
-    }
-    response = MHD_create_response_from_buffer_with_free_callback(reply->len, reply->data, free);
-    if (response != NULL) {
-        reply->data = NULL; /* the response's now */
-    }
-    return response;
-}
-
-/* Hands the finished reply to MHD. */
-static enum MHD_Result reply_send(struct request *req)
-{
-    struct reply *reply = &req->reply;
-    struct MHD_Response *response;
-    enum MHD_Result rc;
-
-    if (!body_hold(req, reply->len, "reply", &req->err)) {
-        free(reply->data);
-        *reply = (struct reply){ 0 };
-        route_problem(req);
-    }
-    response = response_make(req);
-    if (response == NULL) {
-        return MHD_NO;
-    }
-    if (reply->type != NULL) {
-        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->type);
-    }
-    if (reply->location != NULL) {
-        MHD_add_response_header(response, MHD_HTTP_HEADER_LOCATION, reply->location);
-    }
-    if (reply->inference_header != NULL) {
-        MHD_add_response_header(response, "Inference-Header-Content-Length",
-                                reply->inference_header);
-    }
-    if (reply->etag != NULL) {
-        MHD_add_response_header(response, MHD_HTTP_HEADER_ETAG, reply->etag);
-    }
-    if (reply->coding != CODING_IDENTITY) {
-        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_ENCODING,
-                                coding_name(reply->coding));
-    }
-    if (reply->vary != NULL) {
-        MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, reply->vary);
-    }
-    if (reply->cache_control != NULL) {
-        MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, reply->cache_control);
-        MHD_add_response_header(response, "X-Accel-Buffering", "no"); /* nginx, of streams */
-    }
-    if (reply->accept_encoding != NULL) {
-        MHD_add_response_header(response, MHD_HTTP_HEADER_ACCEPT_ENCODING, reply->accept_encoding);
-    }
-    if (reply->allow != NULL) {
-        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, reply->allow);
-    }
-    if (reply->retry_after != NULL) {
-        MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, reply->retry_after);
-    }
-    if (req->server->draining) {
-        MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
-    }
-    rc = MHD_queue_response(req->conn, (unsigned)reply->status, response);
-    MHD_destroy_response(response);
-    req->answered = true;
-    request_phase(req, WATCH_WRITE, reply->len);
-    return rc;
-}
-
 static void body_limit(struct request *req)
 {
     const struct options *opts = &req->server->options;
@@ -242,7 +135,7 @@ static enum MHD_Result request_begin(struct request *req, const char *url, const
     }
     if (err->code != ERR_NONE && (head.length > DROP_BYTES || head.unclear != NULL)) {
         request_finish(req); /* not worth reading, or not to be trusted: the connection ends here */
-        return reply_send(req);
+        return http_reply_send(req) ? MHD_YES : MHD_NO;
     }
     return MHD_YES;
 }
@@ -264,9 +157,9 @@ static enum MHD_Result request_end(struct request *req)
         }
     }
     if (req->ready) {
-        return reply_send(req);
+        return http_reply_send(req) ? MHD_YES : MHD_NO;
     }
-    request_phase(req, WATCH_WORK, 0);
+    http_phase(req, WATCH_WORK, 0);
     http_suspend(req);
     return MHD_YES;
 }
@@ -326,7 +219,7 @@ static void on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
         return;
     }
     *con_cls = NULL;
-    request_phase(req, WATCH_IDLE, 0);
+    http_phase(req, WATCH_IDLE, 0);
     metrics_request(http->server->metrics, req);
     req->conn = NULL;
     req->watch = NULL;

@@ -8,6 +8,7 @@
 
 #include "listen.h"
 #include "request.h"
+#include "watch.h"
 
 struct MHD_Daemon;
 struct watcher;
@@ -46,6 +47,13 @@ void http_resume(struct request *req);
 void http_body_there(struct request *req);
 /* Frees a request whose connection is done with it. */
 void http_request_end(struct request *req);
+
+/* ---- http_reply.c ---- */
+
+/* Where the request's connection is now; without memory it is not watched. */
+void http_phase(struct request *req, enum watch_phase phase, size_t bytes);
+/* Hands the finished reply to MHD. False: the connection is to end. */
+bool http_reply_send(struct request *req);
 
 /* ---- http_head.c ---- */
 

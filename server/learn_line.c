@@ -1,8 +1,7 @@
-#include "learn_line.h"
+#include "learn_lines.h"
 
 #include <assert.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,30 +12,6 @@
 #include "learn_logs.h"
 #include "metrics.h"
 #include "server.h"
-#include "train.h"
-
-/* A log is given up for a whole version after so much of it, which bounds the time a replay takes.
- */
-#define LOG_ENTRIES 1000
-#define LOG_BYTES ((size_t)64 << 20)
-
-struct learn_line {
-    struct model *model; /* borrowed: it owns the line */
-    struct learn *head, *tail;
-    bool pumping; /* line_pump is on the stack */
-    struct turn turn;
-    bool asked, holds; /* for the turn; it */
-    bool writing;
-    /* The log: of version base, first .. tip; computed entries count, though not written yet. */
-    uint64_t base, first, tip; /* base 0: there is none */
-    size_t count, bytes;
-    /* One batch on its way to the disk. */
-    uv_work_t uv;
-    struct text batch;
-    char *path; /* owned */
-    bool fresh;
-    struct err err;
-};
 
 static void line_pump(struct learn_line *line);
 
@@ -295,81 +270,9 @@ static void batch_begin(struct learn_line *line)
 
 /* ---- the step ---- */
 
-static bool learn_step(struct learn *learn, struct err *err)
-{
-    const struct net_spec *spec = &learn->model->spec;
-    const struct labels *labels = learn->labels != NULL ? learn->labels : learn->model->labels;
-    const struct data data = feed_data(&learn->feed);
-    struct share alone = SHARE_ALONE;
-    struct trainer *trainer = NULL;
-    struct train_sum sum;
-    bool ok;
-
-    ok = feed_check(&learn->feed, spec, err) && net_clone(learn->base->net, &learn->net, err) &&
-         trainer_create(learn->net, &data, &learn->plan, &trainer, err) &&
-         trainer_step(trainer, &alone, err);
-    if (ok) {
-        sum = trainer_sum(trainer);
-        learn->origin = (struct origin){
-            .source = SOURCE_LEARN,
-            .loss = sum.loss,
-            .accuracy = learn->feed.has_accuracy ? (double)sum.correct / (double)sum.rows : NAN,
-            .has_plan = true,
-            .plan = learn->plan,
-            .key = learn->key,
-        };
-    }
-    trainer_free(trainer);
-    return ok && digest_net(learn->net, labels, learn->origin.digest, err);
-}
-
 static void step_work(struct request *req)
 {
     learn_step(req->task, &req->err);
-}
-
-/* Whether the call's rows can go to a log, and to which. The first of a model's labels, the first
- * after a long log, rows of a log's size, and one that goes on from what has no file are written
- * whole. Errors: ERR_MEMORY. */
-static bool entry_make(struct learn_line *line, struct learn *learn, struct err *err)
-{
-    const struct data data = feed_data(&learn->feed);
-    const struct version *base = learn->base;
-    const bool goes_on = line->tip == base->number && line->base != 0;
-    const bool full = line->count >= LOG_ENTRIES || line->bytes >= LOG_BYTES;
-    struct model *model = line->model;
-
-    if (model->folder == NULL) {
-        return true;
-    }
-    if (learn->labels != NULL || (goes_on && full) || (!goes_on && !base->on_disk) ||
-        data.x.n * data.x.width > LOG_BYTES / sizeof(float)) {
-        line->tip = 0;
-        return true;
-    }
-    if (!goes_on) {
-        if (!learn_logs_add(&model->logs, base->number, learn->version->number, err)) {
-            return false;
-        }
-        line->base = base->number;
-        line->first = learn->version->number;
-        line->count = line->bytes = 0;
-        learn->begins_log = true;
-    }
-    learn->version->log_base = line->base;
-    learn->version->log_first = line->first;
-    learn_entry_encode(&learn->entry, learn->version, &learn->plan, &data,
-                       spec_outputs(&model->spec));
-    if (learn->entry.failed) {
-        return err_set(err, ERR_MEMORY, "inputs", "do not fit into memory");
-    }
-    line->tip = learn->version->number;
-    line->count++;
-    line->bytes += learn->entry.len;
-    if (learn->begins_log) {
-        learn_logs_tidy(model);
-    }
-    return true;
 }
 
 static void step_done(struct request *req)
@@ -387,7 +290,7 @@ static void step_done(struct request *req)
         learn->net = NULL; /* the version's */
         if (version_create(model, net, ++model->last, server_now(), &learn->origin, &learn->version,
                            &req->err) &&
-            !entry_make(line, learn, &req->err)) {
+            !learn_entry_make(line, learn, &req->err)) {
             version_unref(learn->version); /* nobody goes on from it */
             learn->version = NULL;
         }
@@ -396,60 +299,6 @@ static void step_done(struct request *req)
     learn->base = NULL;
     line_pump(line);
     model_unref(model);
-}
-
-/* The plan last used, with what the message says otherwise. */
-static struct train_plan plan_of(const struct learn *learn)
-{
-    struct train_plan plan = learn->model->plan;
-
-    if (learn->msg.has_optimizer) {
-        plan.optimizer = learn->msg.plan.optimizer;
-        plan.learning_rate = learn->msg.plan.learning_rate;
-        plan.momentum = learn->msg.plan.momentum;
-        plan.nesterov = learn->msg.plan.nesterov;
-    }
-    if (learn->msg.has_l2) {
-        plan.l2 = learn->msg.plan.l2;
-    }
-    plan.batch_size = learn->msg.rows.inputs.rows;
-    plan.seed = 0; /* a job's is no setting of a step, and a log would not know it, */
-    plan.precision = PRECISION_FLOAT32; /* nor this */
-    return plan;
-}
-
-/* base: what it goes on from, borrowed. */
-static bool learn_begin(struct learn *learn, struct version *base, struct err *err)
-{
-    struct model *model = learn->model;
-    const struct msg_source source = { .rows = learn->msg.rows };
-    char etag[ETAG_LEN];
-
-    if (model->deleted || model->deleting) {
-        return err_set(err, ERR_NOT_FOUND, "name", "'%s' has been deleted meanwhile", model->name);
-    }
-    if (model->job != NULL) {
-        return err_set(err, ERR_BUSY, "name", "'%s' is being trained by job %" PRIu64, model->name,
-                       model->job->id);
-    }
-    etag_version(base, etag);
-    if (!etag_holds(learn->req, etag, err)) {
-        return false;
-    }
-    if (base->net->shift == NULL &&
-        (model->spec.norm == NORM_STANDARD || model->spec.norm == NORM_MINMAX)) {
-        return err_set(err, ERR_BUSY, "normalize",
-                       "is %s, which train has to work out from a whole data set first",
-                       norm_name(model->spec.norm));
-    }
-    if (!feed_open(model->server, &source, &model->spec, model->labels, &learn->labels,
-                   &learn->feed, err)) {
-        return false;
-    }
-    learn->plan = plan_of(learn);
-    model->plan = learn->plan;
-    learn->base = version_ref(base);
-    return true;
 }
 
 /* ---- the turn ---- */

@@ -19,6 +19,10 @@ void recovery_end(struct server *server);
 
 /* Logs and remembers that path.corrupt has been set aside. */
 void recovery_note(struct server *server, const char *path, const struct err *why);
+/* Whether a file was refused since a later sigmad has written it: its format field is to blame, and
+ * its sums, which are looked at first, are right. */
+bool recovery_is_newer(const struct err *why);
+bool recovery_has_suffix(const char *name, const char *suffix);
 /* Sets a path aside as path.corrupt, and notes it; one of a newer format stays as it is. */
 void recovery_set_aside(struct server *server, const char *path, const struct err *why);
 

@@ -1,0 +1,113 @@
+/* Replies on their way to MHD: whole ones, and streams that are made while they go. */
+#include <stdlib.h>
+#include <microhttpd.h>
+
+#include "http_parts.h"
+#include "route.h"
+#include "server.h"
+#include "watch.h"
+
+void http_phase(struct request *req, enum watch_phase phase, size_t bytes)
+{
+    if (req->watch != NULL) {
+        watch_enter(req->http->watcher, req->watch, phase, bytes);
+    }
+}
+
+#define STREAM_BLOCK 4096
+
+/* MHD has room for more. While there is nothing the connection is suspended, and only looked at for
+ * whether its client is there. */
+static ssize_t stream_read(void *cls, uint64_t at, char *buf, size_t max)
+{
+    struct request *req = cls;
+    struct stream *stream = req->reply.stream;
+    const ssize_t n = stream->read(stream, buf, max);
+
+    (void)at;
+    if (n < 0) {
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    }
+    if (n > 0) {
+        http_phase(req, WATCH_WRITE, (size_t)n);
+        return n;
+    }
+    http_phase(req, WATCH_WORK, 0);
+    request_await(req, stream->hung_up, stream);
+    http_suspend(req);
+    return 0;
+}
+
+static struct MHD_Response *response_make(struct request *req)
+{
+    struct reply *reply = &req->reply;
+    struct MHD_Response *response;
+
+    if (reply->stream != NULL) {
+        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, stream_read, req,
+                                                 NULL);
+    }
+    response = MHD_create_response_from_buffer_with_free_callback(reply->len, reply->data, free);
+    if (response != NULL) {
+        reply->data = NULL; /* the response's now */
+    }
+    return response;
+}
+
+bool http_reply_send(struct request *req)
+{
+    struct reply *reply = &req->reply;
+    struct MHD_Response *response;
+    bool ok;
+
+    if (!body_hold(req, reply->len, "reply", &req->err)) {
+        free(reply->data);
+        *reply = (struct reply){ 0 };
+        route_problem(req);
+    }
+    response = response_make(req);
+    if (response == NULL) {
+        return false;
+    }
+    if (reply->type != NULL) {
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->type);
+    }
+    if (reply->location != NULL) {
+        MHD_add_response_header(response, MHD_HTTP_HEADER_LOCATION, reply->location);
+    }
+    if (reply->inference_header != NULL) {
+        MHD_add_response_header(response, "Inference-Header-Content-Length",
+                                reply->inference_header);
+    }
+    if (reply->etag != NULL) {
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ETAG, reply->etag);
+    }
+    if (reply->coding != CODING_IDENTITY) {
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_ENCODING,
+                                coding_name(reply->coding));
+    }
+    if (reply->vary != NULL) {
+        MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, reply->vary);
+    }
+    if (reply->cache_control != NULL) {
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, reply->cache_control);
+        MHD_add_response_header(response, "X-Accel-Buffering", "no"); /* nginx, of streams */
+    }
+    if (reply->accept_encoding != NULL) {
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ACCEPT_ENCODING, reply->accept_encoding);
+    }
+    if (reply->allow != NULL) {
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, reply->allow);
+    }
+    if (reply->retry_after != NULL) {
+        MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, reply->retry_after);
+    }
+    if (req->server->draining) {
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    }
+    ok = MHD_queue_response(req->conn, (unsigned)reply->status, response) == MHD_YES;
+    MHD_destroy_response(response);
+    req->answered = true;
+    http_phase(req, WATCH_WRITE, reply->len);
+    return ok;
+}

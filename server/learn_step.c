@@ -1,0 +1,138 @@
+/* One call's step, and what of it goes to disk. */
+#include <inttypes.h>
+#include <math.h>
+
+#include "etag.h"
+#include "job.h"
+#include "learn_lines.h"
+#include "learn_log.h"
+#include "learn_logs.h"
+#include "server.h"
+#include "train.h"
+
+/* A log is given up for a whole version after so much of it, which bounds the time a replay takes.
+ */
+#define LOG_ENTRIES 1000
+#define LOG_BYTES ((size_t)64 << 20)
+
+bool learn_step(struct learn *learn, struct err *err)
+{
+    const struct net_spec *spec = &learn->model->spec;
+    const struct labels *labels = learn->labels != NULL ? learn->labels : learn->model->labels;
+    const struct data data = feed_data(&learn->feed);
+    struct share alone = SHARE_ALONE;
+    struct trainer *trainer = NULL;
+    struct train_sum sum;
+    bool ok;
+
+    ok = feed_check(&learn->feed, spec, err) && net_clone(learn->base->net, &learn->net, err) &&
+         trainer_create(learn->net, &data, &learn->plan, &trainer, err) &&
+         trainer_step(trainer, &alone, err);
+    if (ok) {
+        sum = trainer_sum(trainer);
+        learn->origin = (struct origin){
+            .source = SOURCE_LEARN,
+            .loss = sum.loss,
+            .accuracy = learn->feed.has_accuracy ? (double)sum.correct / (double)sum.rows : NAN,
+            .has_plan = true,
+            .plan = learn->plan,
+            .key = learn->key,
+        };
+    }
+    trainer_free(trainer);
+    return ok && digest_net(learn->net, labels, learn->origin.digest, err);
+}
+
+bool learn_entry_make(struct learn_line *line, struct learn *learn, struct err *err)
+{
+    const struct data data = feed_data(&learn->feed);
+    const struct version *base = learn->base;
+    const bool goes_on = line->tip == base->number && line->base != 0;
+    const bool full = line->count >= LOG_ENTRIES || line->bytes >= LOG_BYTES;
+    struct model *model = line->model;
+
+    if (model->folder == NULL) {
+        return true;
+    }
+    if (learn->labels != NULL || (goes_on && full) || (!goes_on && !base->on_disk) ||
+        data.x.n * data.x.width > LOG_BYTES / sizeof(float)) {
+        line->tip = 0;
+        return true;
+    }
+    if (!goes_on) {
+        if (!learn_logs_add(&model->logs, base->number, learn->version->number, err)) {
+            return false;
+        }
+        line->base = base->number;
+        line->first = learn->version->number;
+        line->count = line->bytes = 0;
+        learn->begins_log = true;
+    }
+    learn->version->log_base = line->base;
+    learn->version->log_first = line->first;
+    learn_entry_encode(&learn->entry, learn->version, &learn->plan, &data,
+                       spec_outputs(&model->spec));
+    if (learn->entry.failed) {
+        return err_set(err, ERR_MEMORY, "inputs", "do not fit into memory");
+    }
+    line->tip = learn->version->number;
+    line->count++;
+    line->bytes += learn->entry.len;
+    if (learn->begins_log) {
+        learn_logs_tidy(model);
+    }
+    return true;
+}
+
+/* The plan last used, with what the message says otherwise. */
+static struct train_plan plan_of(const struct learn *learn)
+{
+    struct train_plan plan = learn->model->plan;
+
+    if (learn->msg.has_optimizer) {
+        plan.optimizer = learn->msg.plan.optimizer;
+        plan.learning_rate = learn->msg.plan.learning_rate;
+        plan.momentum = learn->msg.plan.momentum;
+        plan.nesterov = learn->msg.plan.nesterov;
+    }
+    if (learn->msg.has_l2) {
+        plan.l2 = learn->msg.plan.l2;
+    }
+    plan.batch_size = learn->msg.rows.inputs.rows;
+    plan.seed = 0; /* a job's is no setting of a step, and a log would not know it, */
+    plan.precision = PRECISION_FLOAT32; /* nor this */
+    return plan;
+}
+
+bool learn_begin(struct learn *learn, struct version *base, struct err *err)
+{
+    struct model *model = learn->model;
+    const struct msg_source source = { .rows = learn->msg.rows };
+    char etag[ETAG_LEN];
+
+    if (model->deleted || model->deleting) {
+        return err_set(err, ERR_NOT_FOUND, "name", "'%s' has been deleted meanwhile", model->name);
+    }
+    if (model->job != NULL) {
+        return err_set(err, ERR_BUSY, "name", "'%s' is being trained by job %" PRIu64, model->name,
+                       model->job->id);
+    }
+    etag_version(base, etag);
+    if (!etag_holds(learn->req, etag, err)) {
+        return false;
+    }
+    if (base->net->shift == NULL &&
+        (model->spec.norm == NORM_STANDARD || model->spec.norm == NORM_MINMAX)) {
+        return err_set(err, ERR_BUSY, "normalize",
+                       "is %s, which train has to work out from a whole data set first",
+                       norm_name(model->spec.norm));
+    }
+    if (!feed_open(model->server, &source, &model->spec, model->labels, &learn->labels,
+                   &learn->feed, err)) {
+        return false;
+    }
+    learn->plan = plan_of(learn);
+    model->plan = learn->plan;
+    learn->base = version_ref(base);
+    return true;
+}
