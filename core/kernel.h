@@ -11,7 +11,7 @@
  * loads the partial that the block before it stored. A sum along the outputs of a row is kept in 16
  * virtual lanes, output j in lane j mod 16, which are then added as a fixed tree: i and i + 8, i
  * and i + 4, i and i + 2, i and i + 1. exp, ln, sigmoid and tanh are in kernel_math.h. Values
- * below 2^-60 in magnitude become +0 in inputs, activations, deltas, velocities and decayed
+ * below 2^-60 in magnitude become +0 in inputs, activations, deltas, states and decayed
  * weights: denormals cost ten times, and the processors' own ways of flushing differ.
  *
  * Weights lie in panels of 16 outputs: W[n][k] is float (n / 16) * stride + k * 16 + n % 16, the
@@ -67,21 +67,37 @@ struct kernel_delta {
     size_t ldxt;
 };
 
-/* w' = fma(g, rate, w), or fma(g, rate, w * decay) and flushed when decay != 1; with momentum
- *   t = g * inv_m (+ l2_n w)    v' = mu v + t    w' = w - eta v'
- *                                                or, nesterov, w - eta (t + mu v')
- * Biases likewise without decay and l2_n. v has the layout of w. */
+/* From the sum g of a batch's gradients, with t = g / m (+ lambda/n w), eta the learning rate, and the
+ * states p and q of each parameter (train.h has the sources):
+ *
+ *   plain     w' = fma(g, rate, w)
+ *   decay     w' = flush(fma(g, rate, w * decay))
+ *   momentum  p' = mu p + t;  w' = w - eta p', or, nesterov, w - eta (t + mu p')
+ *   rmsprop   q' = alpha q + (1 - alpha) t^2;  u = t / (sqrt q' + eps);  w' = w - eta u, or, with
+ *             momentum, p' = mu p + u;  w' = w - eta p'
+ *   adam      p' = beta1 p + (1 - beta1) t;  q' = beta2 q + (1 - beta2) t^2
+ *             w' = w * decay - eta / (1 - beta1^k) p' / (sqrt q' / sqrt(1 - beta2^k) + eps)
+ *   rprop     q' = q times 1.2, 1/2 or 1 as t p is above, below or 0, within 1e-6 .. 50; t = 0 where
+ *             it is below; w' = w - sign(t) q';  p' = t
+ *
+ * Biases likewise without decay and lambda. States have the layout of w. */
+enum step_kind { STEP_PLAIN, STEP_DECAY, STEP_MOMENTUM, STEP_RMSPROP, STEP_ADAM, STEP_RPROP };
 struct kernel_step {
+    enum step_kind kind;
     float rate;  /* -eta / m */
-    float decay; /* 1 - eta lambda / n */
+    float decay; /* 1 - eta lambda / n, 1 - eta weight_decay of adamw */
     float eta, mu, inv_m, l2_n;
-    bool momentum, nesterov;
+    bool nesterov;
+    float keep1, take1; /* beta1, 1 - beta1 */
+    float keep2, take2; /* beta2 or alpha, 1 - that */
+    float eps, root2;   /* 1 / sqrt(1 - beta2^k) */
+    float eta1;         /* eta / (1 - beta1^k) */
 };
 
 struct kernel_update {
     const struct kernel_step *step;
     float *w, *b;
-    float *vw, *vb; /* NULL without momentum */
+    float *pw, *pb, *qw, *qb; /* states; NULL where the kind has none */
     size_t stride;
     size_t in; /* 0: the biases only */
     size_t p0, p1;
@@ -143,7 +159,8 @@ struct kernel {
     /* Of delta: from the sums in dxt to dx and dxt. */
     void (*delta_finish)(const struct kernel_delta *job);
     /* Of update: n weights w with the sums g of their gradients, a multiple of 16. */
-    void (*step)(const struct kernel_step *step, size_t n, const float *g, float *w, float *vw);
+    void (*step)(const struct kernel_step *step, size_t n, const float *g, float *w, float *p,
+                 float *q);
     void (*dot)(const struct kernel_dot *job);
     /* To pairs of bf16. out[r][j] = x[r][2j], x[r][2j + 1], the last with +0 when cols is odd. */
     void (*pair_rows)(const float *x, size_t ldx, size_t rows, size_t cols, uint32_t *out,

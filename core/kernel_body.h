@@ -147,44 +147,14 @@ static void kernel_run_forward(const struct kernel_forward *job)
 
 /* --- BP4 and the step --- */
 
-enum step_kind { STEP_PLAIN, STEP_DECAY, STEP_MOMENTUM };
+#include "kernel_step.h"
 
-/* The new value of w with the sum g of its gradient over the batch; *v is its velocity. */
-V vf step_of(enum step_kind kind, const struct kernel_step *step, bool bias, vf g, vf w, float *v)
-{
-    vf t, vel;
-
-    switch (kind) {
-    case STEP_PLAIN:
-        return v_fma(g, v_set(step->rate), w);
-    case STEP_DECAY:
-        return v_flush(v_fma(g, v_set(step->rate), v_mul(w, v_set(step->decay))));
-    default:
-        t = v_mul(g, v_set(step->inv_m));
-        if (!bias && step->l2_n != 0.0f) {
-            t = v_fma(w, v_set(step->l2_n), t);
-        }
-        vel = v_flush(v_fma(v_set(step->mu), v_load(v), t));
-        v_store(v, vel);
-        if (step->nesterov) {
-            vel = v_fma(v_set(step->mu), vel, t);
-        }
-        w = v_fma(vel, v_set(-step->eta), w);
-        return !bias && step->l2_n != 0.0f ? v_flush(w) : w;
-    }
-}
-
-static void update_momentum(size_t n, const struct kernel_step *step, const float *g, float *w,
-                            float *vw)
-{
-    for (size_t i = 0; i < n; i += VL) {
-        v_store(w + i, step_of(STEP_MOMENTUM, step, false, v_load(g + i), v_load(w + i), vw + i));
-    }
-}
-
+/* at: of the first weight in w, p and q of the job. */
 V void update_tile(size_t mr, size_t np, const struct tile *tile, enum step_kind kind,
-                   const struct kernel_step *step, float *w, float *vw, size_t stride)
+                   const struct kernel_update *job, size_t at)
 {
+    const size_t stride = job->stride;
+    float *w = job->w + at;
     vf acc[MR_MAX][8 * PV];
 
     if (tile->n >= FETCH_BLOCKS * MR_MAX) {
@@ -192,13 +162,15 @@ V void update_tile(size_t mr, size_t np, const struct tile *tile, enum step_kind
     }
     tile_zero(mr, np, acc);
     tile_run(tile, mr, np, acc);
-    if (kind == STEP_MOMENTUM) { /* too much to do in registers */
+    if (kind >= STEP_MOMENTUM) { /* too much to do in registers */
         float g[MR_MAX * 8 * PANEL];
 
         tile_store(mr, np, acc, g, PANEL, MR_MAX * PANEL);
         for (size_t p = 0; p < np; p++) {
-            update_momentum(mr * PANEL, step, g + p * MR_MAX * PANEL, w + p * stride,
-                            vw + p * stride);
+            const size_t to = at + p * stride;
+
+            step_states(job->step, false, mr * PANEL, g + p * MR_MAX * PANEL, job->w + to,
+                        job->pw + to, job->qw != NULL ? job->qw + to : NULL);
         }
         return;
     }
@@ -206,9 +178,9 @@ V void update_tile(size_t mr, size_t np, const struct tile *tile, enum step_kind
     for (size_t r = 0; r < mr; r++) {
         UNROLL
         for (size_t i = 0; i < np * PV; i++) {
-            const size_t at = i / PV * stride + r * PANEL + i % PV * VL;
+            float *to = w + i / PV * stride + r * PANEL + i % PV * VL;
 
-            v_store(w + at, step_of(kind, step, false, acc[r][i], v_load(w + at), NULL));
+            v_store(to, step_of(kind, job->step, acc[r][i], v_load(to)));
         }
     }
 }
@@ -222,11 +194,9 @@ V void update_panels(const struct kernel_update *job, enum step_kind kind, size_
         const size_t k = cut_at(&cut, job->in, i);
         const size_t rows = cut_at(&cut, job->in, i + 1) - k;
         const size_t at = p * job->stride + k * PANEL;
-        float *vw = kind == STEP_MOMENTUM ? job->vw + at : NULL;
 
         tile.s = job->x + k;
-        TILE_DISPATCH(update_tile, rows, cut.np, &tile, kind, job->step, job->w + at, vw,
-                      job->stride)
+        TILE_DISPATCH(update_tile, rows, cut.np, &tile, kind, job, at)
     }
 }
 
@@ -238,8 +208,15 @@ V void update_bias(const struct kernel_update *job, enum step_kind kind, size_t 
     for (size_t i = 0; i < job->m; i++) {
         g = v_add(g, v_load(job->d + i * job->ldd + j));
     }
-    v_store(job->b + j, step_of(kind, job->step, true, g, v_load(job->b + j),
-                                kind == STEP_MOMENTUM ? job->vb + j : NULL));
+    if (kind < STEP_MOMENTUM) {
+        v_store(job->b + j, step_of(STEP_PLAIN, job->step, g, v_load(job->b + j)));
+    } else {
+        float sum[VL];
+
+        v_store(sum, g);
+        step_states(job->step, true, VL, sum, job->b + j, job->pb + j,
+                    job->qb != NULL ? job->qb + j : NULL);
+    }
 }
 
 V void update_as(const struct kernel_update *job, enum step_kind kind)
@@ -251,7 +228,7 @@ V void update_as(const struct kernel_update *job, enum step_kind kind)
         p += cut.np;
     }
     for (size_t j = job->p0 * PANEL; j < job->p1 * PANEL; j += VL) {
-        update_bias(job, kind == STEP_DECAY ? STEP_PLAIN : kind, j);
+        update_bias(job, kind, j);
     }
 }
 
@@ -263,42 +240,35 @@ static void update_decay(const struct kernel_update *job)
 {
     update_as(job, STEP_DECAY);
 }
-static void update_velocity(const struct kernel_update *job)
+static void update_states(const struct kernel_update *job)
 {
-    update_as(job, STEP_MOMENTUM);
-}
-
-static enum step_kind kind_of(const struct kernel_step *step)
-{
-    return step->momentum ? STEP_MOMENTUM : step->decay != 1.0f ? STEP_DECAY : STEP_PLAIN;
+    update_as(job, STEP_MOMENTUM); /* or any of those behind it */
 }
 
 static void kernel_run_update(const struct kernel_update *job)
 {
-    switch (kind_of(job->step)) {
-    case STEP_MOMENTUM:
-        update_velocity(job);
+    switch (job->step->kind) {
+    case STEP_PLAIN:
+        update_plain(job);
         break;
     case STEP_DECAY:
         update_decay(job);
         break;
     default:
-        update_plain(job);
+        update_states(job);
         break;
     }
 }
 
 static void kernel_run_step(const struct kernel_step *step, size_t n, const float *g, float *w,
-                            float *vw)
+                            float *p, float *q)
 {
-    const enum step_kind kind = kind_of(step);
-
-    if (kind == STEP_MOMENTUM) {
-        update_momentum(n, step, g, w, vw);
+    if (step->kind >= STEP_MOMENTUM) {
+        step_states(step, false, n, g, w, p, q);
         return;
     }
     for (size_t i = 0; i < n; i += VL) {
-        v_store(w + i, step_of(kind, step, false, v_load(g + i), v_load(w + i), NULL));
+        v_store(w + i, step_of(step->kind, step, v_load(g + i), v_load(w + i)));
     }
 }
 

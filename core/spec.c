@@ -30,7 +30,10 @@ static const char *const norm_names[NORM_COUNT] = {
     [NORM_STANDARD] = "standard",
     [NORM_MINMAX] = "minmax",
 };
-static const char *const optimizer_names[OPT_COUNT] = { [OPT_SGD] = "sgd" };
+static const char *const optimizer_names[OPT_COUNT] = {
+    [OPT_SGD] = "sgd",     [OPT_RMSPROP] = "rmsprop", [OPT_ADAM] = "adam",
+    [OPT_ADAMW] = "adamw", [OPT_RPROP] = "rprop",
+};
 static const char *const precision_names[PRECISION_COUNT] = {
     [PRECISION_FLOAT32] = "float32",
     [PRECISION_BF16] = "bf16",

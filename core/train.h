@@ -13,27 +13,47 @@
 #include "net.h"
 #include "rng.h"
 
-enum optimizer { OPT_SGD, OPT_COUNT };
+/* With eta the learning rate and t the gradient's mean over the mini-batch, the L2 term in it; each as
+ * PyTorch defines it (torch.optim), whose defaults optimizer_default gives:
+ *
+ *   sgd      w' = w - eta t; with momentum buf' = mu buf + t, and a step with buf', or t + mu buf'
+ *            (nesterov: Sutskever et al. 2013)
+ *   rmsprop  v' = alpha v + (1 - alpha) t^2, w' = w - eta t / (sqrt v' + epsilon) (Hinton, 2012), or
+ *            with momentum buf' = mu buf + t / (...), w' = w - eta buf'
+ *   adam     m' = beta1 m + (1 - beta1) t, v' = beta2 v + (1 - beta2) t^2,
+ *            w' = w - eta mhat / (sqrt vhat + epsilon), mhat = m' / (1 - beta1^k), vhat likewise, at
+ *            the k-th step (Kingma, Ba 2015)
+ *   adamw    w (1 - eta weight_decay) in place of w, weights only (Loshchilov, Hutter 2019)
+ *   rprop    by signs, with steps that grow by 1.2 and shrink by 1/2 within 1e-6 .. 50, the first
+ *            being eta; for whole batches (Riedmiller, Braun 1993) */
+enum optimizer { OPT_SGD, OPT_RMSPROP, OPT_ADAM, OPT_ADAMW, OPT_RPROP, OPT_COUNT };
 
 /* What the operands of products are rounded to; all that is kept is float32 in any case (bf16.h). */
 enum precision { PRECISION_FLOAT32, PRECISION_BF16, PRECISION_COUNT };
 const char *precision_name(enum precision precision);
 bool precision_find(const char *name, enum precision *ret);
 
-/* momentum as PyTorch defines it: buf' = mu buf + g; step with buf', or g + mu buf' (nesterov). */
 struct train_plan {
     size_t batch_size;
     enum optimizer optimizer;
     float learning_rate;
-    float momentum;
-    bool nesterov;
-    float l2; /* Nielsen's lambda */
+    float momentum;              /* of sgd and rmsprop */
+    bool nesterov;               /* of sgd */
+    float alpha;                 /* of rmsprop */
+    float beta1, beta2, epsilon; /* of adam and adamw; epsilon of rmsprop too */
+    float weight_decay;          /* of adamw */
+    float l2;                    /* Nielsen's lambda */
     uint64_t seed;
     enum precision precision;
 };
 
+/* Whether it has nothing but sgd at float32. */
+bool plan_is_plain(const struct train_plan *plan);
+
 const char *optimizer_name(enum optimizer optimizer);
 bool optimizer_find(const char *name, enum optimizer *ret);
+/* Sets the optimiser with all that is its own. */
+void optimizer_default(enum optimizer optimizer, struct train_plan *plan);
 
 /* Sums over the rows trained on so far in this epoch, each row counted before its own step. */
 struct train_sum {
@@ -70,17 +90,19 @@ bool trainer_step(struct trainer *trainer, struct share *share, struct err *err)
 struct train_sum trainer_sum(const struct trainer *trainer);
 
 /* All that an interrupted training needs to go on to the same bits, besides the net's block and the
- * velocities. Plain data, of no pointers. */
+ * optimiser's memory. Plain data, of no pointers. */
 struct trainer_state {
     struct rng rng; /* at the start of the epoch under way */
     uint64_t index; /* steps done in it */
     uint64_t rows, correct;
-    double loss; /* summed over rows */
+    double loss;     /* summed over rows */
+    double power[2]; /* beta1^k and beta2^k after the last step, k */
 };
 struct trainer_state trainer_save(const struct trainer *trainer);
-/* Into a new trainer of the same net, data and plan, whose net and velocities are those of then. */
+/* Into a new trainer of the same net, data and plan, whose net and memory are those of then. */
 void trainer_restore(struct trainer *trainer, const struct trainer_state *state);
-/* block_len floats, as the net's block has them; NULL without momentum. */
-float *trainer_velocity(struct trainer *trainer);
+/* What the optimiser keeps: *blocks of block_len floats, laid out as the net's, one behind the other;
+ * NULL and 0 when it keeps nothing. */
+float *trainer_memory(struct trainer *trainer, size_t *blocks);
 
 #endif

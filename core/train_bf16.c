@@ -247,7 +247,8 @@ static void update_layer(struct trainer *t, size_t l, struct kernel_update *upda
                 const size_t at = (p + j) * update->stride + k * PANEL;
 
                 t->net->kernel->step(&t->step, n * PANEL, c + j * TILES * PANEL, update->w + at,
-                                     update->vw != NULL ? update->vw + at : NULL);
+                                     update->pw != NULL ? update->pw + at : NULL,
+                                     update->qw != NULL ? update->qw + at : NULL);
             }
         }
     }

@@ -30,8 +30,11 @@ struct trainer {
     double loss; /* summed over rows */
 
     uint32_t *order;
-    float *velocity; /* as the net's block; NULL without momentum */
-    float *memory;   /* the layers' buffers */
+    double power[2];  /* beta1^k, beta2^k */
+    float *states[2]; /* the optimiser's, as the net's block; NULL: none */
+    size_t n_states;
+    float *memory_of_states; /* owned; they lie in it */
+    float *memory;           /* the layers' buffers */
     float *x, *y;
     size_t ld0;
     struct train_layer layer[SPEC_LAYERS_MAX];

@@ -3,7 +3,7 @@
  *   VL, vf, REGS                 lanes, the type, how many registers of it there are
  *   v_load v_store v_set         unaligned
  *   v_fma(a, b, c)               a * b + c, rounded once
- *   v_add v_sub v_mul v_div      rounded each
+ *   v_add v_sub v_mul v_div v_sqrt   rounded each
  *   v_min(a, b), v_max(a, b)     a < b ? a : b, a > b ? a : b: a NaN on either side gives b
  *   v_and v_xor                  on the bits
  *   v_select_lt(a, b, x, y)      a < b ? x : y
@@ -52,6 +52,10 @@ V vf v_mul(vf a, vf b)
 V vf v_div(vf a, vf b)
 {
     return _mm256_div_ps(a, b);
+}
+V vf v_sqrt(vf a)
+{
+    return _mm256_sqrt_ps(a);
 }
 V vf v_min(vf a, vf b)
 {

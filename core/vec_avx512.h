@@ -40,6 +40,10 @@ V vf v_div(vf a, vf b)
 {
     return _mm512_div_ps(a, b);
 }
+V vf v_sqrt(vf a)
+{
+    return _mm512_sqrt_ps(a);
+}
 V vf v_min(vf a, vf b)
 {
     return _mm512_min_ps(a, b);

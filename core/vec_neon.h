@@ -40,6 +40,10 @@ V vf v_div(vf a, vf b)
 {
     return vdivq_f32(a, b);
 }
+V vf v_sqrt(vf a)
+{
+    return vsqrtq_f32(a);
+}
 /* Not FMIN and FMAX, which give a NaN where x86 gives b. */
 V vf v_min(vf a, vf b)
 {

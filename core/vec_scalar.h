@@ -100,6 +100,13 @@ V vf v_div(vf a, vf b)
 {
     return a / b;
 }
+V vf v_sqrt(vf a)
+{
+    for (int i = 0; i < VL; i++) {
+        a[i] = sqrtf(a[i]);
+    }
+    return a;
+}
 V vf v_pick(vi which, vf x, vf y)
 {
     return (vf)(((vi)x & which) | ((vi)y & ~which));

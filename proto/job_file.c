@@ -56,13 +56,19 @@ static void plan_encode(struct text *text, const struct train_plan *plan)
     if (plan->precision != PRECISION_FLOAT32) {
         string(text, "precision", precision_name(plan->precision));
     }
+    if (plan->optimizer != OPT_SGD) {
+        real(text, "alpha", (double)plan->alpha);
+        real(text, "beta1", (double)plan->beta1);
+        real(text, "beta2", (double)plan->beta2);
+        real(text, "epsilon", (double)plan->epsilon);
+        real(text, "weight_decay", (double)plan->weight_decay);
+    }
 }
 
 void job_file_encode(struct text *text, const struct job_file *file)
 {
-    /* Who does not know of precisions is not to go on with a job of another. */
-    text_printf(text, "{\"format\": %d",
-                file->plan.precision == PRECISION_FLOAT32 ? 2 : JOB_FILE_FORMAT);
+    /* Who does not know of other optimisers and precisions is not to go on with such a job. */
+    text_printf(text, "{\"format\": %d", plan_is_plain(&file->plan) ? 2 : JOB_FILE_FORMAT);
     whole(text, "id", file->id);
     string(text, "model", file->model);
     string(text, "folder", file->folder);
@@ -166,6 +172,11 @@ WHOLE(error_code, err.code, enum err_code, ERR_COUNT - 1)
 REAL(learning_rate, plan.learning_rate, float)
 REAL(momentum, plan.momentum, float)
 REAL(l2, plan.l2, float)
+REAL(alpha, plan.alpha, float)
+REAL(beta1, plan.beta1, float)
+REAL(beta2, plan.beta2, float)
+REAL(epsilon, plan.epsilon, float)
+REAL(weight_decay, plan.weight_decay, float)
 REAL(publish_seconds, publish_seconds, double)
 REAL(promote_bound, promote.bound, double)
 REAL(created, created, double)
@@ -429,6 +440,11 @@ bool job_file_decode(const char *bytes, size_t len, struct job_file *ret, struct
         { "l2", read_l2, true },
         { "seed", read_seed, true },
         { "precision", read_precision, false },
+        { "alpha", read_alpha, false },
+        { "beta1", read_beta1, false },
+        { "beta2", read_beta2, false },
+        { "epsilon", read_epsilon, false },
+        { "weight_decay", read_weight_decay, false },
         { "publish", read_publish, true },
         { "publish_seconds", read_publish_seconds, true },
         { "promote", read_promote, false },

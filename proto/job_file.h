@@ -16,7 +16,7 @@
 #include "labels.h"
 #include "msg_job.h"
 
-/* 1 had no promote, promoted, promotion, 2 has no precision, and is written of jobs that need none. */
+/* 1 had no promote, promoted, promotion, 2 has sgd and float32 only. */
 #define JOB_FILE_FORMAT 3
 #define PROMOTION_MAX 200
 #define JOB_KEY_MAX 255

@@ -8,9 +8,9 @@
  *   learn     inline rows, "optimizer", "l2"
  *   evaluate  inline rows or {"dataset": "..."}
  *
- * Defaults: epochs 1, batch_size 32, sgd with learning_rate 0.1, momentum 0, nesterov false; l2 0;
- * seed 0; precision "float32"; publish "epoch", publish_seconds 1; promote true. learning_rate must be above 0; momentum
- * in [0, 1); l2 >= 0; epochs 1 to 1,000,000; batch_size 1 to 65,536; publish_seconds 0 to 86,400.
+ * Defaults: epochs 1, batch_size 32, sgd with learning_rate 0.1, momentum 0, nesterov false, other optimisers as optimizer_default has it; l2 0;
+ * seed 0; precision "float32"; publish "epoch", publish_seconds 1; promote true. learning_rate must be above 0; momentum,
+ * alpha, beta1, beta2 in [0, 1); epsilon above 0; weight_decay >= 0; l2 >= 0; epochs 1 to 1,000,000; batch_size 1 to 65,536; publish_seconds 0 to 86,400.
  * promote: see promote_rule.h; what it asks of validation data needs some. */
 #ifndef MSG_TRAIN_H
 #define MSG_TRAIN_H

@@ -24,7 +24,7 @@
 #include "msg_model.h"
 #include "msg_version.h"
 
-#define SAFETENSORS_FORMAT 2    /* of what was trained at another precision than float32; else 1 */
+#define SAFETENSORS_FORMAT 2    /* of what was not trained by sgd at float32; else 1 */
 #define SAFETENSORS_CHECKSUM 32 /* bytes of the last tensor of a stored version */
 #define SAFETENSORS_HEADER_MAX 100000000u
 /* Where a stored version's file has the digits of header_crc32. */

@@ -88,10 +88,9 @@ static void header_encode(struct text *text, const struct net *net, const struct
 
     /* Its digits are at SAFETENSORS_CRC_AT: whoever writes the file puts them in. */
     text_printf(text, "{\"__metadata__\": {%s", checksum ? "\"header_crc32\": \"00000000\", " : "");
-    text_printf(text, "\"format\": \"sigmad\", \"format_version\": \"%d\", \"spec\": ",
-                facts != NULL && facts->has_plan && facts->plan.precision != PRECISION_FLOAT32
-                    ? SAFETENSORS_FORMAT
-                    : 1);
+    text_printf(
+        text, "\"format\": \"sigmad\", \"format_version\": \"%d\", \"spec\": ",
+        facts != NULL && facts->has_plan && !plan_is_plain(&facts->plan) ? SAFETENSORS_FORMAT : 1);
     spec_encode(text, &net->spec, labels);
     if (facts != NULL) {
         facts_encode(text, facts);

@@ -190,7 +190,8 @@ static bool piece_room(struct request *req)
 }
 
 /* Collects what comes. When both buffers are full the connection waits, and MHD offers the rest
- * again after it. False: req->err says why. */
+ * again after it; there must be a rest, or MHD goes on with the next chunk of a suspended
+ * connection. False: req->err says why. */
 static bool piece_add(struct request *req, const char *data, size_t *len)
 {
     while (*len > 0) {
@@ -199,6 +200,13 @@ static bool piece_add(struct request *req, const char *data, size_t *len)
         if (!piece_room(req)) {
             return false;
         }
+        if (req->body_len == req->body_cap) { /* and the other is being written */
+            if (req->watch != NULL) {
+                req->watch->busy = true;
+            }
+            http_suspend(req);
+            return true;
+        }
         n = req->body_cap - req->body_len;
         n = n < *len ? n : *len;
         memcpy(req->body + req->body_len, data, n);
@@ -206,17 +214,9 @@ static bool piece_add(struct request *req, const char *data, size_t *len)
         req->received += n;
         data += n;
         *len -= n;
-        if (req->body_len < req->body_cap) {
-            break;
+        if (req->body_len == req->body_cap && !req->writing) {
+            piece_write(req);
         }
-        if (req->writing) {
-            if (req->watch != NULL) {
-                req->watch->busy = true;
-            }
-            http_suspend(req);
-            break;
-        }
-        piece_write(req);
     }
     return true;
 }

@@ -63,27 +63,34 @@ static bool run_resume(struct run *run, struct err *err)
 {
     const struct checkpoint *checkpoint = &run->job->resume;
     const struct checkpoint_head *head = checkpoint->head;
-    float *velocity = trainer_velocity(run->trainer);
+    size_t blocks;
+    float *memory = trainer_memory(run->trainer, &blocks);
 
     if (head == NULL) {
         return true;
     }
     if (head->job != run->job->id || head->block_len != run->net->block_len ||
-        head->inputs != run->net->spec.inputs || head->has_velocity != (velocity != NULL) ||
+        head->inputs != run->net->spec.inputs || head->blocks != blocks ||
         head->has_norm != (run->net->shift != NULL)) {
         return err_set(err, ERR_INTERNAL, "checkpoint", "does not fit the job");
     }
     if (head->has_best && !net_clone(run->net, &run->best, err)) {
         return false;
     }
-    checkpoint_apply(checkpoint, run->net, velocity, run->best);
+    checkpoint_apply(checkpoint, run->net, memory, run->best);
     if (head->has_best && run->net->shift != NULL &&
         !net_set_norm(run->best, run->net->shift, run->net->scale, err)) {
         return false;
     }
     trainer_restore(run->trainer, &head->trainer);
     run->best_score = head->best_score;
-    run->best_origin = head->best;
+    run->best_origin = (struct origin){ .source = SOURCE_TRAIN,
+                                        .job = run->job->id,
+                                        .epoch = (size_t)head->best_epoch,
+                                        .loss = head->best_loss,
+                                        .accuracy = head->best_accuracy,
+                                        .has_plan = true,
+                                        .plan = run->job->plan };
     run->step = (size_t)head->step;
     run->before = head->seconds;
     run->epoch = (size_t)head->epochs_done + 1;
@@ -109,18 +116,23 @@ static bool run_begin(struct run *run, struct err *err)
 /* A copy of all that the job's bits depend on. */
 static bool run_checkpoint(struct run *run, struct checkpoint *ret, struct err *err)
 {
+    size_t blocks;
+    const float *memory = trainer_memory(run->trainer, &blocks);
     const struct checkpoint_head head = {
         .job = run->job->id,
+        .blocks = (uint32_t)blocks,
         .epochs_done = run->epoch - 1,
         .trainer = trainer_save(run->trainer),
         .best_score = run->best_score,
-        .best = run->best_origin,
+        .best_loss = run->best_origin.loss,
+        .best_accuracy = run->best_origin.accuracy,
+        .best_epoch = run->best_origin.epoch,
         .step = run->step,
         .seconds = run->before + clock_seconds() - run->begun,
     };
 
     run->kept = clock_seconds();
-    return checkpoint_make(&head, run->net, trainer_velocity(run->trainer), run->best, ret, err);
+    return checkpoint_make(&head, run->net, memory, run->best, ret, err);
 }
 
 /* Takes one when it is time, and when the one before has got through; without memory for it, or for

@@ -10,22 +10,22 @@
 #include "digest.h"
 #include "disk.h"
 
-#define MAGIC "SIGMAJC1"
+#define MAGIC "SIGMAJC2"
+#define MAGIC_FIRST "SIGMAJC1" /* with parts of the memory of that time's servers */
 #define SUM 32
 
 /* ---- checkpoints ---- */
 
 static size_t checkpoint_len(const struct checkpoint_head *head)
 {
-    const uint64_t blocks = 1u + (head->has_velocity != 0) + (head->has_best != 0);
+    const uint64_t blocks = 1u + head->blocks + (head->has_best != 0);
 
     return sizeof *head +
            (blocks * head->block_len + (head->has_norm ? 2 * head->inputs : 0)) * sizeof(float);
 }
 
-bool checkpoint_make(const struct checkpoint_head *head, const struct net *net,
-                     const float *velocity, const struct net *best, struct checkpoint *ret,
-                     struct err *err)
+bool checkpoint_make(const struct checkpoint_head *head, const struct net *net, const float *memory,
+                     const struct net *best, struct checkpoint *ret, struct err *err)
 {
     struct checkpoint_head full = *head;
     char *at;
@@ -33,7 +33,6 @@ bool checkpoint_make(const struct checkpoint_head *head, const struct net *net,
     memcpy(full.magic, MAGIC, sizeof full.magic);
     full.block_len = net->block_len;
     full.inputs = net->spec.inputs;
-    full.has_velocity = velocity != NULL;
     full.has_norm = net->shift != NULL;
     full.has_best = best != NULL;
     ret->len = checkpoint_len(&full);
@@ -44,8 +43,8 @@ bool checkpoint_make(const struct checkpoint_head *head, const struct net *net,
     *ret->head = full;
     at = (char *)(ret->head + 1);
     at = mempcpy(at, net->block, net->block_len * sizeof(float));
-    if (velocity != NULL) {
-        at = mempcpy(at, velocity, net->block_len * sizeof(float));
+    if (full.blocks > 0) {
+        at = mempcpy(at, memory, full.blocks * net->block_len * sizeof(float));
     }
     if (net->shift != NULL) {
         at = mempcpy(at, net->shift, net->spec.inputs * sizeof(float));
@@ -63,7 +62,7 @@ void checkpoint_done(struct checkpoint *checkpoint)
     *checkpoint = (struct checkpoint){ 0 };
 }
 
-void checkpoint_apply(const struct checkpoint *checkpoint, struct net *net, float *velocity,
+void checkpoint_apply(const struct checkpoint *checkpoint, struct net *net, float *memory,
                       struct net *best)
 {
     const struct checkpoint_head *head = checkpoint->head;
@@ -71,9 +70,9 @@ void checkpoint_apply(const struct checkpoint *checkpoint, struct net *net, floa
 
     memcpy(net->block, at, net->block_len * sizeof(float));
     at += net->block_len;
-    if (head->has_velocity) {
-        memcpy(velocity, at, net->block_len * sizeof(float));
-        at += net->block_len;
+    if (head->blocks > 0) {
+        memcpy(memory, at, head->blocks * net->block_len * sizeof(float));
+        at += head->blocks * net->block_len;
     }
     if (head->has_norm) {
         memcpy(net->shift, at, net->spec.inputs * sizeof(float));
@@ -133,8 +132,10 @@ bool job_store_checkpoint(const char *root, uint64_t id, struct checkpoint *ret,
         free(path);
         return false;
     }
-    if (len <= sizeof *ret->head + SUM || memcmp(bytes, MAGIC, 8) != 0 ||
-        checkpoint_len(bytes) != len - SUM) {
+    if (len > 8 && memcmp(bytes, MAGIC_FIRST, 8) == 0) {
+        ok = false;
+    } else if (len <= sizeof *ret->head + SUM || memcmp(bytes, MAGIC, 8) != 0 ||
+               checkpoint_len(bytes) != len - SUM) {
         ok = err_set(err, ERR_SYNTAX, "checkpoint", "of job %" PRIu64 " is not whole", id);
     } else if (!checkpoint_sum(bytes, len - SUM, sum, err)) {
         ok = false;

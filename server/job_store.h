@@ -6,7 +6,7 @@
  *                 checkpoint    where training stood, in all that its bits depend on
  *
  * A checkpoint: struct checkpoint_head as memory has it (little-endian), then block_len floats of
- * the net, block_len of velocities if there are some, inputs of shift and scale if there are some,
+ * the net, blocks times block_len of the optimiser's memory, inputs of shift and scale if there are some,
  * block_len of the best net if there is one, then the SHA-256 of all before it. Thread: pool, and
  * start-up. */
 #ifndef JOB_STORE_H
@@ -18,13 +18,13 @@
 #include "train.h"
 
 struct checkpoint_head {
-    char magic[8]; /* "SIGMAJC1" */
+    char magic[8]; /* "SIGMAJC2"; of the first kind none is read: its job begins again */
     uint64_t job, epochs_done;
     uint64_t block_len, inputs;
-    uint32_t has_velocity, has_norm, has_best, zero;
+    uint32_t blocks, has_norm, has_best, zero;
     struct trainer_state trainer;
-    double best_score;
-    struct origin best;
+    double best_score, best_loss, best_accuracy;
+    uint64_t best_epoch;
     uint64_t step;  /* steps done in the epoch under way */
     double seconds; /* that they took */
 };
@@ -35,13 +35,12 @@ struct checkpoint {
     size_t len;
 };
 
-/* A copy of all that; velocity, best may be NULL. Errors: ERR_MEMORY. */
-bool checkpoint_make(const struct checkpoint_head *head, const struct net *net,
-                     const float *velocity, const struct net *best, struct checkpoint *ret,
-                     struct err *err);
+/* A copy of all that, head->blocks of memory; best may be NULL. Errors: ERR_MEMORY. */
+bool checkpoint_make(const struct checkpoint_head *head, const struct net *net, const float *memory,
+                     const struct net *best, struct checkpoint *ret, struct err *err);
 void checkpoint_done(struct checkpoint *checkpoint);
-/* Into a net (and velocities, and best) of the shape it was made of: see job_run.c. */
-void checkpoint_apply(const struct checkpoint *checkpoint, struct net *net, float *velocity,
+/* Into a net (and memory, and best) of the shape it was made of: see job_run.c. */
+void checkpoint_apply(const struct checkpoint *checkpoint, struct net *net, float *memory,
                       struct net *best);
 
 /* A new job's folder; data and validation are those that live in memory, or NULL. */

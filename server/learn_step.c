@@ -127,6 +127,12 @@ bool learn_begin(struct learn *learn, struct version *base, struct err *err)
                        "is %s, which train has to work out from a whole data set first",
                        norm_name(model->spec.norm));
     }
+    if (model->plan.optimizer != OPT_SGD && !learn->msg.has_optimizer) {
+        return err_set(err, ERR_FIELD, "optimizer",
+                       "was %s last, which learn cannot go on with: "
+                       "give it",
+                       optimizer_name(model->plan.optimizer));
+    }
     if (!feed_open(model->server, &source, &model->spec, model->labels, &learn->labels,
                    &learn->feed, err)) {
         return false;

@@ -172,6 +172,18 @@ static void check_done(struct request *req)
     }
 }
 
+/* Signs of a part of the gradient are no signs of all of it. */
+static bool batch_check(const struct train *train, struct err *err)
+{
+    const struct train_plan *plan = &train->msg.plan;
+    const size_t rows = train->train.dataset->info.rows;
+
+    return plan->optimizer != OPT_RPROP || plan->batch_size >= rows ||
+           err_set(err, ERR_FIELD, "batch_size",
+                   "must be all of the rows for rprop, %zu at least, is %zu", rows,
+                   plan->batch_size);
+}
+
 /* Whether the data can answer what promote asks of them. */
 static bool promote_check(const struct train *train, struct err *err)
 {
@@ -202,8 +214,8 @@ static void decode_done(struct request *req)
                    &train->validation, err)) {
         err_in(err, "validation");
     }
-    if (err->code == ERR_NONE) {
-        promote_check(train, err);
+    if (err->code == ERR_NONE && promote_check(train, err)) {
+        batch_check(train, err);
     }
     if (err->code != ERR_NONE) {
         train_end(req);

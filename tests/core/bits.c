@@ -183,7 +183,8 @@ static void works_run(size_t ways)
 
     for (size_t pair = 0; pair < 5; pair++) {
         for (int hidden = ACT_SIGMOID; hidden <= ACT_LINEAR; hidden++) {
-            for (int kind = 0; kind < 5; kind++) { /* plain, l2, momentum, nesterov, both */
+            /* plain, l2, momentum, nesterov, both; rmsprop, adam, adamw with l2 */
+            for (int kind = 0; kind < 8; kind++) {
                 struct work work = {
                     .spec = { .inputs = widths[at % 3][0],
                               .n_layers = 1 + at % 4,
@@ -193,9 +194,15 @@ static void works_run(size_t ways)
                               .norm = (enum norm)(at % NORM_COUNT) },
                     .plan = { .batch_size = batches[at % 5],
                               .learning_rate = hidden == ACT_SIGMOID ? 0.03f : 0.0004f,
-                              .l2 = kind == 1 || kind == 4 ? 0.1f : 0.0f,
-                              .momentum = kind >= 2 ? 0.9f : 0.0f,
-                              .nesterov = kind >= 3,
+                              .l2 = kind == 1 || kind == 4 || kind == 7 ? 0.1f : 0.0f,
+                              .momentum = kind >= 2 && kind <= 5 ? 0.9f : 0.0f,
+                              .nesterov = kind == 3 || kind == 4,
+                              .optimizer = kind < 5 ? OPT_SGD : (enum optimizer)(kind - 4),
+                              .alpha = 0.9f,
+                              .beta1 = 0.9f,
+                              .beta2 = 0.99f,
+                              .epsilon = 1e-8f,
+                              .weight_decay = 0.1f,
                               .seed = at,
                               .precision = at % 4 == 3 ? PRECISION_BF16 : PRECISION_FLOAT32 },
                     .rows = ROWS,

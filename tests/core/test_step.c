@@ -414,6 +414,8 @@ static void a_trainer_put_back_goes_on_to_the_same_bits(void **state)
         struct net *net = net_of(&spec), *copy;
         struct trainer *trainer = trainer_of(net, &data, &plan), *again;
         struct trainer_state saved;
+        const float *memory;
+        size_t blocks;
 
         for (size_t i = 0; i < stop; i++) {
             assert_true(trainer_step(trainer, &share, &err));
@@ -421,7 +423,9 @@ static void a_trainer_put_back_goes_on_to_the_same_bits(void **state)
         saved = trainer_save(trainer);
         assert_true(net_clone(net, &copy, &err));
         again = trainer_of(copy, &data, &plan);
-        memcpy(trainer_velocity(again), trainer_velocity(trainer), net->block_len * sizeof(float));
+        memory = trainer_memory(trainer, &blocks);
+        assert_int_equal(blocks, 1);
+        memcpy(trainer_memory(again, &blocks), memory, net->block_len * sizeof(float));
         trainer_restore(again, &saved);
         for (size_t i = stop; i < STEPS; i++) {
             assert_true(trainer_step(trainer, &share, &err));

@@ -1,9 +1,11 @@
 """Data sets: CSV, JSON, IDX; in parts; replaced, deleted, refused."""
+import array
+import http.client
 import json
 import os
 import struct
 
-from harness import DIGITS, LONG, XOR, Case, data_path, main
+from harness import DIGITS, LONG, WAIT, XOR, Case, data_path, main
 
 IDX = "application/x-idx"
 
@@ -172,6 +174,27 @@ class Datasets(Case):
         said = self.ok(self.api.get("/v1/datasets/digits-train"))
         self.assertEqual((said["rows"], said["features"]["shape"]), (1440, [1440, 64]))
         self.assertEqual(said["classes"], [str(i) for i in range(10)])
+
+    def test_arrays_come_in_pieces_of_any_size(self):
+        """Chunked, and with rows that end within pieces: as in one piece."""
+        rows, width = 60000, 7
+        values = array.array("f", (i % 1013 / 8 for i in range(rows * width)))
+        body = values.tobytes()
+        path = "/v1/datasets/" + self.name() + "-%s/features?shape=" + "%d,%d" % (rows, width)
+        kind = {"Content-Type": "application/octet-stream"}
+        want = self.ok(self.api.ask("PUT", path % "whole", body, kind), 201)
+        for size in (1, 999, 20011, 262144, 300001):
+            if size == 1:  # of the beginning only: a chunk a byte is slow
+                pieces = [body[i:i + 1] for i in range(5000)] + [body[5000:]]
+            else:
+                pieces = [body[i:i + size] for i in range(0, len(body), size)]
+            connection = http.client.HTTPConnection("127.0.0.1", self.daemon.port, timeout=WAIT)
+            connection.request("PUT", path % size, iter(pieces), kind, encode_chunked=True)
+            reply = connection.getresponse()
+            said = json.loads(reply.read())
+            connection.close()
+            self.assertEqual((reply.status, said["digest"]), (201, want["digest"]), size)
+            self.assertEqual(said["statistics"], want["statistics"])
 
     def test_large_uploads_are_not_held_in_memory(self):
         self.upload(idx_bytes(10, 784), IDX, part="/features")

@@ -355,6 +355,8 @@ class Jobs(Restarting):
         "momentum": {"publish": "end", "optimizer": {"name": "sgd", "learning_rate": 0.05,
                                                      "momentum": 0.9, "nesterov": True}},
         "bf16": {"publish": "epoch", "precision": "bf16"},
+        "adam": {"publish": "epoch", "optimizer": {"name": "adamw", "weight_decay": 0.1}},
+        "rmsprop": {"publish": "epoch", "optimizer": {"name": "rmsprop", "momentum": 0.9, "learning_rate": 0.001}},
         "best": {"publish": "best", "l2": 1.0, "optimizer": {"name": "sgd", "learning_rate": 0.2}},
     }
 

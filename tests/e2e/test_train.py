@@ -1,7 +1,7 @@
 """Training: jobs, their life, what they publish, and that it learns."""
 import time
 
-from harness import DIGITS, LONG, XOR, XOR_ROWS, Case, main
+from harness import DIGITS, LONG, XOR, XOR_ROWS, Case, digits, main
 
 JOB = {"id", "model", "state", "epoch", "epochs", "dataset", "validation", "batch_size", "optimizer",
        "l2", "seed", "publish", "samples_per_second", "workers", "created", "started", "finished",
@@ -66,6 +66,51 @@ class Train(Case):
         listed = self.ok(self.api.get("/v1/jobs"))["jobs"]
         self.assertIn(job["id"], [one["id"] for one in listed])
         self.assertIsNone(self.ok(self.api.get(at))["job"])
+
+    def test_every_optimizer_learns_and_says_its_settings(self):
+        self.digits()
+        rows = len(digits("train")[0])
+        adam = {"learning_rate": 0.001, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
+        for name, own in (("sgd", {"learning_rate": 0.1, "momentum": 0, "nesterov": False}),
+                          ("rmsprop", {"learning_rate": 0.01, "momentum": 0, "alpha": 0.99, "epsilon": 1e-8}),
+                          ("adam", adam), ("adamw", dict(adam, weight_decay=0.01)), ("rprop", {"learning_rate": 0.01})):
+            with self.subTest(name=name):
+                at = self.model(DIGITS, name=name)
+                job = self.train(at, dataset="digits-train", validation={"dataset": "digits-test"}, seed=1,
+                                 optimizer={"name": name}, epochs=100 if name == "rprop" else 20,
+                                 batch_size=rows if name == "rprop" else 32)
+                self.assertEqual(job["optimizer"], dict(own, name=name))
+                self.assertGreater(job["history"][-1]["validation_accuracy"], 0.85, name)
+                settings = {key: value / 2 if value else value for key, value in own.items()}
+                job = self.train(at, dataset="digits-train", batch_size=rows, optimizer=dict(settings, name=name))
+                self.assertEqual(job["optimizer"], dict(settings, name=name))
+
+    def test_settings_of_other_optimizers_are_refused(self):
+        self.digits()
+        at = self.model(DIGITS)
+        own = {"sgd": ("momentum", "nesterov"), "rmsprop": ("momentum", "alpha", "epsilon"),
+               "adam": ("beta1", "beta2", "epsilon"), "adamw": ("beta1", "beta2", "epsilon", "weight_decay"), "rprop": ()}
+        values = {"momentum": 0.5, "nesterov": True, "alpha": 0.5, "beta1": 0.5, "beta2": 0.5, "epsilon": 1e-7,
+                  "weight_decay": 0.5}
+        for name, has in own.items():
+            for field in set(values) - set(has):
+                self.problem(self.api.post(at + "/train", {"dataset": "digits-train", "batch_size": 65536,
+                                                           "optimizer": {field: values[field], "name": name}}),
+                             422, "field", "optimizer." + field, name)
+        for field, wrong in (("alpha", 1), ("beta1", 1), ("beta2", -0.1), ("epsilon", 0), ("weight_decay", -1)):
+            name = next(name for name in own if field in own[name])
+            self.problem(self.api.post(at + "/train", {"dataset": "digits-train",
+                                                       "optimizer": {"name": name, field: wrong}}),
+                         422, "field", "optimizer." + field)
+        self.problem(self.api.post(at + "/train", {"dataset": "digits-train", "optimizer": {"name": "rprop"}}), 422,
+                     "field", "batch_size", "rprop")
+        # learn keeps nothing from call to call
+        row = {"inputs": [[0.5] * 64], "labels": ["3"]}
+        self.problem(self.api.post(at + "/learn", dict(row, optimizer={"name": "adam"})), 422, "field", "optimizer.name")
+        self.train(at, dataset="digits-train", optimizer={"name": "adam"})
+        self.problem(self.api.post(at + "/learn", row), 422, "field", "optimizer", "adam")
+        self.ok(self.api.post(at + "/learn", dict(row, optimizer={"name": "sgd"})))
+        self.ok(self.api.post(at + "/learn", row))
 
     def test_precision(self):
         self.digits()

@@ -40,7 +40,7 @@ static void the_best_of_what_is_on_offer_is_chosen(void **state)
         { "application/json;charset=utf-8;q=0.2, application/x-npy;q=0.3", 2 },
         { ",,application/x-npy ,", 2 },
         { "json", -1 },
-        { "*", -1 },
+        { "*", 0 },
         { ";q=1", -1 },
     };
 

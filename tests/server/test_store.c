@@ -459,7 +459,7 @@ static void a_damaged_job_is_refused(void **state)
                              .history = history,
                              .n_history = 1,
                              .key = "a \"key\"" };
-    const struct checkpoint_head head = { .job = 9, .epochs_done = 1 };
+    const struct checkpoint_head head = { .job = 9, .epochs_done = 1, .blocks = 1 };
     struct net *net = net_new();
     struct checkpoint checkpoint, again;
     struct err err = { 0 };
