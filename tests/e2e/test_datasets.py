@@ -195,6 +195,9 @@ class Datasets(Case):
             connection.close()
             self.assertEqual((reply.status, said["digest"]), (201, want["digest"]), size)
             self.assertEqual(said["statistics"], want["statistics"])
+        values[width * 50000 + 3] = float("nan")
+        with self.unchanged():
+            self.problem(self.api.ask("PUT", path % "nan", values.tobytes(), kind), 422, "range", "[50000][3]", "NaN")
 
     def test_large_uploads_are_not_held_in_memory(self):
         self.upload(idx_bytes(10, 784), IDX, part="/features")
