@@ -68,7 +68,8 @@ static void plan_encode(struct text *text, const struct train_plan *plan)
 void job_file_encode(struct text *text, const struct job_file *file)
 {
     /* Who does not know of other optimisers and precisions is not to go on with such a job. */
-    text_printf(text, "{\"format\": %d", plan_is_plain(&file->plan) ? 2 : JOB_FILE_FORMAT);
+    text_printf(text, "{\"format\": %d",
+                plan_is_plain(&file->plan) && file->stopping.patience == 0 ? 2 : JOB_FILE_FORMAT);
     whole(text, "id", file->id);
     string(text, "model", file->model);
     string(text, "folder", file->folder);
@@ -88,6 +89,11 @@ void job_file_encode(struct text *text, const struct job_file *file)
     string(text, "promote", promote_name(file->promote.kind));
     string(text, "promote_metric", metric_name(file->promote.metric));
     real(text, "promote_bound", file->promote.bound);
+    if (file->stopping.patience > 0) {
+        whole(text, "patience", file->stopping.patience);
+        string(text, "monitor", metric_name(file->stopping.monitor));
+        real(text, "min_delta", file->stopping.min_delta);
+    }
     whole(text, "promoted", file->promoted);
     string(text, "promotion", file->promotion);
     real(text, "created", file->created);
@@ -166,6 +172,7 @@ WHOLE(done, done, size_t, INT64_MAX)
 WHOLE(batch_size, plan.batch_size, size_t, INT64_MAX)
 WHOLE(nesterov, plan.nesterov, bool, 1)
 WHOLE(seed, plan.seed, uint64_t, INT64_MAX)
+WHOLE(patience, stopping.patience, uint64_t, INT64_MAX)
 WHOLE(train_rows, train_rows, uint64_t, INT64_MAX)
 WHOLE(workers, workers, uint64_t, INT64_MAX)
 WHOLE(error_code, err.code, enum err_code, ERR_COUNT - 1)
@@ -178,6 +185,7 @@ REAL(beta2, plan.beta2, float)
 REAL(epsilon, plan.epsilon, float)
 REAL(weight_decay, plan.weight_decay, float)
 REAL(publish_seconds, publish_seconds, double)
+REAL(min_delta, stopping.min_delta, double)
 REAL(promote_bound, promote.bound, double)
 REAL(created, created, double)
 REAL(started, started, double)
@@ -260,17 +268,12 @@ static bool read_promote(struct scan *scan, void *into, struct err *err)
 
 static bool read_promote_metric(struct scan *scan, void *into, struct err *err)
 {
-    const char *names[METRIC_COUNT];
-    size_t at;
+    return metric_read(scan, &((struct job_file *)into)->promote.metric, err);
+}
 
-    for (at = 0; at < METRIC_COUNT; at++) {
-        names[at] = metric_name((enum metric)at);
-    }
-    if (!value_choice(scan, names, METRIC_COUNT, &at, err)) {
-        return false;
-    }
-    ((struct job_file *)into)->promote.metric = (enum metric)at;
-    return true;
+static bool read_monitor(struct scan *scan, void *into, struct err *err)
+{
+    return metric_read(scan, &((struct job_file *)into)->stopping.monitor, err);
 }
 
 static bool read_optimizer(struct scan *scan, void *into, struct err *err)
@@ -440,6 +443,9 @@ bool job_file_decode(const char *bytes, size_t len, struct job_file *ret, struct
         { "l2", read_l2, true },
         { "seed", read_seed, true },
         { "precision", read_precision, false },
+        { "patience", read_patience, false },
+        { "monitor", read_monitor, false },
+        { "min_delta", read_min_delta, false },
         { "alpha", read_alpha, false },
         { "beta1", read_beta1, false },
         { "beta2", read_beta2, false },

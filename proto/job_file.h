@@ -16,7 +16,8 @@
 #include "labels.h"
 #include "msg_job.h"
 
-/* 1 had no promote, promoted, promotion, 2 has sgd and float32 only. */
+/* 1 had no promote, promoted, promotion, 2 has sgd and float32 only, and no end but
+ * the last epoch's. */
 #define JOB_FILE_FORMAT 3
 #define PROMOTION_MAX 200
 #define JOB_KEY_MAX 255
@@ -37,6 +38,7 @@ struct job_file {
     enum publish publish;
     double publish_seconds;
     struct promote_rule promote;
+    struct early_stopping stopping;
     uint64_t promoted;
     char promotion[PROMOTION_MAX];
     double created, started, finished;

@@ -89,6 +89,8 @@ void msg_job_encode(struct text *text, const struct msg_job *job, bool history)
     number(text, "publish_seconds", job->publish_seconds);
     text_str(text, ", \"promote\": ");
     promote_rule_encode(text, &job->promote);
+    text_str(text, ", \"early_stopping\": ");
+    early_stopping_encode(text, &job->stopping);
     number(text, "samples_per_second", job->samples_per_second);
     text_printf(text, ", \"workers\": %zu", job->workers);
     moment(text, "created", job->created);

@@ -22,7 +22,7 @@ struct train_in {
     struct msg_source *source; /* where dataset and rows go: validation's, while in there */
     struct msg_train *train;
     struct train_plan *plan;
-    bool has_optimizer, has_l2;
+    bool has_optimizer, has_l2, has_publish;
     bool has_rate, has_of[OF_COUNT]; /* of the optimiser */
     float of[OF_COUNT];
 };
@@ -349,7 +349,15 @@ static bool read_publish(struct scan *scan, void *into, struct err *err)
         return false;
     }
     in->train->publish = (enum publish)at;
+    in->has_publish = true;
     return true;
+}
+
+static bool read_early_stopping(struct scan *scan, void *into, struct err *err)
+{
+    struct train_in *in = into;
+
+    return early_stopping_read(scan, &in->train->stopping, err);
 }
 
 static bool read_promote(struct scan *scan, void *into, struct err *err)
@@ -424,6 +432,7 @@ bool msg_train_decode(const char *body, size_t len, const struct rows_limits *li
         { "publish", read_publish, false },
         { "publish_seconds", read_publish_seconds, false },
         { "promote", read_promote, false },
+        { "early_stopping", read_early_stopping, false },
     };
     struct msg_train msg = { .epochs = 1, .plan = plan_default(), .publish_seconds = 1.0 };
     struct train_in in = {
@@ -431,8 +440,12 @@ bool msg_train_decode(const char *body, size_t len, const struct rows_limits *li
     };
 
     if (!value_body(body, len, "train", fields, COUNT(fields), &in, err) ||
-        !source_check(&msg.source, err) || !promote_check(&msg, err)) {
+        !source_check(&msg.source, err) || !promote_check(&msg, err) ||
+        !early_stopping_settle(&msg.stopping, msg.has_validation, err)) {
         return false;
+    }
+    if (msg.stopping.patience > 0 && !in.has_publish) {
+        msg.publish = PUBLISH_BEST;
     }
     *ret = msg;
     return true;

@@ -30,6 +30,17 @@ bool metric_is_validation(enum metric metric)
     return metric == METRIC_VALIDATION_ACCURACY || metric == METRIC_VALIDATION_LOSS;
 }
 
+bool metric_read(struct scan *scan, enum metric *ret, struct err *err)
+{
+    size_t at;
+
+    if (!value_choice(scan, metric_names, METRIC_COUNT, &at, err)) {
+        return false;
+    }
+    *ret = (enum metric)at;
+    return true;
+}
+
 struct rule_in {
     struct promote_rule rule;
     double at_least, at_most;
@@ -39,13 +50,8 @@ struct rule_in {
 static bool read_if(struct scan *scan, void *into, struct err *err)
 {
     struct rule_in *in = into;
-    size_t at;
 
-    if (!value_choice(scan, metric_names, METRIC_COUNT, &at, err)) {
-        return false;
-    }
-    in->rule.metric = (enum metric)at;
-    return true;
+    return metric_read(scan, &in->rule.metric, err);
 }
 
 static bool read_bound(struct scan *scan, double most, const char *what, double *ret,

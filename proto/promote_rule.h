@@ -32,6 +32,9 @@ struct promote_rule {
     double bound;       /* at least, or at most of a loss */
 };
 
+/* metric_name's, or ERR_FIELD. */
+bool metric_read(struct scan *scan, enum metric *ret, struct err *err);
+
 /* Errors: ERR_FIELD at "", "if", "at_least", "at_most". */
 bool promote_rule_read(struct scan *scan, struct promote_rule *ret, struct err *err);
 void promote_rule_encode(struct text *text, const struct promote_rule *rule);

@@ -33,7 +33,9 @@ void job_info(const struct job *job, struct msg_job *ret)
         .state = job->state,
         .epochs = job->epochs,
         .epoch = done,
-        .progress = fmin(1.0, ((double)done + fmin(part, 1.0)) / (double)job->epochs),
+        .progress = job->state == JOB_SUCCEEDED
+                        ? 1.0
+                        : fmin(1.0, ((double)done + fmin(part, 1.0)) / (double)job->epochs),
         .dataset = job->dataset[0] != '\0' ? job->dataset : NULL,
         .validation = !job->has_validation              ? ""
                       : job->validation_name[0] != '\0' ? job->validation_name
@@ -42,6 +44,7 @@ void job_info(const struct job *job, struct msg_job *ret)
         .publish = job->publish,
         .publish_seconds = job->publish_seconds,
         .promote = job->promote,
+        .stopping = job->stopping,
         .promoted = job->promoted,
         .promotion = job->promotion,
         .samples_per_second =

@@ -21,6 +21,9 @@ struct run {
     struct net *best; /* owned; PUBLISH_BEST's candidate; NULL: none yet */
     struct origin best_origin;
     double best_score;
+    double watched;   /* by early stopping: the best score there was, */
+    uint64_t waited;  /* epochs since, */
+    bool enough;      /* which are as many as it waits */
     bool slow;        /* steps take long enough to look at the clock after each */
     double published; /* when, in seconds of a monotonic clock */
     size_t rows;      /* trained on since the last report, */
@@ -84,6 +87,8 @@ static bool run_resume(struct run *run, struct err *err)
     }
     trainer_restore(run->trainer, &head->trainer);
     run->best_score = head->best_score;
+    run->watched = head->watched;
+    run->waited = head->waited;
     run->best_origin = (struct origin){ .source = SOURCE_TRAIN,
                                         .job = run->job->id,
                                         .epoch = (size_t)head->best_epoch,
@@ -127,6 +132,8 @@ static bool run_checkpoint(struct run *run, struct checkpoint *ret, struct err *
         .best_loss = run->best_origin.loss,
         .best_accuracy = run->best_origin.accuracy,
         .best_epoch = run->best_origin.epoch,
+        .watched = run->watched,
+        .waited = run->waited,
         .step = run->step,
         .seconds = run->before + clock_seconds() - run->begun,
     };
@@ -225,9 +232,16 @@ static bool run_validate(struct run *run, struct msg_epoch *epoch, struct err *e
     return true;
 }
 
-/* What PUBLISH_BEST compares: validation accuracy, else validation loss, else training loss. */
-static double score(const struct msg_epoch *epoch)
+/* What PUBLISH_BEST compares, more being better: what early stopping monitors if it is asked for, or
+ * validation accuracy, else validation loss, else training loss. */
+static double score(const struct job *job, const struct msg_epoch *epoch)
 {
+    const enum metric monitor = job->stopping.monitor;
+
+    if (job->stopping.patience > 0) {
+        return metric_is_loss(monitor) ? -judge_metric(epoch, monitor)
+                                       : judge_metric(epoch, monitor);
+    }
     if (!isnan(epoch->validation_accuracy)) {
         return epoch->validation_accuracy;
     }
@@ -250,13 +264,13 @@ static struct origin origin_of(const struct job *job, const struct msg_epoch *ep
 /* Keeps the best net so far; the last epoch's report gets it. */
 static bool keep_best(struct run *run, struct job_report *report, bool last, struct err *err)
 {
-    if (run->best == NULL || score(&report->epoch) > run->best_score) {
+    if (run->best == NULL || score(run->job, &report->epoch) > run->best_score) {
         net_free(run->best);
         run->best = NULL;
         if (!net_clone(run->net, &run->best, err)) {
             return false;
         }
-        run->best_score = score(&report->epoch);
+        run->best_score = score(run->job, &report->epoch);
         run->best_origin = origin_of(run->job, &report->epoch);
     }
     if (last) {
@@ -330,19 +344,41 @@ static bool run_measured(struct run *run, struct msg_epoch *ret, struct err *err
     return run_validate(run, ret, err);
 }
 
+/* Whether early stopping has seen enough. */
+static bool is_enough(struct run *run, const struct msg_epoch *epoch)
+{
+    const struct early_stopping *stopping = &run->job->stopping;
+    double now;
+
+    if (stopping->patience == 0) {
+        return false;
+    }
+    now = score(run->job, epoch);
+    if (now > run->watched + stopping->min_delta) {
+        run->watched = now;
+        run->waited = 0;
+    } else {
+        run->waited++;
+    }
+    return run->waited >= stopping->patience;
+}
+
 /* One epoch and, if it has something to say, its report; false when the job is to end. */
 static bool run_one(struct run *run, struct err *err)
 {
     struct job *job = run->job;
     const size_t epoch = run->epoch;
-    const bool last = epoch == job->epochs;
     const size_t stride = (job->epochs + JOB_HISTORY_MAX - 1) / JOB_HISTORY_MAX;
     struct job_report *report;
-    struct job_report found = { .job = job, .has_epoch = epoch % stride == 0 || last };
+    struct job_report found = { .job = job };
+    bool last;
 
     if (!run_measured(run, &found.epoch, err)) {
         return false;
     }
+    run->enough = is_enough(run, &found.epoch);
+    last = epoch == job->epochs || run->enough;
+    found.has_epoch = epoch % stride == 0 || last;
     report = calloc(1, sizeof *report);
     if (report == NULL || !run_publish(run, &found, last, err)) {
         net_free(found.net);
@@ -366,15 +402,18 @@ static bool run_one(struct run *run, struct err *err)
 void job_run(struct task *task, struct crew *crew)
 {
     struct job *job = (struct job *)((char *)task - offsetof(struct job, task));
-    struct run run = {
-        .job = job, .crew = crew, .published = -INFINITY, .kept = clock_seconds(), .epoch = 1
-    };
+    struct run run = { .job = job,
+                       .crew = crew,
+                       .published = -INFINITY,
+                       .watched = -INFINITY,
+                       .kept = clock_seconds(),
+                       .epoch = 1 };
     struct job_report *end = job->end;
     struct err none = { 0 };
     bool ok = run_begin(&run, &end->err);
 
     run.slow = ok && (double)job->base->net->n_params * (double)job->plan.batch_size > SLOW_STEP;
-    while (ok && run.epoch <= job->epochs) {
+    while (ok && run.epoch <= job->epochs && !run.enough) {
         ok = run_one(&run, &end->err);
         run.epoch += ok;
     }

@@ -41,6 +41,7 @@ static bool file_fill(const struct job *job, struct job_file *ret)
         .publish = job->publish,
         .publish_seconds = job->publish_seconds,
         .promote = job->promote,
+        .stopping = job->stopping,
         .promoted = job->promoted,
         .created = job->created,
         .started = job->started,

@@ -25,8 +25,10 @@ struct checkpoint_head {
     struct trainer_state trainer;
     double best_score, best_loss, best_accuracy;
     uint64_t best_epoch;
-    uint64_t step;  /* steps done in the epoch under way */
-    double seconds; /* that they took */
+    double watched;  /* of early stopping: the best there was, negative if it is a loss; */
+    uint64_t waited; /* epochs since */
+    uint64_t step;   /* steps done in the epoch under way */
+    double seconds;  /* that they took */
 };
 
 /* Memory: the bytes of the file but for its digest. */

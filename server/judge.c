@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static double metric_of(const struct msg_epoch *found, enum metric metric)
+double judge_metric(const struct msg_epoch *found, enum metric metric)
 {
     switch (metric) {
     case METRIC_ACCURACY:
@@ -24,7 +24,7 @@ static double metric_of(const struct msg_epoch *found, enum metric metric)
 static void by_bound(struct judge *judge)
 {
     const struct promote_rule *rule = &judge->rule;
-    const double value = metric_of(&judge->found, rule->metric);
+    const double value = judge_metric(&judge->found, rule->metric);
     const bool loss = metric_is_loss(rule->metric);
     const char *name = metric_name(rule->metric);
 

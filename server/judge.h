@@ -22,6 +22,8 @@ struct judge {
 };
 
 /* Errors: ERR_MEMORY. */
+/* NAN: not known. */
+double judge_metric(const struct msg_epoch *found, enum metric metric);
 bool judge_run(struct judge *judge, struct err *err);
 
 #endif

@@ -196,6 +196,19 @@ static bool promote_check(const struct train *train, struct err *err)
                    "is %s, which these targets do not have: use a loss", metric_name(rule->metric));
 }
 
+/* Likewise what is monitored. */
+static bool stopping_check(const struct train *train, struct err *err)
+{
+    const struct early_stopping *stopping = &train->msg.stopping;
+    const struct feed *feed =
+        metric_is_validation(stopping->monitor) ? &train->validation : &train->train;
+
+    return stopping->patience == 0 || metric_is_loss(stopping->monitor) || feed->has_accuracy ||
+           err_set(err, ERR_FIELD, "early_stopping.monitor",
+                   "is %s, which these targets do not have: use a loss",
+                   metric_name(stopping->monitor));
+}
+
 static void decode_done(struct request *req)
 {
     struct train *train = req->task;
@@ -214,7 +227,7 @@ static void decode_done(struct request *req)
                    &train->validation, err)) {
         err_in(err, "validation");
     }
-    if (err->code == ERR_NONE && promote_check(train, err)) {
+    if (err->code == ERR_NONE && promote_check(train, err) && stopping_check(train, err)) {
         batch_check(train, err);
     }
     if (err->code != ERR_NONE) {

@@ -374,6 +374,22 @@ class Jobs(Restarting):
         return [{k: v for k, v in epoch.items() if k not in ("seconds", "version")}
                 for epoch in job["history"]]
 
+    def test_early_stopping_goes_on_waiting(self):
+        """Killed while it does, a job ends after the same epoch, with the same best version."""
+        body = self.body(100000, early_stopping={"monitor": "validation.accuracy", "patience": int(15000 / SLOW)})
+        whole = self.model(self.spec(), name="waits-whole")
+        job = self.ended(self.ok(self.api.post(whole + "/train", body), 202))
+        cut = self.model(self.spec(), name="waits-cut")
+        other = self.ok(self.api.post(cut + "/train", body), 202)
+        for _ in range(2):
+            time.sleep(1.2)  # a checkpoint a second
+            self.assertEqual(self.ok(self.api.get("/v1/jobs/" + other["id"]))["state"], "running")
+            self.restart(signal.SIGKILL)
+        other = self.ended(other)
+        self.assertEqual(self.facts(other), self.facts(job))
+        self.assertLess(other["epoch"], 100000)
+        self.assertEqual(self.ok(self.api.get(cut))["digest"], self.ok(self.api.get(whole))["digest"])
+
     def test_the_same_bits(self):
         epochs = int(1800 / SLOW)  # some seconds
         jobs = {}

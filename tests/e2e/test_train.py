@@ -112,6 +112,48 @@ class Train(Case):
         self.ok(self.api.post(at + "/learn", dict(row, optimizer={"name": "sgd"})))
         self.ok(self.api.post(at + "/learn", row))
 
+    def stops_at(self, job, monitor, patience, min_delta=0.0):
+        """The epoch after which it has to end, by its history; and the best one."""
+        best, at, key = None, 0, monitor.replace(".", "_")
+        for epoch in job["history"]:
+            value = epoch[key] if monitor.endswith("accuracy") else -epoch[key]
+            if best is None or value > best + min_delta:
+                best, at = value, epoch["epoch"]
+            elif epoch["epoch"] - at >= patience:
+                return epoch["epoch"], at
+        return job["epochs"], at
+
+    def test_early_stopping(self):
+        self.digits()
+        body = {"dataset": "digits-train", "validation": {"dataset": "digits-test"}, "epochs": 2000, "batch_size": 10,
+                "optimizer": {"name": "sgd", "learning_rate": 0.3}, "seed": 1}
+        for monitor, patience, min_delta in ((None, 3, None), ("validation.accuracy", 8, None), ("loss", 2, 0.01),
+                                             ("accuracy", 5, 0.001)):
+            with self.subTest(monitor=monitor):
+                at = self.model(DIGITS, name="%s-%s" % (self.name(), monitor))
+                asked = {"patience": patience}
+                asked.update({"monitor": monitor} if monitor else {})
+                asked.update({"min_delta": min_delta} if min_delta else {})
+                job = self.train(at, **dict(body, early_stopping=asked))
+                monitor = monitor or "validation.loss"
+                self.assertEqual(job["early_stopping"], {"monitor": monitor, "patience": patience,
+                                                         "min_delta": min_delta or 0})
+                end, best = self.stops_at(job, monitor, patience, min_delta or 0.0)
+                self.assertEqual((job["state"], job["epoch"], job["progress"]), ("succeeded", end, 1))
+                self.assertLess(end, 2000)
+                self.assertEqual(job["publish"], "best")  # which is what is published
+                version = self.ok(self.api.get(at + "/versions/%d" % job["version"]))
+                if not min_delta:
+                    self.assertEqual(version["epoch"], best)
+        at = self.model(DIGITS, name="patient")
+        job = self.train(at, **dict(body, epochs=5, early_stopping={"patience": 100}, publish="end"))
+        self.assertEqual((job["epoch"], job["publish"]), (5, "end"))
+        self.assertIsNone(self.train(at, **dict(body, epochs=1))["early_stopping"])
+        line = self.model({"inputs": 1, "layers": [{"units": 1, "activation": "linear"}], "cost": "mse"}, name="line")
+        self.problem(self.api.post(line + "/train", {"inputs": [[1]], "targets": [[2]],
+                                                     "early_stopping": {"monitor": "accuracy", "patience": 1}}),
+                     422, "field", "early_stopping.monitor", "use a loss")
+
     def test_precision(self):
         self.digits()
         body = {"dataset": "digits-train", "validation": {"dataset": "digits-test"}, "epochs": 20, "batch_size": 10,
