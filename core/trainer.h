@@ -53,6 +53,14 @@ bool trainer_zeros(size_t floats, float **ret);
 struct kernel_delta trainer_delta(const struct trainer *t, size_t i);
 struct kernel_update trainer_update(const struct trainer *t, size_t l, size_t i);
 
+/* optimizer.c */
+
+/* What the plan says of every step; then what the optimiser keeps. False: no memory. */
+void optimizer_prepare(struct trainer *t);
+bool optimizer_memory(struct trainer *t);
+/* What it says of the step on the t->m rows that are there. */
+void optimizer_begin(struct trainer *t);
+
 /* train_bf16.c: the products of a step, by bf16 operands. */
 
 /* False: no memory. */

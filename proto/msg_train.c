@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "msg_optimizer.h"
 #include "quote.h"
 #include "value.h"
 
@@ -11,9 +12,6 @@
 #define BATCH_MAX 65536
 #define PUBLISH_SECONDS_MAX 86400
 #define COUNT(fields) (sizeof(fields) / sizeof *(fields))
-
-/* Settings that only some optimisers have. */
-enum of_optimizer { MOMENTUM, NESTEROV, ALPHA, BETA1, BETA2, EPSILON, WEIGHT_DECAY, OF_COUNT };
 
 /* What the fields below write to; those a message does not have are NULL. */
 struct train_in {
@@ -23,8 +21,6 @@ struct train_in {
     struct msg_train *train;
     struct train_plan *plan;
     bool has_optimizer, has_l2, has_publish;
-    bool has_rate, has_of[OF_COUNT]; /* of the optimiser */
-    float of[OF_COUNT];
 };
 
 static const char *const publish_names[PUBLISH_COUNT] = { "epoch", "end", "best" };
@@ -159,169 +155,20 @@ static bool read_seed(struct scan *scan, void *into, struct err *err)
     return value_whole(scan, 0, INT64_MAX, &in->plan->seed, err);
 }
 
-/* A float32 with lower <= it (or <, when open) and it < upper. what: "above 0". */
-static bool read_float(struct scan *scan, float lower, bool open, float upper, const char *what,
-                       float *ret, struct err *err)
-{
-    enum scan_kind kind;
-    const char *begin;
-    float value;
-
-    if (!scan_peek(scan, &kind, err)) {
-        return false;
-    }
-    begin = scan->at;
-    if (!value_float(scan, &value, err)) {
-        return false;
-    }
-    if (value < lower || (open && value == lower) || value >= upper) {
-        return err_set(err, ERR_FIELD, "", "must be %s, is %s", what,
-                       quote(begin, (size_t)(scan->at - begin)).text);
-    }
-    *ret = value;
-    return true;
-}
-
 static bool read_l2(struct scan *scan, void *into, struct err *err)
 {
     struct train_in *in = into;
 
     in->has_l2 = true;
-    return read_float(scan, 0.0F, false, HUGE_VALF, "0 or more", &in->plan->l2, err);
-}
-
-static bool read_optimizer_name(struct scan *scan, void *into, struct err *err)
-{
-    struct train_in *in = into;
-    const char *names[OPT_COUNT];
-    size_t at;
-
-    for (at = 0; at < OPT_COUNT; at++) {
-        names[at] = optimizer_name((enum optimizer)at);
-    }
-    if (!value_choice(scan, names, OPT_COUNT, &at, err)) {
-        return false;
-    }
-    in->plan->optimizer = (enum optimizer)at;
-    return true;
-}
-
-static bool read_learning_rate(struct scan *scan, void *into, struct err *err)
-{
-    struct train_in *in = into;
-
-    in->has_rate = true;
-    return read_float(scan, 0.0F, true, HUGE_VALF, "above 0", &in->plan->learning_rate, err);
-}
-
-static const struct {
-    const char *name;
-    unsigned optimizers; /* 1 << OPT_... */
-} of_optimizer[OF_COUNT] = {
-    [MOMENTUM] = { "momentum", 1u << OPT_SGD | 1u << OPT_RMSPROP },
-    [NESTEROV] = { "nesterov", 1u << OPT_SGD },
-    [ALPHA] = { "alpha", 1u << OPT_RMSPROP },
-    [BETA1] = { "beta1", 1u << OPT_ADAM | 1u << OPT_ADAMW },
-    [BETA2] = { "beta2", 1u << OPT_ADAM | 1u << OPT_ADAMW },
-    [EPSILON] = { "epsilon", 1u << OPT_RMSPROP | 1u << OPT_ADAM | 1u << OPT_ADAMW },
-    [WEIGHT_DECAY] = { "weight_decay", 1u << OPT_ADAMW },
-};
-
-/* Fields come in any order, the optimiser's name too: values are kept until it is known. */
-static bool read_of(struct scan *scan, struct train_in *in, enum of_optimizer which, float upper,
-                    const char *what, struct err *err)
-{
-    in->has_of[which] = true;
-    return read_float(scan, 0.0F, which == EPSILON, upper, what, &in->of[which], err);
-}
-
-static bool read_momentum(struct scan *scan, void *into, struct err *err)
-{
-    return read_of(scan, into, MOMENTUM, 1.0F, "0 or more and below 1", err);
-}
-
-static bool read_nesterov(struct scan *scan, void *into, struct err *err)
-{
-    struct train_in *in = into;
-    bool nesterov;
-
-    in->has_of[NESTEROV] = true;
-    if (!value_boolean(scan, &nesterov, err)) {
-        return false;
-    }
-    in->of[NESTEROV] = nesterov;
-    return true;
-}
-
-static bool read_alpha(struct scan *scan, void *into, struct err *err)
-{
-    return read_of(scan, into, ALPHA, 1.0F, "0 or more and below 1", err);
-}
-
-static bool read_beta1(struct scan *scan, void *into, struct err *err)
-{
-    return read_of(scan, into, BETA1, 1.0F, "0 or more and below 1", err);
-}
-
-static bool read_beta2(struct scan *scan, void *into, struct err *err)
-{
-    return read_of(scan, into, BETA2, 1.0F, "0 or more and below 1", err);
-}
-
-static bool read_epsilon(struct scan *scan, void *into, struct err *err)
-{
-    return read_of(scan, into, EPSILON, HUGE_VALF, "above 0", err);
-}
-
-static bool read_weight_decay(struct scan *scan, void *into, struct err *err)
-{
-    return read_of(scan, into, WEIGHT_DECAY, HUGE_VALF, "0 or more", err);
-}
-
-/* The optimiser's own settings: its defaults, and what was read instead. */
-static bool optimizer_settle(struct train_in *in, struct err *err)
-{
-    struct train_plan *plan = in->plan;
-    const enum optimizer optimizer = plan->optimizer;
-    const float rate = plan->learning_rate;
-
-    optimizer_default(optimizer, plan);
-    plan->learning_rate = in->has_rate ? rate : plan->learning_rate;
-    for (size_t i = 0; i < OF_COUNT; i++) {
-        if (in->has_of[i] && (of_optimizer[i].optimizers >> optimizer & 1u) == 0) {
-            return err_set(err, ERR_FIELD, of_optimizer[i].name, "is no setting of %s",
-                           optimizer_name(optimizer));
-        }
-    }
-    plan->momentum = in->has_of[MOMENTUM] ? in->of[MOMENTUM] : plan->momentum;
-    plan->nesterov = in->has_of[NESTEROV] && in->of[NESTEROV] != 0.0F;
-    plan->alpha = in->has_of[ALPHA] ? in->of[ALPHA] : plan->alpha;
-    plan->beta1 = in->has_of[BETA1] ? in->of[BETA1] : plan->beta1;
-    plan->beta2 = in->has_of[BETA2] ? in->of[BETA2] : plan->beta2;
-    plan->epsilon = in->has_of[EPSILON] ? in->of[EPSILON] : plan->epsilon;
-    plan->weight_decay = in->has_of[WEIGHT_DECAY] ? in->of[WEIGHT_DECAY] : plan->weight_decay;
-    return !plan->nesterov || plan->momentum != 0.0F ||
-           err_set(err, ERR_FIELD, "nesterov", "needs a momentum above 0");
+    return msg_setting_read(scan, 0.0F, false, HUGE_VALF, "0 or more", &in->plan->l2, err);
 }
 
 static bool read_optimizer(struct scan *scan, void *into, struct err *err)
 {
-    static const struct value_field fields[] = {
-        { "name", read_optimizer_name, true },
-        { "learning_rate", read_learning_rate, false },
-        { "momentum", read_momentum, false },
-        { "nesterov", read_nesterov, false },
-        { "alpha", read_alpha, false },
-        { "beta1", read_beta1, false },
-        { "beta2", read_beta2, false },
-        { "epsilon", read_epsilon, false },
-        { "weight_decay", read_weight_decay, false },
-    };
     struct train_in *in = into;
 
     in->has_optimizer = true;
-    return value_object(scan, "optimizer", fields, COUNT(fields), into, err) &&
-           optimizer_settle(in, err);
+    return msg_optimizer_read(scan, in->plan, err);
 }
 
 static bool read_precision(struct scan *scan, void *into, struct err *err)
@@ -523,27 +370,9 @@ bool msg_promote_decode(const char *body, size_t len, uint64_t *ret, struct err 
 
 void msg_plan_encode(struct text *text, const struct train_plan *plan)
 {
-    const float of[OF_COUNT] = {
-        [MOMENTUM] = plan->momentum, [ALPHA] = plan->alpha,     [BETA1] = plan->beta1,
-        [BETA2] = plan->beta2,       [EPSILON] = plan->epsilon, [WEIGHT_DECAY] = plan->weight_decay
-    };
-
-    text_printf(text, "\"batch_size\": %zu, \"optimizer\": {\"name\": ", plan->batch_size);
-    text_json(text, optimizer_name(plan->optimizer));
-    text_str(text, ", \"learning_rate\": ");
-    text_float(text, plan->learning_rate);
-    for (size_t i = 0; i < OF_COUNT; i++) {
-        if ((of_optimizer[i].optimizers >> plan->optimizer & 1u) == 0) {
-            continue;
-        }
-        text_printf(text, ", \"%s\": ", of_optimizer[i].name);
-        if (i == NESTEROV) {
-            text_str(text, plan->nesterov ? "true" : "false");
-        } else {
-            text_float(text, of[i]);
-        }
-    }
-    text_str(text, "}, \"l2\": ");
+    text_printf(text, "\"batch_size\": %zu, \"optimizer\": ", plan->batch_size);
+    msg_optimizer_encode(text, plan);
+    text_str(text, ", \"l2\": ");
     text_float(text, plan->l2);
     text_printf(text, ", \"seed\": %" PRIu64, plan->seed);
     if (plan->precision != PRECISION_FLOAT32) { /* else as servers wrote it that knew no other */
