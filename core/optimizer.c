@@ -57,7 +57,6 @@ void optimizer_prepare(struct trainer *t)
         step->decay = (float)(1.0 - eta * (double)plan->l2 / n);
         step->kind = step->decay != 1.0f ? STEP_DECAY : STEP_PLAIN;
     }
-    t->power[0] = t->power[1] = 1.0;
 }
 
 void optimizer_begin(struct trainer *t)

@@ -134,6 +134,7 @@ bool trainer_create(struct net *net, const struct data *data, const struct train
     t->plan = *plan;
     t->batch = plan->batch_size < data->x.n ? plan->batch_size : data->x.n;
     optimizer_prepare(t);
+    t->power[0] = t->power[1] = 1.0;
     t->ways = ways_reckon(t);
     rng_init(&t->rng, plan->seed);
     t->epoch_rng = t->rng;
@@ -372,6 +373,12 @@ bool trainer_step(struct trainer *t, struct share *share, struct err *err)
     }
     t->index++;
     return true;
+}
+
+void trainer_set_rate(struct trainer *t, float learning_rate)
+{
+    t->plan.learning_rate = learning_rate;
+    optimizer_prepare(t);
 }
 
 size_t trainer_ways(const struct trainer *t)

@@ -71,6 +71,9 @@ bool trainer_create(struct net *net, const struct data *data, const struct train
                     struct trainer **ret, struct err *err);
 void trainer_free(struct trainer *trainer);
 
+/* The learning rate from the next step on, in place of the plan's. */
+void trainer_set_rate(struct trainer *trainer, float learning_rate);
+
 /* How many of the sharers a step of this trainer can use with profit, >= 1. */
 size_t trainer_ways(const struct trainer *trainer);
 

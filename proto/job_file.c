@@ -65,11 +65,33 @@ static void plan_encode(struct text *text, const struct train_plan *plan)
     }
 }
 
+static bool has_schedule(const struct job_file *file)
+{
+    return file->schedule.schedule.kind != SCHEDULE_CONSTANT || file->schedule.schedule.warmup > 0;
+}
+
+static bool file_is_plain(const struct job_file *file)
+{
+    return plan_is_plain(&file->plan) && file->stopping.patience == 0 && !has_schedule(file);
+}
+
+static void schedule_encode(struct text *text, const struct msg_schedule *msg)
+{
+    const struct schedule *schedule = &msg->schedule;
+
+    string(text, "schedule", schedule_name(schedule->kind));
+    whole(text, "schedule_every", schedule->every);
+    real(text, "schedule_factor", schedule->factor);
+    real(text, "schedule_least", schedule->least);
+    whole(text, "schedule_patience", schedule->patience);
+    string(text, "schedule_monitor", metric_name(msg->monitor));
+    whole(text, "warmup", schedule->warmup);
+}
+
 void job_file_encode(struct text *text, const struct job_file *file)
 {
     /* Who does not know of other optimisers and precisions is not to go on with such a job. */
-    text_printf(text, "{\"format\": %d",
-                plan_is_plain(&file->plan) && file->stopping.patience == 0 ? 2 : JOB_FILE_FORMAT);
+    text_printf(text, "{\"format\": %d", file_is_plain(file) ? 2 : JOB_FILE_FORMAT);
     whole(text, "id", file->id);
     string(text, "model", file->model);
     string(text, "folder", file->folder);
@@ -89,6 +111,9 @@ void job_file_encode(struct text *text, const struct job_file *file)
     string(text, "promote", promote_name(file->promote.kind));
     string(text, "promote_metric", metric_name(file->promote.metric));
     real(text, "promote_bound", file->promote.bound);
+    if (has_schedule(file)) {
+        schedule_encode(text, &file->schedule);
+    }
     if (file->stopping.patience > 0) {
         whole(text, "patience", file->stopping.patience);
         string(text, "monitor", metric_name(file->stopping.monitor));
@@ -172,6 +197,9 @@ WHOLE(done, done, size_t, INT64_MAX)
 WHOLE(batch_size, plan.batch_size, size_t, INT64_MAX)
 WHOLE(nesterov, plan.nesterov, bool, 1)
 WHOLE(seed, plan.seed, uint64_t, INT64_MAX)
+WHOLE(schedule_every, schedule.schedule.every, size_t, INT64_MAX)
+WHOLE(schedule_patience, schedule.schedule.patience, size_t, INT64_MAX)
+WHOLE(warmup, schedule.schedule.warmup, size_t, INT64_MAX)
 WHOLE(patience, stopping.patience, uint64_t, INT64_MAX)
 WHOLE(train_rows, train_rows, uint64_t, INT64_MAX)
 WHOLE(workers, workers, uint64_t, INT64_MAX)
@@ -185,6 +213,8 @@ REAL(beta2, plan.beta2, float)
 REAL(epsilon, plan.epsilon, float)
 REAL(weight_decay, plan.weight_decay, float)
 REAL(publish_seconds, publish_seconds, double)
+REAL(schedule_factor, schedule.schedule.factor, double)
+REAL(schedule_least, schedule.schedule.least, double)
 REAL(min_delta, stopping.min_delta, double)
 REAL(promote_bound, promote.bound, double)
 REAL(created, created, double)
@@ -269,6 +299,26 @@ static bool read_promote(struct scan *scan, void *into, struct err *err)
 static bool read_promote_metric(struct scan *scan, void *into, struct err *err)
 {
     return metric_read(scan, &((struct job_file *)into)->promote.metric, err);
+}
+
+static bool read_schedule(struct scan *scan, void *into, struct err *err)
+{
+    const char *names[SCHEDULE_COUNT];
+    size_t at;
+
+    for (at = 0; at < SCHEDULE_COUNT; at++) {
+        names[at] = schedule_name((enum schedule_kind)at);
+    }
+    if (!value_choice(scan, names, SCHEDULE_COUNT, &at, err)) {
+        return false;
+    }
+    ((struct job_file *)into)->schedule.schedule.kind = (enum schedule_kind)at;
+    return true;
+}
+
+static bool read_schedule_monitor(struct scan *scan, void *into, struct err *err)
+{
+    return metric_read(scan, &((struct job_file *)into)->schedule.monitor, err);
 }
 
 static bool read_monitor(struct scan *scan, void *into, struct err *err)
@@ -443,6 +493,13 @@ bool job_file_decode(const char *bytes, size_t len, struct job_file *ret, struct
         { "l2", read_l2, true },
         { "seed", read_seed, true },
         { "precision", read_precision, false },
+        { "schedule", read_schedule, false },
+        { "schedule_every", read_schedule_every, false },
+        { "schedule_factor", read_schedule_factor, false },
+        { "schedule_least", read_schedule_least, false },
+        { "schedule_patience", read_schedule_patience, false },
+        { "schedule_monitor", read_schedule_monitor, false },
+        { "warmup", read_warmup, false },
         { "patience", read_patience, false },
         { "monitor", read_monitor, false },
         { "min_delta", read_min_delta, false },

@@ -16,8 +16,8 @@
 #include "labels.h"
 #include "msg_job.h"
 
-/* 1 had no promote, promoted, promotion, 2 has sgd and float32 only, and no end but
- * the last epoch's. */
+/* 1 had no promote, promoted, promotion, 2 has sgd and float32 only, one
+ * learning rate and the last epoch as its end. */
 #define JOB_FILE_FORMAT 3
 #define PROMOTION_MAX 200
 #define JOB_KEY_MAX 255
@@ -39,6 +39,7 @@ struct job_file {
     double publish_seconds;
     struct promote_rule promote;
     struct early_stopping stopping;
+    struct msg_schedule schedule;
     uint64_t promoted;
     char promotion[PROMOTION_MAX];
     double created, started, finished;

@@ -91,6 +91,8 @@ void msg_job_encode(struct text *text, const struct msg_job *job, bool history)
     promote_rule_encode(text, &job->promote);
     text_str(text, ", \"early_stopping\": ");
     early_stopping_encode(text, &job->stopping);
+    text_str(text, ", \"schedule\": ");
+    msg_schedule_encode(text, &job->schedule);
     number(text, "samples_per_second", job->samples_per_second);
     text_printf(text, ", \"workers\": %zu", job->workers);
     moment(text, "created", job->created);

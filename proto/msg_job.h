@@ -37,6 +37,7 @@ struct msg_job {
     uint64_t version; /* the last one published; 0: none */
     struct promote_rule promote;
     struct early_stopping stopping;
+    struct msg_schedule schedule;
     uint64_t promoted;     /* the last of its versions that was promoted; 0: none */
     const char *promotion; /* why version was, or was not; "": nothing was asked of it */
     size_t position;       /* in the queue, from 1; 0: not queued */

@@ -200,6 +200,24 @@ static bool read_publish(struct scan *scan, void *into, struct err *err)
     return true;
 }
 
+static bool read_schedule(struct scan *scan, void *into, struct err *err)
+{
+    struct train_in *in = into;
+
+    return msg_schedule_read(scan, &in->train->schedule, err);
+}
+
+static bool schedule_check(struct msg_train *msg, struct err *err)
+{
+    const struct schedule *schedule = &msg->schedule.schedule;
+
+    if (msg->plan.optimizer == OPT_RPROP &&
+        (schedule->kind != SCHEDULE_CONSTANT || schedule->warmup > 0)) {
+        return err_set(err, ERR_FIELD, "schedule", "is not for rprop, whose steps are its own");
+    }
+    return msg_schedule_settle(&msg->schedule, msg->has_validation, err);
+}
+
 static bool read_early_stopping(struct scan *scan, void *into, struct err *err)
 {
     struct train_in *in = into;
@@ -280,6 +298,7 @@ bool msg_train_decode(const char *body, size_t len, const struct rows_limits *li
         { "publish_seconds", read_publish_seconds, false },
         { "promote", read_promote, false },
         { "early_stopping", read_early_stopping, false },
+        { "schedule", read_schedule, false },
     };
     struct msg_train msg = { .epochs = 1, .plan = plan_default(), .publish_seconds = 1.0 };
     struct train_in in = {
@@ -288,7 +307,8 @@ bool msg_train_decode(const char *body, size_t len, const struct rows_limits *li
 
     if (!value_body(body, len, "train", fields, COUNT(fields), &in, err) ||
         !source_check(&msg.source, err) || !promote_check(&msg, err) ||
-        !early_stopping_settle(&msg.stopping, msg.has_validation, err)) {
+        !early_stopping_settle(&msg.stopping, msg.has_validation, err) ||
+        !schedule_check(&msg, err)) {
         return false;
     }
     if (msg.stopping.patience > 0 && !in.has_publish) {

@@ -11,13 +11,14 @@
  * Defaults: epochs 1, batch_size 32, sgd with learning_rate 0.1, momentum 0, nesterov false, other optimisers as optimizer_default has it; l2 0;
  * seed 0; precision "float32"; publish "epoch", publish_seconds 1; promote true. learning_rate must be above 0; momentum,
  * alpha, beta1, beta2 in [0, 1); epsilon above 0; weight_decay >= 0; l2 >= 0; epochs 1 to 1,000,000; batch_size 1 to 65,536; publish_seconds 0 to 86,400.
- * early_stopping: see early_stopping.h; with it publish is "best" by default, by what is monitored.
+ * schedule: see msg_schedule.h. early_stopping: see early_stopping.h; with it publish is "best" by default, by what is monitored.
  * promote: see promote_rule.h; what it asks of validation data needs some. */
 #ifndef MSG_TRAIN_H
 #define MSG_TRAIN_H
 
 #include "early_stopping.h"
 #include "msg_rows.h"
+#include "msg_schedule.h"
 #include "promote_rule.h"
 #include "text.h"
 #include "train.h"
@@ -47,6 +48,7 @@ struct msg_train {
     double publish_seconds;
     struct promote_rule promote;
     struct early_stopping stopping;
+    struct msg_schedule schedule;
 };
 
 bool msg_train_decode(const char *body, size_t len, const struct rows_limits *limits,

@@ -66,6 +66,7 @@ struct job {
     double publish_seconds;
     struct promote_rule promote;
     struct early_stopping stopping;
+    struct msg_schedule schedule;
     size_t checkpoint_seconds;      /* 0: never */
     char dataset[NAME_MAX_LEN + 1]; /* "": inline */
     char validation_name[NAME_MAX_LEN + 1];

@@ -45,6 +45,7 @@ void job_info(const struct job *job, struct msg_job *ret)
         .publish_seconds = job->publish_seconds,
         .promote = job->promote,
         .stopping = job->stopping,
+        .schedule = job->schedule,
         .promoted = job->promoted,
         .promotion = job->promotion,
         .samples_per_second =

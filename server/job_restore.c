@@ -31,6 +31,7 @@ static void file_take(struct job *job, struct job_file *file)
     job->publish_seconds = file->publish_seconds;
     job->promote = file->promote;
     job->stopping = file->stopping;
+    job->schedule = file->schedule;
     job->promoted = file->promoted;
     memcpy(job->promotion, file->promotion, sizeof job->promotion);
     job->has_validation = file->has_validation;

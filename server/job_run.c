@@ -21,9 +21,12 @@ struct run {
     struct net *best; /* owned; PUBLISH_BEST's candidate; NULL: none yet */
     struct origin best_origin;
     double best_score;
-    double watched;   /* by early stopping: the best score there was, */
-    uint64_t waited;  /* epochs since, */
-    bool enough;      /* which are as many as it waits */
+    double watched;  /* by early stopping: the best score there was, */
+    uint64_t waited; /* epochs since, */
+    bool enough;     /* which are as many as it waits */
+    double plateau;  /* likewise by the schedule, */
+    uint64_t plateau_waited;
+    size_t cuts;      /* of the learning rate, so far */
     bool slow;        /* steps take long enough to look at the clock after each */
     double published; /* when, in seconds of a monotonic clock */
     size_t rows;      /* trained on since the last report, */
@@ -89,6 +92,9 @@ static bool run_resume(struct run *run, struct err *err)
     run->best_score = head->best_score;
     run->watched = head->watched;
     run->waited = head->waited;
+    run->plateau = head->plateau;
+    run->plateau_waited = head->plateau_waited;
+    run->cuts = (size_t)head->cuts;
     run->best_origin = (struct origin){ .source = SOURCE_TRAIN,
                                         .job = run->job->id,
                                         .epoch = (size_t)head->best_epoch,
@@ -134,6 +140,9 @@ static bool run_checkpoint(struct run *run, struct checkpoint *ret, struct err *
         .best_epoch = run->best_origin.epoch,
         .watched = run->watched,
         .waited = run->waited,
+        .plateau = run->plateau,
+        .plateau_waited = run->plateau_waited,
+        .cuts = run->cuts,
         .step = run->step,
         .seconds = run->before + clock_seconds() - run->begun,
     };
@@ -232,15 +241,20 @@ static bool run_validate(struct run *run, struct msg_epoch *epoch, struct err *e
     return true;
 }
 
+/* More is better. */
+static double score_by(enum metric metric, const struct msg_epoch *epoch)
+{
+    const double value = judge_metric(epoch, metric);
+
+    return metric_is_loss(metric) ? -value : value;
+}
+
 /* What PUBLISH_BEST compares, more being better: what early stopping monitors if it is asked for, or
  * validation accuracy, else validation loss, else training loss. */
 static double score(const struct job *job, const struct msg_epoch *epoch)
 {
-    const enum metric monitor = job->stopping.monitor;
-
     if (job->stopping.patience > 0) {
-        return metric_is_loss(monitor) ? -judge_metric(epoch, monitor)
-                                       : judge_metric(epoch, monitor);
+        return score_by(job->stopping.monitor, epoch);
     }
     if (!isnan(epoch->validation_accuracy)) {
         return epoch->validation_accuracy;
@@ -353,7 +367,7 @@ static bool is_enough(struct run *run, const struct msg_epoch *epoch)
     if (stopping->patience == 0) {
         return false;
     }
-    now = score(run->job, epoch);
+    now = score_by(stopping->monitor, epoch);
     if (now > run->watched + stopping->min_delta) {
         run->watched = now;
         run->waited = 0;
@@ -361,6 +375,39 @@ static bool is_enough(struct run *run, const struct msg_epoch *epoch)
         run->waited++;
     }
     return run->waited >= stopping->patience;
+}
+
+/* The rate that the epoch has. */
+static void rate_set(struct run *run)
+{
+    const struct job *job = run->job;
+    const double share =
+        schedule_share(&job->schedule.schedule, run->epoch, job->epochs, run->cuts);
+
+    trainer_set_rate(run->trainer, (float)((double)job->plan.learning_rate * share));
+}
+
+/* Cuts the rate if it is time; whether it is time but the rate is as low as it may be. */
+static bool is_spent(struct run *run, const struct msg_epoch *epoch)
+{
+    const struct msg_schedule *schedule = &run->job->schedule;
+    double now;
+
+    if (schedule->schedule.kind != SCHEDULE_PLATEAU) {
+        return false;
+    }
+    now = score_by(schedule->monitor, epoch);
+    if (now > run->plateau) {
+        run->plateau = now;
+        run->plateau_waited = 0;
+    } else if (++run->plateau_waited >= schedule->schedule.patience) {
+        if (schedule_is_spent(&schedule->schedule, run->cuts)) {
+            return true;
+        }
+        run->cuts++;
+        run->plateau_waited = 0;
+    }
+    return false;
 }
 
 /* One epoch and, if it has something to say, its report; false when the job is to end. */
@@ -373,10 +420,12 @@ static bool run_one(struct run *run, struct err *err)
     struct job_report found = { .job = job };
     bool last;
 
+    rate_set(run);
     if (!run_measured(run, &found.epoch, err)) {
         return false;
     }
     run->enough = is_enough(run, &found.epoch);
+    run->enough = is_spent(run, &found.epoch) || run->enough;
     last = epoch == job->epochs || run->enough;
     found.has_epoch = epoch % stride == 0 || last;
     report = calloc(1, sizeof *report);
@@ -406,6 +455,7 @@ void job_run(struct task *task, struct crew *crew)
                        .crew = crew,
                        .published = -INFINITY,
                        .watched = -INFINITY,
+                       .plateau = -INFINITY,
                        .kept = clock_seconds(),
                        .epoch = 1 };
     struct job_report *end = job->end;

@@ -42,6 +42,7 @@ static bool file_fill(const struct job *job, struct job_file *ret)
         .publish_seconds = job->publish_seconds,
         .promote = job->promote,
         .stopping = job->stopping,
+        .schedule = job->schedule,
         .promoted = job->promoted,
         .created = job->created,
         .started = job->started,

@@ -27,8 +27,10 @@ struct checkpoint_head {
     uint64_t best_epoch;
     double watched;  /* of early stopping: the best there was, negative if it is a loss; */
     uint64_t waited; /* epochs since */
-    uint64_t step;   /* steps done in the epoch under way */
-    double seconds;  /* that they took */
+    double plateau;  /* likewise of the schedule, */
+    uint64_t plateau_waited, cuts; /* and how often it has cut */
+    uint64_t step;                 /* steps done in the epoch under way */
+    double seconds;                /* that they took */
 };
 
 /* Memory: the bytes of the file but for its digest. */

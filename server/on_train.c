@@ -196,17 +196,26 @@ static bool promote_check(const struct train *train, struct err *err)
                    "is %s, which these targets do not have: use a loss", metric_name(rule->metric));
 }
 
-/* Likewise what is monitored. */
-static bool stopping_check(const struct train *train, struct err *err)
+/* Likewise what is monitored, at where. */
+static bool monitor_check(const struct train *train, enum metric monitor, const char *where,
+                          struct err *err)
+{
+    const struct feed *feed = metric_is_validation(monitor) ? &train->validation : &train->train;
+
+    return metric_is_loss(monitor) || feed->has_accuracy ||
+           err_set(err, ERR_FIELD, where, "is %s, which these targets do not have: use a loss",
+                   metric_name(monitor));
+}
+
+static bool monitors_check(const struct train *train, struct err *err)
 {
     const struct early_stopping *stopping = &train->msg.stopping;
-    const struct feed *feed =
-        metric_is_validation(stopping->monitor) ? &train->validation : &train->train;
+    const struct msg_schedule *schedule = &train->msg.schedule;
 
-    return stopping->patience == 0 || metric_is_loss(stopping->monitor) || feed->has_accuracy ||
-           err_set(err, ERR_FIELD, "early_stopping.monitor",
-                   "is %s, which these targets do not have: use a loss",
-                   metric_name(stopping->monitor));
+    return (stopping->patience == 0 ||
+            monitor_check(train, stopping->monitor, "early_stopping.monitor", err)) &&
+           (schedule->schedule.kind != SCHEDULE_PLATEAU ||
+            monitor_check(train, schedule->monitor, "schedule.monitor", err));
 }
 
 static void decode_done(struct request *req)
@@ -227,7 +236,7 @@ static void decode_done(struct request *req)
                    &train->validation, err)) {
         err_in(err, "validation");
     }
-    if (err->code == ERR_NONE && promote_check(train, err) && stopping_check(train, err)) {
+    if (err->code == ERR_NONE && promote_check(train, err) && monitors_check(train, err)) {
         batch_check(train, err);
     }
     if (err->code != ERR_NONE) {

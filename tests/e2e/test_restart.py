@@ -356,6 +356,7 @@ class Jobs(Restarting):
                                                      "momentum": 0.9, "nesterov": True}},
         "bf16": {"publish": "epoch", "precision": "bf16"},
         "adam": {"publish": "epoch", "optimizer": {"name": "adamw", "weight_decay": 0.1}},
+        "plateau": {"publish": "end", "schedule": {"name": "plateau", "patience": 20, "minimum": 0, "warmup": 5}},
         "rmsprop": {"publish": "epoch", "optimizer": {"name": "rmsprop", "momentum": 0.9, "learning_rate": 0.001}},
         "best": {"publish": "best", "l2": 1.0, "optimizer": {"name": "sgd", "learning_rate": 0.2}},
     }

@@ -1,4 +1,5 @@
 """Training: jobs, their life, what they publish, and that it learns."""
+import math
 import time
 
 from harness import DIGITS, LONG, XOR, XOR_ROWS, Case, digits, main
@@ -111,6 +112,40 @@ class Train(Case):
         self.problem(self.api.post(at + "/learn", row), 422, "field", "optimizer", "adam")
         self.ok(self.api.post(at + "/learn", dict(row, optimizer={"name": "sgd"})))
         self.ok(self.api.post(at + "/learn", row))
+
+    LINE = {"inputs": 1, "cost": "mse", "layers": [{"units": 1, "activation": "linear", "weights": [[1]], "biases": [0]}]}
+
+    def scheduled(self, eta, epochs, **schedule):
+        """A job of one row, which a step's error e of w + b makes e (1 - 2 eta)."""
+        at = self.model(self.LINE, name="rates-%d" % self.taken)
+        type(self).taken += 1
+        job = self.train(at, inputs=[[1]], targets=[[0]], epochs=epochs, schedule=schedule,
+                         optimizer={"name": "sgd", "learning_rate": eta})
+        self.assertEqual({key: job["schedule"][key] for key in schedule}, schedule)
+        return job, [epoch["loss"] for epoch in job["history"]]
+
+    taken = 0
+
+    def test_schedules(self):
+        for schedule, rate in (
+            ({"name": "constant"}, lambda e: 1),
+            ({"name": "constant", "warmup": 4}, lambda e: min(1, e / 5)),
+            ({"name": "step", "every": 3, "factor": 0.5}, lambda e: 0.5 ** ((e - 1) // 3)),
+            ({"name": "exponential", "factor": 0.8}, lambda e: 0.8 ** (e - 1)),
+            ({"name": "cosine", "minimum": 0.2}, lambda e: 0.2 + 0.8 * (1 + math.cos(math.pi * (e - 1) / 12)) / 2),
+        ):
+            with self.subTest(schedule=schedule):
+                _, losses = self.scheduled(0.1, 12, **schedule)
+                self.assertEqual(len(losses), 12)
+                for e, (before, after) in enumerate(zip(losses, losses[1:]), 1):
+                    got = (1 - (after / before) ** 0.5) / 2
+                    self.assertAlmostEqual(got, 0.1 * rate(e), places=5, msg="epoch %d" % e)
+
+    def test_a_plateau_halves_the_rate_and_ends_the_job(self):
+        # at eta 1 the error only changes its sign; at 1/2 it is gone at once, and no epoch is better after that
+        job, losses = self.scheduled(1.0, 1000, name="plateau", monitor="loss", patience=2, factor=0.5, minimum=0.25)
+        self.assertEqual(losses, [0.5] * 4 + [0] * 5)
+        self.assertEqual((job["state"], job["epoch"]), ("succeeded", 9))
 
     def stops_at(self, job, monitor, patience, min_delta=0.0):
         """The epoch after which it has to end, by its history; and the best one."""
