@@ -1,0 +1,403 @@
+/* A job's record, read: job_file.c writes it. */
+#include "job_file.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "value.h"
+
+/* A reader of each kind for a member of struct job_file. */
+#define TEXT(member)                                                                               \
+    static bool read_##member(struct scan *scan, void *into, struct err *err)                      \
+    {                                                                                              \
+        struct job_file *file = into;                                                              \
+        size_t len;                                                                                \
+                                                                                                   \
+        return value_string(scan, file->member, sizeof file->member, &len, err);                   \
+    }
+#define WHOLE(name, member, type, most)                                                            \
+    static bool read_##name(struct scan *scan, void *into, struct err *err)                        \
+    {                                                                                              \
+        uint64_t value;                                                                            \
+                                                                                                   \
+        if (!value_whole(scan, 0, most, &value, err)) {                                            \
+            return false;                                                                          \
+        }                                                                                          \
+        ((struct job_file *)into)->member = (type)value;                                           \
+        return true;                                                                               \
+    }
+#define REAL(name, member, type)                                                                   \
+    static bool read_##name(struct scan *scan, void *into, struct err *err)                        \
+    {                                                                                              \
+        double value;                                                                              \
+                                                                                                   \
+        if (!value_double(scan, &value, err)) {                                                    \
+            return false;                                                                          \
+        }                                                                                          \
+        ((struct job_file *)into)->member = (type)value;                                           \
+        return true;                                                                               \
+    }
+
+TEXT(model)
+TEXT(folder)
+TEXT(dataset)
+TEXT(validation)
+TEXT(key)
+TEXT(request)
+TEXT(promotion)
+WHOLE(id, id, uint64_t, INT64_MAX)
+WHOLE(base, base, uint64_t, INT64_MAX)
+WHOLE(version, version, uint64_t, INT64_MAX)
+WHOLE(promoted, promoted, uint64_t, INT64_MAX)
+WHOLE(generation, generation, uint64_t, INT64_MAX)
+WHOLE(validation_generation, validation_generation, uint64_t, INT64_MAX)
+WHOLE(has_validation, has_validation, bool, 1)
+WHOLE(epochs, epochs, size_t, INT64_MAX)
+WHOLE(done, done, size_t, INT64_MAX)
+WHOLE(batch_size, plan.batch_size, size_t, INT64_MAX)
+WHOLE(nesterov, plan.nesterov, bool, 1)
+WHOLE(seed, plan.seed, uint64_t, INT64_MAX)
+WHOLE(schedule_every, schedule.schedule.every, size_t, INT64_MAX)
+WHOLE(schedule_patience, schedule.schedule.patience, size_t, INT64_MAX)
+WHOLE(warmup, schedule.schedule.warmup, size_t, INT64_MAX)
+WHOLE(patience, stopping.patience, uint64_t, INT64_MAX)
+WHOLE(train_rows, train_rows, uint64_t, INT64_MAX)
+WHOLE(workers, workers, uint64_t, INT64_MAX)
+WHOLE(error_code, err.code, enum err_code, ERR_COUNT - 1)
+REAL(learning_rate, plan.learning_rate, float)
+REAL(momentum, plan.momentum, float)
+REAL(l2, plan.l2, float)
+REAL(alpha, plan.alpha, float)
+REAL(beta1, plan.beta1, float)
+REAL(beta2, plan.beta2, float)
+REAL(epsilon, plan.epsilon, float)
+REAL(weight_decay, plan.weight_decay, float)
+REAL(publish_seconds, publish_seconds, double)
+REAL(schedule_factor, schedule.schedule.factor, double)
+REAL(schedule_least, schedule.schedule.least, double)
+REAL(min_delta, stopping.min_delta, double)
+REAL(promote_bound, promote.bound, double)
+REAL(created, created, double)
+REAL(started, started, double)
+REAL(finished, finished, double)
+REAL(train_seconds, train_seconds, double)
+
+static bool read_error_where(struct scan *scan, void *into, struct err *err)
+{
+    struct job_file *file = into;
+    size_t len;
+
+    return value_string(scan, file->err.where, sizeof file->err.where, &len, err);
+}
+
+static bool read_error_text(struct scan *scan, void *into, struct err *err)
+{
+    struct job_file *file = into;
+    size_t len;
+
+    return value_string(scan, file->err.text, sizeof file->err.text, &len, err);
+}
+
+static bool read_format(struct scan *scan, void *into, struct err *err)
+{
+    uint64_t format;
+
+    (void)into;
+    if (!value_whole(scan, 0, INT64_MAX, &format, err)) {
+        return false;
+    }
+    return (format >= 1 && format <= JOB_FILE_FORMAT) ||
+           err_set(err, ERR_FIELD, "", "is %" PRIu64 ", this server reads up to %d", format,
+                   JOB_FILE_FORMAT);
+}
+
+static bool read_state(struct scan *scan, void *into, struct err *err)
+{
+    const char *names[JOB_STATES];
+    size_t at;
+
+    for (at = 0; at < JOB_STATES; at++) {
+        names[at] = job_state_name((enum job_state)at);
+    }
+    if (!value_choice(scan, names, JOB_STATES, &at, err)) {
+        return false;
+    }
+    ((struct job_file *)into)->state = (enum job_state)at;
+    return true;
+}
+
+static bool read_publish(struct scan *scan, void *into, struct err *err)
+{
+    const char *names[PUBLISH_COUNT];
+    size_t at;
+
+    for (at = 0; at < PUBLISH_COUNT; at++) {
+        names[at] = publish_name((enum publish)at);
+    }
+    if (!value_choice(scan, names, PUBLISH_COUNT, &at, err)) {
+        return false;
+    }
+    ((struct job_file *)into)->publish = (enum publish)at;
+    return true;
+}
+
+static bool read_promote(struct scan *scan, void *into, struct err *err)
+{
+    const char *names[PROMOTE_COUNT];
+    size_t at;
+
+    for (at = 0; at < PROMOTE_COUNT; at++) {
+        names[at] = promote_name((enum promotion)at);
+    }
+    if (!value_choice(scan, names, PROMOTE_COUNT, &at, err)) {
+        return false;
+    }
+    ((struct job_file *)into)->promote.kind = (enum promotion)at;
+    return true;
+}
+
+static bool read_promote_metric(struct scan *scan, void *into, struct err *err)
+{
+    return metric_read(scan, &((struct job_file *)into)->promote.metric, err);
+}
+
+static bool read_schedule(struct scan *scan, void *into, struct err *err)
+{
+    const char *names[SCHEDULE_COUNT];
+    size_t at;
+
+    for (at = 0; at < SCHEDULE_COUNT; at++) {
+        names[at] = schedule_name((enum schedule_kind)at);
+    }
+    if (!value_choice(scan, names, SCHEDULE_COUNT, &at, err)) {
+        return false;
+    }
+    ((struct job_file *)into)->schedule.schedule.kind = (enum schedule_kind)at;
+    return true;
+}
+
+static bool read_schedule_monitor(struct scan *scan, void *into, struct err *err)
+{
+    return metric_read(scan, &((struct job_file *)into)->schedule.monitor, err);
+}
+
+static bool read_monitor(struct scan *scan, void *into, struct err *err)
+{
+    return metric_read(scan, &((struct job_file *)into)->stopping.monitor, err);
+}
+
+static bool read_optimizer(struct scan *scan, void *into, struct err *err)
+{
+    const char *names[OPT_COUNT];
+    size_t at;
+
+    for (at = 0; at < OPT_COUNT; at++) {
+        names[at] = optimizer_name((enum optimizer)at);
+    }
+    if (!value_choice(scan, names, OPT_COUNT, &at, err)) {
+        return false;
+    }
+    ((struct job_file *)into)->plan.optimizer = (enum optimizer)at;
+    return true;
+}
+
+static bool read_precision(struct scan *scan, void *into, struct err *err)
+{
+    const char *names[PRECISION_COUNT];
+    size_t at;
+
+    for (at = 0; at < PRECISION_COUNT; at++) {
+        names[at] = precision_name((enum precision)at);
+    }
+    if (!value_choice(scan, names, PRECISION_COUNT, &at, err)) {
+        return false;
+    }
+    ((struct job_file *)into)->plan.precision = (enum precision)at;
+    return true;
+}
+
+static bool label_read(struct scan *scan, char **ret, struct err *err)
+{
+    char name[LABEL_LEN_MAX + 1];
+    size_t len;
+
+    if (!value_string(scan, name, sizeof name, &len, err)) {
+        return false;
+    }
+    *ret = strdup(name);
+    return *ret != NULL || err_set(err, ERR_MEMORY, "", "do not fit into memory");
+}
+
+static bool read_labels(struct scan *scan, void *into, struct err *err)
+{
+    struct job_file *file = into;
+    char **names;
+    size_t n = 0;
+    bool more = false, ok;
+
+    if (!scan_expect(scan, SCAN_ARRAY, "an array", err) || !scan_enter(scan, err)) {
+        return false;
+    }
+    names = calloc(SPEC_UNITS_MAX, sizeof *names);
+    ok = names != NULL || err_set(err, ERR_MEMORY, "", "do not fit into memory");
+    while (ok && (ok = scan_next(scan, &more, err)) && more) {
+        ok = n < SPEC_UNITS_MAX || err_set(err, ERR_FIELD, "", "are too many");
+        ok = ok && label_read(scan, &names[n], err);
+        n += ok;
+    }
+    ok = ok && labels_create((const char *const *)names, n, &file->labels, err);
+    for (size_t i = 0; i < n; i++) {
+        free(names[i]);
+    }
+    free(names);
+    return ok;
+}
+
+/* One entry: seven numbers, of which null is NAN. */
+static bool epoch_read(struct scan *scan, struct msg_epoch *ret, struct err *err)
+{
+    double values[7];
+    bool more;
+
+    if (!scan_expect(scan, SCAN_ARRAY, "an array", err) || !scan_enter(scan, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < 8; i++) {
+        enum scan_kind kind;
+
+        if (!scan_next(scan, &more, err)) {
+            return false;
+        }
+        if (more != (i < 7)) {
+            return err_set(err, ERR_FIELD, "", "must be seven numbers");
+        }
+        if (!more) {
+            break;
+        }
+        if (!scan_peek(scan, &kind, err)) {
+            return false;
+        }
+        values[i] = NAN;
+        if (!(kind == SCAN_NULL ? scan_skip(scan, err) : value_double(scan, &values[i], err))) {
+            return false;
+        }
+    }
+    if (!(values[0] >= 1.0 && values[0] < 1e15 && values[6] >= 0.0 && values[6] < 1e15)) {
+        return err_set(err, ERR_FIELD, "", "must begin with an epoch and end with a version");
+    }
+    *ret = (struct msg_epoch){ .epoch = (size_t)values[0],
+                               .loss = values[1],
+                               .accuracy = values[2],
+                               .validation_loss = values[3],
+                               .validation_accuracy = values[4],
+                               .seconds = values[5],
+                               .version = (uint64_t)values[6] };
+    return true;
+}
+
+static bool read_history(struct scan *scan, void *into, struct err *err)
+{
+    struct job_file *file = into;
+    size_t cap = 0;
+    bool more;
+
+    if (!scan_expect(scan, SCAN_ARRAY, "an array", err) || !scan_enter(scan, err)) {
+        return false;
+    }
+    for (;;) {
+        if (!scan_next(scan, &more, err)) {
+            return false;
+        }
+        if (!more) {
+            return true;
+        }
+        if (file->n_history == cap) {
+            struct msg_epoch *grown;
+
+            cap = cap == 0 ? 64 : 2 * cap;
+            grown = realloc(file->history, cap * sizeof *grown);
+            if (grown == NULL) {
+                return err_set(err, ERR_MEMORY, "", "does not fit into memory");
+            }
+            file->history = grown;
+        }
+        if (!epoch_read(scan, &file->history[file->n_history], err)) {
+            return value_in(err, "[%zu]", file->n_history);
+        }
+        file->n_history++;
+    }
+}
+
+static const struct value_field fields[] = {
+    { "format", read_format, true },
+    { "id", read_id, true },
+    { "model", read_model, true },
+    { "folder", read_folder, true },
+    { "state", read_state, true },
+    { "base", read_base, true },
+    { "version", read_version, true },
+    { "dataset", read_dataset, true },
+    { "generation", read_generation, true },
+    { "has_validation", read_has_validation, true },
+    { "validation", read_validation, true },
+    { "validation_generation", read_validation_generation, true },
+    { "epochs", read_epochs, true },
+    { "done", read_done, true },
+    { "batch_size", read_batch_size, true },
+    { "optimizer", read_optimizer, true },
+    { "learning_rate", read_learning_rate, true },
+    { "momentum", read_momentum, true },
+    { "nesterov", read_nesterov, true },
+    { "l2", read_l2, true },
+    { "seed", read_seed, true },
+    { "precision", read_precision, false },
+    { "schedule", read_schedule, false },
+    { "schedule_every", read_schedule_every, false },
+    { "schedule_factor", read_schedule_factor, false },
+    { "schedule_least", read_schedule_least, false },
+    { "schedule_patience", read_schedule_patience, false },
+    { "schedule_monitor", read_schedule_monitor, false },
+    { "warmup", read_warmup, false },
+    { "patience", read_patience, false },
+    { "monitor", read_monitor, false },
+    { "min_delta", read_min_delta, false },
+    { "alpha", read_alpha, false },
+    { "beta1", read_beta1, false },
+    { "beta2", read_beta2, false },
+    { "epsilon", read_epsilon, false },
+    { "weight_decay", read_weight_decay, false },
+    { "publish", read_publish, true },
+    { "publish_seconds", read_publish_seconds, true },
+    { "promote", read_promote, false },
+    { "promote_metric", read_promote_metric, false },
+    { "promote_bound", read_promote_bound, false },
+    { "promoted", read_promoted, false },
+    { "promotion", read_promotion, false },
+    { "created", read_created, true },
+    { "started", read_started, true },
+    { "finished", read_finished, true },
+    { "train_rows", read_train_rows, true },
+    { "train_seconds", read_train_seconds, true },
+    { "workers", read_workers, true },
+    { "key", read_key, true },
+    { "request", read_request, true },
+    { "labels", read_labels, false },
+    { "error_code", read_error_code, true },
+    { "error_where", read_error_where, true },
+    { "error_text", read_error_text, true },
+    { "history", read_history, true },
+};
+
+bool job_file_decode(const char *bytes, size_t len, struct job_file *ret, struct err *err)
+{
+    struct job_file file = { 0 };
+
+    if (!value_body(bytes, len, "a job", fields, sizeof fields / sizeof fields[0], &file, err)) {
+        job_file_done(&file);
+        return false;
+    }
+    *ret = file;
+    return true;
+}
