@@ -1,11 +1,8 @@
 #include "job_file.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "value.h"
 
 static void string(struct text *text, const char *key, const char *value)
 {
