@@ -67,7 +67,8 @@ static bool has_schedule(const struct job_file *file)
 
 static bool file_is_plain(const struct job_file *file)
 {
-    return plan_is_plain(&file->plan) && file->stopping.patience == 0 && !has_schedule(file);
+    return plan_is_plain(&file->plan) && file->stopping.patience == 0 && !has_schedule(file) &&
+           file->max_seconds <= 0.0;
 }
 
 static void schedule_encode(struct text *text, const struct msg_schedule *msg)
@@ -106,6 +107,9 @@ void job_file_encode(struct text *text, const struct job_file *file)
     string(text, "promote", promote_name(file->promote.kind));
     string(text, "promote_metric", metric_name(file->promote.metric));
     real(text, "promote_bound", file->promote.bound);
+    if (file->max_seconds > 0.0) {
+        real(text, "max_seconds", file->max_seconds);
+    }
     if (has_schedule(file)) {
         schedule_encode(text, &file->schedule);
     }

@@ -40,6 +40,7 @@ struct job_file {
     struct promote_rule promote;
     struct early_stopping stopping;
     struct msg_schedule schedule;
+    double max_seconds; /* 0: none */
     uint64_t promoted;
     char promotion[PROMOTION_MAX];
     double created, started, finished;

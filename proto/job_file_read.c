@@ -75,6 +75,7 @@ REAL(beta2, plan.beta2, float)
 REAL(epsilon, plan.epsilon, float)
 REAL(weight_decay, plan.weight_decay, float)
 REAL(publish_seconds, publish_seconds, double)
+REAL(max_seconds, max_seconds, double)
 REAL(schedule_factor, schedule.schedule.factor, double)
 REAL(schedule_least, schedule.schedule.least, double)
 REAL(min_delta, stopping.min_delta, double)
@@ -353,6 +354,7 @@ static const struct value_field fields[] = {
     { "l2", read_l2, true },
     { "seed", read_seed, true },
     { "precision", read_precision, false },
+    { "max_seconds", read_max_seconds, false },
     { "schedule", read_schedule, false },
     { "schedule_every", read_schedule_every, false },
     { "schedule_factor", read_schedule_factor, false },

@@ -93,6 +93,7 @@ void msg_job_encode(struct text *text, const struct msg_job *job, bool history)
     early_stopping_encode(text, &job->stopping);
     text_str(text, ", \"schedule\": ");
     msg_schedule_encode(text, &job->schedule);
+    number(text, "max_seconds", job->max_seconds > 0.0 ? job->max_seconds : (double)NAN);
     number(text, "samples_per_second", job->samples_per_second);
     text_printf(text, ", \"workers\": %zu", job->workers);
     moment(text, "created", job->created);

@@ -11,6 +11,7 @@
 #define EPOCHS_MAX 1000000
 #define BATCH_MAX 65536
 #define PUBLISH_SECONDS_MAX 86400
+#define SECONDS_MAX 31536000
 #define COUNT(fields) (sizeof(fields) / sizeof *(fields))
 
 /* What the fields below write to; those a message does not have are NULL. */
@@ -200,6 +201,26 @@ static bool read_publish(struct scan *scan, void *into, struct err *err)
     return true;
 }
 
+static bool read_max_seconds(struct scan *scan, void *into, struct err *err)
+{
+    struct train_in *in = into;
+    enum scan_kind kind;
+    const char *begin;
+    double seconds;
+
+    if (!scan_peek(scan, &kind, err)) {
+        return false;
+    }
+    begin = scan->at;
+    if (!value_double(scan, &seconds, err)) {
+        return false;
+    }
+    in->train->max_seconds = seconds;
+    return (seconds > 0.0 && seconds <= SECONDS_MAX) ||
+           err_set(err, ERR_FIELD, "", "must be above 0, %d at most, is %s", SECONDS_MAX,
+                   quote(begin, (size_t)(scan->at - begin)).text);
+}
+
 static bool read_schedule(struct scan *scan, void *into, struct err *err)
 {
     struct train_in *in = into;
@@ -299,6 +320,7 @@ bool msg_train_decode(const char *body, size_t len, const struct rows_limits *li
         { "promote", read_promote, false },
         { "early_stopping", read_early_stopping, false },
         { "schedule", read_schedule, false },
+        { "max_seconds", read_max_seconds, false },
     };
     struct msg_train msg = { .epochs = 1, .plan = plan_default(), .publish_seconds = 1.0 };
     struct train_in in = {

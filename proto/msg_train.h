@@ -11,7 +11,7 @@
  * Defaults: epochs 1, batch_size 32, sgd with learning_rate 0.1, momentum 0, nesterov false, other optimisers as optimizer_default has it; l2 0;
  * seed 0; precision "float32"; publish "epoch", publish_seconds 1; promote true. learning_rate must be above 0; momentum,
  * alpha, beta1, beta2 in [0, 1); epsilon above 0; weight_decay >= 0; l2 >= 0; epochs 1 to 1,000,000; batch_size 1 to 65,536; publish_seconds 0 to 86,400.
- * schedule: see msg_schedule.h. early_stopping: see early_stopping.h; with it publish is "best" by default, by what is monitored.
+ * max_seconds: above 0, to 31,536,000. schedule: see msg_schedule.h. early_stopping: see early_stopping.h; with it publish is "best" by default, by what is monitored.
  * promote: see promote_rule.h; what it asks of validation data needs some. */
 #ifndef MSG_TRAIN_H
 #define MSG_TRAIN_H
@@ -49,6 +49,7 @@ struct msg_train {
     struct promote_rule promote;
     struct early_stopping stopping;
     struct msg_schedule schedule;
+    double max_seconds; /* of training; 0: as long as it takes */
 };
 
 bool msg_train_decode(const char *body, size_t len, const struct rows_limits *limits,

@@ -12,8 +12,9 @@ struct column_stats {
     double *values;         /* owned; n each of: */
     double *min, *max, *sum, *squares;
     double *first; /* n; owned */
-    size_t block;  /* rows at a time */
-    float *flat;   /* owned; those of bytes, widened */
+    size_t block;  /* rows at a time, */
+    size_t wide;   /* and of bytes, which are widened */
+    float *flat;   /* owned; to here */
 };
 
 static double value_at(const char *floats, size_t i)
@@ -38,6 +39,7 @@ static void value_add(struct column_stats *stats, size_t at, double v)
  * other, so that sums have the same bits. */
 #define LANES 4
 #define BLOCK 128 /* rows; those of one strip stay in the first cache for the next */
+#define FLAT 8192 /* values widened at a time: each upload has room for so many */
 typedef double pair __attribute__((vector_size(16)));
 typedef float four __attribute__((vector_size(16)));
 typedef int32_t mask __attribute__((vector_size(16)));
@@ -104,7 +106,8 @@ bool column_stats_begin(size_t width, struct column_stats **ret, struct err *err
 {
     const size_t n = width <= STATS_COLUMNS_MAX ? width : 1;
     const size_t block = n == width ? BLOCK : 1;
-    const size_t room = (block * width + 15) / 16 * 16 * sizeof(float);
+    const size_t wide = width < FLAT ? FLAT / width : 1;
+    const size_t room = (wide * width + 15) / 16 * 16 * sizeof(float);
     struct column_stats *stats = calloc(1, sizeof *stats);
 
     if (stats == NULL || (stats->values = calloc(4 * n, sizeof(double))) == NULL ||
@@ -116,6 +119,7 @@ bool column_stats_begin(size_t width, struct column_stats **ret, struct err *err
     stats->n = n;
     stats->width = width;
     stats->block = block;
+    stats->wide = wide;
     stats->min = stats->values;
     stats->max = stats->values + n;
     stats->sum = stats->values + 2 * n;
@@ -151,8 +155,10 @@ static void block_add(struct column_stats *stats, const char *rows, size_t n)
 
 void column_stats_add(struct column_stats *stats, const struct rows *x)
 {
-    for (size_t at = 0; at < x->n; at += stats->block) {
-        const size_t n = x->n - at < stats->block ? x->n - at : stats->block;
+    const size_t block = x->dtype == DTYPE_F32 ? stats->block : stats->wide;
+
+    for (size_t at = 0; at < x->n; at += block) {
+        const size_t n = x->n - at < block ? x->n - at : block;
 
         if (x->dtype == DTYPE_F32) {
             block_add(stats, (const char *)x->data + at * x->width * sizeof(float), n);

@@ -67,6 +67,8 @@ struct job {
     struct promote_rule promote;
     struct early_stopping stopping;
     struct msg_schedule schedule;
+    double max_seconds;             /* 0: none */
+    double spent;                   /* training, in earlier processes */
     size_t checkpoint_seconds;      /* 0: never */
     char dataset[NAME_MAX_LEN + 1]; /* "": inline */
     char validation_name[NAME_MAX_LEN + 1];

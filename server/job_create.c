@@ -82,6 +82,7 @@ static void order_take(struct job *job, struct job_order *order)
     job->promote = msg->promote;
     job->stopping = msg->stopping;
     job->schedule = msg->schedule;
+    job->max_seconds = msg->max_seconds;
     job->has_validation = msg->has_validation;
     memcpy(job->dataset, msg->source.dataset, sizeof job->dataset);
     memcpy(job->validation_name, msg->validation.dataset, sizeof job->validation_name);

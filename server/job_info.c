@@ -46,6 +46,7 @@ void job_info(const struct job *job, struct msg_job *ret)
         .promote = job->promote,
         .stopping = job->stopping,
         .schedule = job->schedule,
+        .max_seconds = job->max_seconds,
         .promoted = job->promoted,
         .promotion = job->promotion,
         .samples_per_second =

@@ -32,6 +32,8 @@ static void file_take(struct job *job, struct job_file *file)
     job->promote = file->promote;
     job->stopping = file->stopping;
     job->schedule = file->schedule;
+    job->max_seconds = file->max_seconds;
+    job->spent = file->train_seconds;
     job->promoted = file->promoted;
     memcpy(job->promotion, file->promotion, sizeof job->promotion);
     job->has_validation = file->has_validation;

@@ -31,6 +31,7 @@ struct run {
     double published; /* when, in seconds of a monotonic clock */
     size_t rows;      /* trained on since the last report, */
     double seconds;   /* in this time */
+    double used;      /* by the epochs done, in this process */
     double begun;     /* when the part of the epoch under way began */
     double before;    /* what its parts before that took, in an earlier process */
     double kept;      /* when the last checkpoint was taken */
@@ -190,6 +191,16 @@ static bool told_to_stop(const struct job *job)
            atomic_load_explicit(&job->suspend, memory_order_relaxed);
 }
 
+/* Whether the job has trained for as long as it may: then the epoch under way ends here, and is the
+ * last. */
+static bool is_time(const struct run *run)
+{
+    const struct job *job = run->job;
+
+    return job->max_seconds > 0.0 &&
+           job->spent + run->used + run->before + clock_seconds() - run->begun >= job->max_seconds;
+}
+
 /* One pass over the training data, or what is left of it; false also, without an error, when told
  * to stop. */
 static bool run_epoch(struct run *run, struct err *err)
@@ -216,6 +227,10 @@ static bool run_epoch(struct run *run, struct err *err)
         atomic_store_explicit(&job->steps_done, i + 1, memory_order_relaxed);
         if (i % CHECK_STEPS == 0 || run->slow) {
             checkpoint_maybe(run);
+            if (is_time(run)) {
+                run->enough = true;
+                return true;
+            }
         }
     }
     return true;
@@ -355,6 +370,8 @@ static bool run_measured(struct run *run, struct msg_epoch *ret, struct err *err
     run->step = 0;
     run->rows += sum.rows;
     run->seconds += ret->seconds;
+    run->used += ret->seconds;
+    run->enough = run->enough || is_time(run);
     return run_validate(run, ret, err);
 }
 
@@ -424,7 +441,7 @@ static bool run_one(struct run *run, struct err *err)
     if (!run_measured(run, &found.epoch, err)) {
         return false;
     }
-    run->enough = is_enough(run, &found.epoch);
+    run->enough = is_enough(run, &found.epoch) || run->enough;
     run->enough = is_spent(run, &found.epoch) || run->enough;
     last = epoch == job->epochs || run->enough;
     found.has_epoch = epoch % stride == 0 || last;

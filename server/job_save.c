@@ -43,6 +43,7 @@ static bool file_fill(const struct job *job, struct job_file *ret)
         .promote = job->promote,
         .stopping = job->stopping,
         .schedule = job->schedule,
+        .max_seconds = job->max_seconds,
         .promoted = job->promoted,
         .created = job->created,
         .started = job->started,

@@ -54,6 +54,9 @@ jq -r '"\(.state): \(.epochs) epochs, \(.samples_per_second | round) rows a seco
 echo "asked $asked times meanwhile; the digit is ${row##*,}"
 [ "$(jq -r .state <<<"$state")" = succeeded ] || exit 1
 
+step "What a person at a terminal would have seen meanwhile (curl -N shows it as it goes on); here, the end."
+curl -sS --fail-with-body -H 'Accept: text/plain' "$api/v1/jobs/$job/events" | tail -n 3 | sed 's/ *$//; s/.*\r//'
+
 step "How good is it on digits it has never seen?"
 curl -sS --fail-with-body "$api/v1/models/digits/evaluate" -H 'Content-Type: application/json' \
     -d '{"dataset": "digits-test"}' >"$work/evaluation"

@@ -189,6 +189,24 @@ class Train(Case):
                                                      "early_stopping": {"monitor": "accuracy", "patience": 1}}),
                      422, "field", "early_stopping.monitor", "use a loss")
 
+    def test_max_seconds(self):
+        self.digits()
+        at = self.model(DIGITS)
+        job = self.train(at, dataset="digits-train", validation={"dataset": "digits-test"}, epochs=LONG, batch_size=10,
+                         max_seconds=0.5)
+        self.assertEqual((job["state"], job["max_seconds"], job["progress"]), ("succeeded", 0.5, 1))
+        self.assertTrue(0 < job["epoch"] < LONG)
+        last = job["history"][-1]
+        self.assertEqual((last["epoch"], last["version"]), (job["epoch"], job["version"]))
+        self.assertGreater(last["validation_accuracy"], 0.8)
+        # within one epoch: it ends early, and counts
+        rows = {"inputs": [[0.5] * 64] * 20000, "labels": [str(i % 10) for i in range(20000)]}
+        wide = dict(DIGITS, layers=[{"units": 2000, "activation": "tanh"}, DIGITS["layers"][-1]])
+        at = self.model(wide, name=self.name() + "-wide")
+        job = self.train(at, epochs=LONG, batch_size=1, max_seconds=0.3, **rows)
+        self.assertEqual((job["state"], job["epoch"], len(job["history"])), ("succeeded", 1, 1))
+        self.assertIsNone(self.train(at, epochs=1, batch_size=10000, **rows)["max_seconds"])
+
     def test_precision(self):
         self.digits()
         body = {"dataset": "digits-train", "validation": {"dataset": "digits-test"}, "epochs": 20, "batch_size": 10,
