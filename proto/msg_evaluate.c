@@ -44,6 +44,52 @@ static void encode_class(struct text *text, const struct class_sums *sums, size_
     text_printf(text, ", \"support\": %" PRIu64 "}", sums->truth);
 }
 
+/* Means over the classes that occur, as truths or as answers; a ratio of 0/0 counts as 0 in them, as
+ * scikit-learn has it. */
+struct means {
+    double precision, recall, f1, weight; /* sums, and what they are to be divided by */
+};
+
+static void means_add(struct means *means, const struct class_sums *sums, double weight)
+{
+    if (sums->answered + sums->truth > 0) {
+        means->precision += weight * fmax(0.0, ratio(sums->both, sums->answered));
+        means->recall += weight * fmax(0.0, ratio(sums->both, sums->truth));
+        means->f1 += weight * ratio(2 * sums->both, sums->answered + sums->truth);
+        means->weight += weight;
+    }
+}
+
+static void encode_means(struct text *text, const char *name, const struct means *means)
+{
+    text_printf(text, ", \"%s\": {\"precision\": ", name);
+    text_double(text, means->precision / means->weight);
+    text_str(text, ", \"recall\": ");
+    text_double(text, means->recall / means->weight);
+    text_str(text, ", \"f1\": ");
+    text_double(text, means->f1 / means->weight);
+    text_str(text, "}");
+}
+
+static void encode_classes(struct text *text, const uint64_t *confusion, size_t n,
+                           const struct labels *labels)
+{
+    struct means macro = { 0 }, weighted = { 0 };
+
+    text_str(text, ", \"classes\": [");
+    for (size_t i = 0; i < n; i++) {
+        const struct class_sums sums = class_sums(confusion, n, i);
+
+        text_str(text, i == 0 ? "" : ", ");
+        encode_class(text, &sums, i, labels);
+        means_add(&macro, &sums, 1.0);
+        means_add(&weighted, &sums, (double)sums.truth);
+    }
+    text_str(text, "]");
+    encode_means(text, "macro", &macro);
+    encode_means(text, "weighted", &weighted);
+}
+
 static void encode_confusion(struct text *text, const uint64_t *confusion, size_t n)
 {
     text_str(text, ", \"confusion\": [");
@@ -74,14 +120,7 @@ void msg_evaluate_encode(struct text *text, const char *model, uint64_t version,
     }
     if (eval->confusion != NULL) {
         encode_confusion(text, eval->confusion, outputs);
-        text_str(text, ", \"classes\": [");
-        for (size_t i = 0; i < outputs; i++) {
-            const struct class_sums sums = class_sums(eval->confusion, outputs, i);
-
-            text_str(text, i == 0 ? "" : ", ");
-            encode_class(text, &sums, i, labels);
-        }
-        text_str(text, "]");
+        encode_classes(text, eval->confusion, outputs, labels);
     }
     text_str(text, "}");
 }

@@ -70,7 +70,9 @@ bool msg_evaluate_decode(const char *body, size_t len, const struct rows_limits 
 bool msg_promote_decode(const char *body, size_t len, uint64_t *ret, struct err *err);
 
 /* {"model": "m", "version": 3, "rows": n, "loss": ..., "accuracy": ..., "confusion": [[...]],
- *  "classes": [{"label": "0", "precision": ..., "recall": ..., "f1": ..., "support": n}, ...]}
+ *  "classes": [{"label": "0", "precision": ..., "recall": ..., "f1": ..., "support": n}, ...],
+ *  "macro": {"precision": ..., "recall": ..., "f1": ...}, "weighted": {...}}: means over the classes,
+ * each counting the same, and as often as it is true
  * eval->confusion NULL (targets that are numbers): accuracy only if has_accuracy, no confusion, no
  * classes. A ratio 0/0 is null. labels NULL: indices as names. */
 void msg_evaluate_encode(struct text *text, const char *model, uint64_t version,

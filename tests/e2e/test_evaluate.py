@@ -26,6 +26,11 @@ class Evaluate(Case):
                 self.assertAlmostEqual(got["precision"], precision, places=12)
                 self.assertAlmostEqual(got["f1"], f1, places=12)
 
+        # as sklearn.metrics.precision_recall_fscore_support has them, average="macro" and "weighted"
+        for mean, want in (("macro", (7 / 18, 5 / 9, 4 / 9)), ("weighted", (1 / 2, 3 / 5, 8 / 15))):
+            for key, value in zip(("precision", "recall", "f1"), want):
+                self.assertAlmostEqual(said[mean][key], value, places=12, msg=mean + " " + key)
+
     def test_loss_by_hand(self):
         at = self.model(LARGEST)
         said = self.ok(self.api.post(at + "/evaluate", self.ROWS))

@@ -313,7 +313,11 @@ static void an_evaluation_sums_up_its_confusion(void **state)
                        "{\"label\": \"a\", \"precision\": 1, \"recall\": 0.6666666666666666, "
                        "\"f1\": 0.8, \"support\": 3}, "
                        "{\"label\": \"b\", \"precision\": 0.5, \"recall\": 1, "
-                       "\"f1\": 0.6666666666666666, \"support\": 1}]}");
+                       "\"f1\": 0.6666666666666666, \"support\": 1}], "
+                       "\"macro\": {\"precision\": 0.75, \"recall\": 0.8333333333333333, "
+                       "\"f1\": 0.7333333333333334}, "
+                       "\"weighted\": {\"precision\": 0.875, \"recall\": 0.75, "
+                       "\"f1\": 0.7666666666666667}}");
     /* Nothing was answered "0": its precision is no number. */
     eval.confusion = empty;
     eval.correct = 1;
@@ -322,7 +326,9 @@ static void an_evaluation_sums_up_its_confusion(void **state)
                        "\"accuracy\": 0.25, \"confusion\": [[0, 3], [0, 1]], \"classes\": ["
                        "{\"label\": \"0\", \"precision\": null, \"recall\": 0, \"f1\": 0, "
                        "\"support\": 3}, {\"label\": \"1\", \"precision\": 0.25, \"recall\": 1, "
-                       "\"f1\": 0.4, \"support\": 1}]}");
+                       "\"f1\": 0.4, \"support\": 1}], "
+                       "\"macro\": {\"precision\": 0.125, \"recall\": 0.5, \"f1\": 0.2}, "
+                       "\"weighted\": {\"precision\": 0.0625, \"recall\": 0.25, \"f1\": 0.1}}");
     eval.confusion = NULL;
     msg_evaluate_encode(&text, "m", 3, &eval, false, 2, NULL);
     assert_text(&text, "{\"model\": \"m\", \"version\": 3, \"rows\": 4, \"loss\": 0.5}");
