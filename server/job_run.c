@@ -371,6 +371,7 @@ static bool run_measured(struct run *run, struct msg_epoch *ret, struct err *err
     run->rows += sum.rows;
     run->seconds += ret->seconds;
     run->used += ret->seconds;
+    run->begun = clock_seconds(); /* what was before that is in used */
     run->enough = run->enough || is_time(run);
     return run_validate(run, ret, err);
 }

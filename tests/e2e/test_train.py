@@ -199,6 +199,13 @@ class Train(Case):
         last = job["history"][-1]
         self.assertEqual((last["epoch"], last["version"]), (job["epoch"], job["version"]))
         self.assertGreater(last["validation_accuracy"], 0.8)
+        # all of the time that it may, which the history adds up to as long as it has every epoch
+        at = self.model(XOR, name=self.name() + "-all")
+        job = self.train(at, inputs=XOR_ROWS["inputs"] * 500, targets=XOR_ROWS["targets"] * 500, epochs=9999,
+                         batch_size=1, max_seconds=0.25)
+        self.assertLess(job["epoch"], 9999)
+        self.assertEqual(len(job["history"]), job["epoch"])
+        self.assertGreaterEqual(sum(epoch["seconds"] for epoch in job["history"]), 0.25)
         # within one epoch: it ends early, and counts
         rows = {"inputs": [[0.5] * 64] * 20000, "labels": [str(i % 10) for i in range(20000)]}
         wide = dict(DIGITS, layers=[{"units": 2000, "activation": "tanh"}, DIGITS["layers"][-1]])
