@@ -2,7 +2,6 @@
 
 #include <inttypes.h>
 
-#include "quote.h"
 #include "value.h"
 
 #define PATIENCE_MAX 1000000
@@ -25,16 +24,8 @@ static bool read_patience(struct scan *scan, void *into, struct err *err)
 static bool read_min_delta(struct scan *scan, void *into, struct err *err)
 {
     struct early_stopping *stopping = into;
-    enum scan_kind kind;
-    const char *begin;
 
-    if (!scan_peek(scan, &kind, err)) {
-        return false;
-    }
-    begin = scan->at;
-    return value_double(scan, &stopping->min_delta, err) &&
-           (stopping->min_delta >= 0.0 || err_set(err, ERR_FIELD, "", "must be 0 or more, is %s",
-                                                  quote(begin, (size_t)(scan->at - begin)).text));
+    return value_double_in(scan, &value_from_0, &stopping->min_delta, err);
 }
 
 bool early_stopping_read(struct scan *scan, struct early_stopping *ret, struct err *err)

@@ -1,8 +1,5 @@
 #include "msg_optimizer.h"
 
-#include <math.h>
-
-#include "quote.h"
 #include "value.h"
 
 /* Settings that only some optimisers have. */
@@ -13,28 +10,6 @@ struct optimizer_in {
     bool has_rate, has_of[OF_COUNT];
     float of[OF_COUNT];
 };
-
-bool msg_setting_read(struct scan *scan, float lower, bool open, float upper, const char *what,
-                      float *ret, struct err *err)
-{
-    enum scan_kind kind;
-    const char *begin;
-    float value;
-
-    if (!scan_peek(scan, &kind, err)) {
-        return false;
-    }
-    begin = scan->at;
-    if (!value_float(scan, &value, err)) {
-        return false;
-    }
-    if (value < lower || (open && value == lower) || value >= upper) {
-        return err_set(err, ERR_FIELD, "", "must be %s, is %s", what,
-                       quote(begin, (size_t)(scan->at - begin)).text);
-    }
-    *ret = value;
-    return true;
-}
 
 static bool read_optimizer_name(struct scan *scan, void *into, struct err *err)
 {
@@ -57,7 +32,7 @@ static bool read_learning_rate(struct scan *scan, void *into, struct err *err)
     struct optimizer_in *in = into;
 
     in->has_rate = true;
-    return msg_setting_read(scan, 0.0F, true, HUGE_VALF, "above 0", &in->plan->learning_rate, err);
+    return value_float_in(scan, &value_above_0, &in->plan->learning_rate, err);
 }
 
 static const struct {
@@ -75,15 +50,15 @@ static const struct {
 
 /* Fields come in any order, the optimiser's name too: values are kept until it is known. */
 static bool read_of(struct scan *scan, struct optimizer_in *in, enum of_optimizer which,
-                    float upper, const char *what, struct err *err)
+                    const struct value_limits *limits, struct err *err)
 {
     in->has_of[which] = true;
-    return msg_setting_read(scan, 0.0F, which == EPSILON, upper, what, &in->of[which], err);
+    return value_float_in(scan, limits, &in->of[which], err);
 }
 
 static bool read_momentum(struct scan *scan, void *into, struct err *err)
 {
-    return read_of(scan, into, MOMENTUM, 1.0F, "0 or more and below 1", err);
+    return read_of(scan, into, MOMENTUM, &value_below_1, err);
 }
 
 static bool read_nesterov(struct scan *scan, void *into, struct err *err)
@@ -101,27 +76,27 @@ static bool read_nesterov(struct scan *scan, void *into, struct err *err)
 
 static bool read_alpha(struct scan *scan, void *into, struct err *err)
 {
-    return read_of(scan, into, ALPHA, 1.0F, "0 or more and below 1", err);
+    return read_of(scan, into, ALPHA, &value_below_1, err);
 }
 
 static bool read_beta1(struct scan *scan, void *into, struct err *err)
 {
-    return read_of(scan, into, BETA1, 1.0F, "0 or more and below 1", err);
+    return read_of(scan, into, BETA1, &value_below_1, err);
 }
 
 static bool read_beta2(struct scan *scan, void *into, struct err *err)
 {
-    return read_of(scan, into, BETA2, 1.0F, "0 or more and below 1", err);
+    return read_of(scan, into, BETA2, &value_below_1, err);
 }
 
 static bool read_epsilon(struct scan *scan, void *into, struct err *err)
 {
-    return read_of(scan, into, EPSILON, HUGE_VALF, "above 0", err);
+    return read_of(scan, into, EPSILON, &value_above_0, err);
 }
 
 static bool read_weight_decay(struct scan *scan, void *into, struct err *err)
 {
-    return read_of(scan, into, WEIGHT_DECAY, HUGE_VALF, "0 or more", err);
+    return read_of(scan, into, WEIGHT_DECAY, &value_from_0, err);
 }
 
 /* The optimiser's own settings: its defaults, and what was read instead. */

@@ -13,8 +13,4 @@
 bool msg_optimizer_read(struct scan *scan, struct train_plan *plan, struct err *err);
 void msg_optimizer_encode(struct text *text, const struct train_plan *plan);
 
-/* A float32 with lower <= it (or <, when open) and it < upper. what: "above 0". Errors: ERR_FIELD. */
-bool msg_setting_read(struct scan *scan, float lower, bool open, float upper, const char *what,
-                      float *ret, struct err *err);
-
 #endif

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "quote.h"
 #include "value.h"
 
 #define EPOCHS_MAX 1000000
@@ -82,30 +81,13 @@ static bool read_patience(struct scan *scan, void *into, struct err *err)
     return read_epochs(scan, 1, &in->to->schedule.patience, err);
 }
 
-/* 0 to 1, 0 itself only where it may be. */
-static bool read_share(struct scan *scan, bool zero, double *ret, struct err *err)
-{
-    enum scan_kind kind;
-    const char *begin;
-
-    if (!scan_peek(scan, &kind, err)) {
-        return false;
-    }
-    begin = scan->at;
-    if (!value_double(scan, ret, err)) {
-        return false;
-    }
-    return (*ret >= 0.0 && *ret <= 1.0 && (zero || *ret > 0.0)) ||
-           err_set(err, ERR_FIELD, "", "must be %s, is %s", zero ? "0 to 1" : "above 0, 1 at most",
-                   quote(begin, (size_t)(scan->at - begin)).text);
-}
-
 static bool read_factor(struct scan *scan, void *into, struct err *err)
 {
+    static const struct value_limits limits = { 0.0, 1.0, true, false, "above 0, 1 at most" };
     struct schedule_in *in = into;
 
     in->has[FACTOR] = true;
-    return read_share(scan, false, &in->to->schedule.factor, err);
+    return value_double_in(scan, &limits, &in->to->schedule.factor, err);
 }
 
 static bool read_minimum(struct scan *scan, void *into, struct err *err)
@@ -113,7 +95,7 @@ static bool read_minimum(struct scan *scan, void *into, struct err *err)
     struct schedule_in *in = into;
 
     in->has[MINIMUM] = true;
-    return read_share(scan, true, &in->to->schedule.least, err);
+    return value_double_in(scan, &value_0_to_1, &in->to->schedule.least, err);
 }
 
 static bool read_monitor(struct scan *scan, void *into, struct err *err)

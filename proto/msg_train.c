@@ -1,7 +1,6 @@
 #include "msg_train.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <string.h>
 
 #include "msg_optimizer.h"
@@ -161,7 +160,7 @@ static bool read_l2(struct scan *scan, void *into, struct err *err)
     struct train_in *in = into;
 
     in->has_l2 = true;
-    return msg_setting_read(scan, 0.0F, false, HUGE_VALF, "0 or more", &in->plan->l2, err);
+    return value_float_in(scan, &value_from_0, &in->plan->l2, err);
 }
 
 static bool read_optimizer(struct scan *scan, void *into, struct err *err)
@@ -203,22 +202,11 @@ static bool read_publish(struct scan *scan, void *into, struct err *err)
 
 static bool read_max_seconds(struct scan *scan, void *into, struct err *err)
 {
+    static const struct value_limits limits = { 0.0, SECONDS_MAX, true, false,
+                                                "above 0, 31536000 at most" };
     struct train_in *in = into;
-    enum scan_kind kind;
-    const char *begin;
-    double seconds;
 
-    if (!scan_peek(scan, &kind, err)) {
-        return false;
-    }
-    begin = scan->at;
-    if (!value_double(scan, &seconds, err)) {
-        return false;
-    }
-    in->train->max_seconds = seconds;
-    return (seconds > 0.0 && seconds <= SECONDS_MAX) ||
-           err_set(err, ERR_FIELD, "", "must be above 0, %d at most, is %s", SECONDS_MAX,
-                   quote(begin, (size_t)(scan->at - begin)).text);
+    return value_double_in(scan, &limits, &in->train->max_seconds, err);
 }
 
 static bool read_schedule(struct scan *scan, void *into, struct err *err)
@@ -270,24 +258,11 @@ static bool promote_check(const struct msg_train *msg, struct err *err)
 
 static bool read_publish_seconds(struct scan *scan, void *into, struct err *err)
 {
+    static const struct value_limits limits = { 0.0, PUBLISH_SECONDS_MAX, false, false,
+                                                "0 to 86400" };
     struct train_in *in = into;
-    enum scan_kind kind;
-    const char *begin;
-    double seconds;
 
-    if (!scan_peek(scan, &kind, err)) {
-        return false;
-    }
-    begin = scan->at;
-    if (!value_double(scan, &seconds, err)) {
-        return false;
-    }
-    if (seconds < 0.0 || seconds > PUBLISH_SECONDS_MAX) {
-        return err_set(err, ERR_FIELD, "", "must be 0 to %d, is %s", PUBLISH_SECONDS_MAX,
-                       quote(begin, (size_t)(scan->at - begin)).text);
-    }
-    in->train->publish_seconds = seconds;
-    return true;
+    return value_double_in(scan, &limits, &in->train->publish_seconds, err);
 }
 
 /* --- Messages --- */

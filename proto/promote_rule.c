@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "quote.h"
 #include "value.h"
 
 static const char *const metric_names[METRIC_COUNT] = { "accuracy", "loss", "validation.accuracy",
@@ -54,34 +53,12 @@ static bool read_if(struct scan *scan, void *into, struct err *err)
     return metric_read(scan, &in->rule.metric, err);
 }
 
-static bool read_bound(struct scan *scan, double most, const char *what, double *ret,
-                       struct err *err)
-{
-    enum scan_kind kind;
-    const char *begin;
-    double value;
-
-    if (!scan_peek(scan, &kind, err)) {
-        return false;
-    }
-    begin = scan->at;
-    if (!value_double(scan, &value, err)) {
-        return false;
-    }
-    if (value < 0.0 || value > most) {
-        return err_set(err, ERR_FIELD, "", "must be %s, is %s", what,
-                       quote(begin, (size_t)(scan->at - begin)).text);
-    }
-    *ret = value;
-    return true;
-}
-
 static bool read_at_least(struct scan *scan, void *into, struct err *err)
 {
     struct rule_in *in = into;
 
     in->has_at_least = true;
-    return read_bound(scan, 1.0, "0 to 1", &in->at_least, err);
+    return value_double_in(scan, &value_0_to_1, &in->at_least, err);
 }
 
 static bool read_at_most(struct scan *scan, void *into, struct err *err)
@@ -89,7 +66,7 @@ static bool read_at_most(struct scan *scan, void *into, struct err *err)
     struct rule_in *in = into;
 
     in->has_at_most = true;
-    return read_bound(scan, 1e300, "0 or more", &in->at_most, err);
+    return value_double_in(scan, &value_from_0, &in->at_most, err);
 }
 
 static bool read_condition(struct scan *scan, struct promote_rule *ret, struct err *err)

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -101,6 +102,58 @@ bool value_double(struct scan *scan, double *ret, struct err *err)
     }
     *ret = json_number_value(number);
     json_decref(number);
+    return true;
+}
+
+const struct value_limits value_above_0 = { 0.0, HUGE_VAL, true, true, "above 0" };
+const struct value_limits value_from_0 = { 0.0, HUGE_VAL, false, true, "0 or more" };
+const struct value_limits value_0_to_1 = { 0.0, 1.0, false, false, "0 to 1" };
+const struct value_limits value_below_1 = { 0.0, 1.0, false, true, "0 or more and below 1" };
+
+/* begin: where the number does, in front of which there may be spaces. */
+static bool limits_check(const struct scan *scan, const char *begin,
+                         const struct value_limits *limits, double value, struct err *err)
+{
+    const bool low = limits->open_least ? value <= limits->least : value < limits->least;
+    const bool high = limits->open_most ? value >= limits->most : value > limits->most;
+
+    return (!low && !high) || err_set(err, ERR_FIELD, "", "must be %s, is %s", limits->what,
+                                      quote(begin, (size_t)(scan->at - begin)).text);
+}
+
+bool value_float_in(struct scan *scan, const struct value_limits *limits, float *ret,
+                    struct err *err)
+{
+    enum scan_kind kind;
+    const char *begin;
+    float value;
+
+    if (!scan_peek(scan, &kind, err)) {
+        return false;
+    }
+    begin = scan->at;
+    if (!value_float(scan, &value, err) || !limits_check(scan, begin, limits, (double)value, err)) {
+        return false;
+    }
+    *ret = value;
+    return true;
+}
+
+bool value_double_in(struct scan *scan, const struct value_limits *limits, double *ret,
+                     struct err *err)
+{
+    enum scan_kind kind;
+    const char *begin;
+    double value;
+
+    if (!scan_peek(scan, &kind, err)) {
+        return false;
+    }
+    begin = scan->at;
+    if (!value_double(scan, &value, err) || !limits_check(scan, begin, limits, value, err)) {
+        return false;
+    }
+    *ret = value;
     return true;
 }
 

@@ -18,6 +18,18 @@ bool value_whole(struct scan *scan, uint64_t min, uint64_t max, uint64_t *ret, s
 bool value_float(struct scan *scan, float *ret, struct err *err);
 /* A number for float64; ERR_RANGE when beyond that. */
 bool value_double(struct scan *scan, double *ret, struct err *err);
+/* What a number may be: least to most, what is open being out. what says so to a client. */
+struct value_limits {
+    double least, most;
+    bool open_least, open_most;
+    const char *what;
+};
+extern const struct value_limits value_above_0, value_from_0, value_0_to_1, value_below_1;
+/* A number within limits: "must be WHAT, is ..." otherwise, as it was written. */
+bool value_float_in(struct scan *scan, const struct value_limits *limits, float *ret,
+                    struct err *err);
+bool value_double_in(struct scan *scan, const struct value_limits *limits, double *ret,
+                     struct err *err);
 bool value_boolean(struct scan *scan, bool *ret, struct err *err);
 /* A string of less than cap bytes, with a NUL behind it. */
 bool value_string(struct scan *scan, char *ret, size_t cap, size_t *len, struct err *err);
