@@ -67,11 +67,14 @@ struct kernel_delta {
     size_t ldxt;
 };
 
-/* From the sum g of a batch's gradients, with t = g / m (+ lambda/n w), eta the learning rate, and the
- * states p and q of each parameter (train.h has the sources):
+/* From the sum g of a batch's gradients, with t = g / m, within -clip .. clip, plus l2_n w plus
+ * l1_n sign(w), eta the learning rate, and the states p and q of each parameter (train.h has the
+ * sources):
  *
  *   plain     w' = fma(g, rate, w)
  *   decay     w' = flush(fma(g, rate, w * decay))
+ *   terms     w' = fma(t, -eta, w)
+ *   gradient  p' = g, and w stays
  *   momentum  p' = mu p + t;  w' = w - eta p', or, nesterov, w - eta (t + mu p')
  *   rmsprop   q' = alpha q + (1 - alpha) t^2;  u = t / (sqrt q' + eps);  w' = w - eta u, or, with
  *             momentum, p' = mu p + u;  w' = w - eta p'
@@ -80,13 +83,25 @@ struct kernel_delta {
  *   rprop     q' = q times 1.2, 1/2 or 1 as t p is above, below or 0, within 1e-6 .. 50; t = 0 where
  *             it is below; w' = w - sign(t) q';  p' = t
  *
- * Biases likewise without decay and lambda. States have the layout of w. */
-enum step_kind { STEP_PLAIN, STEP_DECAY, STEP_MOMENTUM, STEP_RMSPROP, STEP_ADAM, STEP_RPROP };
+ * Biases likewise without decay, l2_n and l1_n. States have the layout of w. */
+enum step_kind {
+    STEP_PLAIN,
+    STEP_DECAY,
+    STEP_TERMS,
+    STEP_GRADIENT,
+    STEP_MOMENTUM,
+    STEP_RMSPROP,
+    STEP_ADAM,
+    STEP_RPROP
+};
 struct kernel_step {
     enum step_kind kind;
     float rate;  /* -eta / m */
-    float decay; /* 1 - eta lambda / n, 1 - eta weight_decay of adamw */
-    float eta, mu, inv_m, l2_n;
+    float decay; /* 1 - eta l2_n, 1 - eta weight_decay of adamw */
+    float eta, mu, inv_m;
+    float l2_n; /* lambda / n + weight_decay */
+    float l1_n; /* l1 / n */
+    float clip; /* 0: none */
     bool nesterov;
     float keep1, take1; /* beta1, 1 - beta1 */
     float keep2, take2; /* beta2 or alpha, 1 - that */

@@ -149,6 +149,12 @@ static void kernel_run_forward(const struct kernel_forward *job)
 
 #include "kernel_step.h"
 
+/* NULL where there is none. */
+V float *state_at(float *state, size_t at)
+{
+    return state != NULL ? state + at : NULL;
+}
+
 /* at: of the first weight in w, p and q of the job. */
 V void update_tile(size_t mr, size_t np, const struct tile *tile, enum step_kind kind,
                    const struct kernel_update *job, size_t at)
@@ -162,15 +168,15 @@ V void update_tile(size_t mr, size_t np, const struct tile *tile, enum step_kind
     }
     tile_zero(mr, np, acc);
     tile_run(tile, mr, np, acc);
-    if (kind >= STEP_MOMENTUM) { /* too much to do in registers */
+    if (kind > STEP_DECAY) {
         float g[MR_MAX * 8 * PANEL];
 
         tile_store(mr, np, acc, g, PANEL, MR_MAX * PANEL);
         for (size_t p = 0; p < np; p++) {
             const size_t to = at + p * stride;
 
-            step_states(job->step, false, mr * PANEL, g + p * MR_MAX * PANEL, job->w + to,
-                        job->pw + to, job->qw != NULL ? job->qw + to : NULL);
+            step_long(job->step, false, mr * PANEL, g + p * MR_MAX * PANEL, job->w + to,
+                      state_at(job->pw, to), state_at(job->qw, to));
         }
         return;
     }
@@ -208,14 +214,13 @@ V void update_bias(const struct kernel_update *job, enum step_kind kind, size_t 
     for (size_t i = 0; i < job->m; i++) {
         g = v_add(g, v_load(job->d + i * job->ldd + j));
     }
-    if (kind < STEP_MOMENTUM) {
+    if (kind <= STEP_DECAY) {
         v_store(job->b + j, step_of(STEP_PLAIN, job->step, g, v_load(job->b + j)));
     } else {
         float sum[VL];
 
         v_store(sum, g);
-        step_states(job->step, true, VL, sum, job->b + j, job->pb + j,
-                    job->qb != NULL ? job->qb + j : NULL);
+        step_long(job->step, true, VL, sum, job->b + j, state_at(job->pb, j), state_at(job->qb, j));
     }
 }
 
@@ -240,9 +245,9 @@ static void update_decay(const struct kernel_update *job)
 {
     update_as(job, STEP_DECAY);
 }
-static void update_states(const struct kernel_update *job)
+static void update_long(const struct kernel_update *job)
 {
-    update_as(job, STEP_MOMENTUM); /* or any of those behind it */
+    update_as(job, STEP_TERMS); /* or any of those behind it */
 }
 
 static void kernel_run_update(const struct kernel_update *job)
@@ -255,7 +260,7 @@ static void kernel_run_update(const struct kernel_update *job)
         update_decay(job);
         break;
     default:
-        update_states(job);
+        update_long(job);
         break;
     }
 }
@@ -263,8 +268,8 @@ static void kernel_run_update(const struct kernel_update *job)
 static void kernel_run_step(const struct kernel_step *step, size_t n, const float *g, float *w,
                             float *p, float *q)
 {
-    if (step->kind >= STEP_MOMENTUM) {
-        step_states(step, false, n, g, w, p, q);
+    if (step->kind > STEP_DECAY) {
+        step_long(step, false, n, g, w, p, q);
         return;
     }
     for (size_t i = 0; i < n; i += VL) {

@@ -11,12 +11,24 @@ V vf step_of(enum step_kind kind, const struct kernel_step *step, vf g, vf w)
     return v_fma(g, v_set(step->rate), w);
 }
 
-/* t, the gradient's mean with the L2 term. */
+/* t, the gradient's clipped mean with the terms of L2 and L1. */
 V vf step_mean(const struct kernel_step *step, bool bias, vf g, vf w)
 {
-    const vf t = v_mul(g, v_set(step->inv_m));
+    const vf zero = v_set(0.0f);
+    vf t = v_mul(g, v_set(step->inv_m));
 
-    return !bias && step->l2_n != 0.0f ? v_fma(w, v_set(step->l2_n), t) : t;
+    if (step->clip > 0.0f) {
+        t = v_min(v_set(step->clip), v_max(v_set(-step->clip), t));
+    }
+    if (!bias && step->l2_n != 0.0f) {
+        t = v_fma(w, v_set(step->l2_n), t);
+    }
+    if (!bias && step->l1_n != 0.0f) {
+        const vf l1 = v_set(step->l1_n), less = v_set(-step->l1_n);
+
+        t = v_add(t, v_select_lt(zero, w, l1, v_select_lt(w, zero, less, zero)));
+    }
+    return t;
 }
 
 /* q' = keep q + take t^2 */
@@ -83,13 +95,16 @@ V vf step_rprop(vf t, vf w, float *p, float *q)
 V void step_run(enum step_kind kind, const struct kernel_step *step, bool bias, size_t n,
                 const float *g, float *w, float *p, float *q)
 {
-    const bool flush = !bias && (step->l2_n != 0.0f || step->decay != 1.0f);
+    const bool flush = !bias && (step->l2_n != 0.0f || step->l1_n != 0.0f || step->decay != 1.0f);
 
     for (size_t i = 0; i < n; i += VL) {
         const vf old = v_load(w + i), t = step_mean(step, bias, v_load(g + i), old);
         vf new;
 
         switch (kind) {
+        case STEP_TERMS:
+            new = v_fma(t, v_set(-step->eta), old);
+            break;
         case STEP_RMSPROP:
             new = step_rmsprop(step, t, old, p + i, q + i);
             break;
@@ -107,11 +122,17 @@ V void step_run(enum step_kind kind, const struct kernel_step *step, bool bias, 
     }
 }
 
-/* The kinds that have states. */
-static void step_states(const struct kernel_step *step, bool bias, size_t n, const float *g,
-                        float *w, float *p, float *q)
+/* The kinds that are too much to do in registers. */
+static void step_long(const struct kernel_step *step, bool bias, size_t n, const float *g, float *w,
+                      float *p, float *q)
 {
     switch (step->kind) {
+    case STEP_GRADIENT:
+        memcpy(p, g, n * sizeof *p);
+        break;
+    case STEP_TERMS:
+        step_run(STEP_TERMS, step, bias, n, g, w, p, q);
+        break;
     case STEP_RMSPROP:
         step_run(STEP_RMSPROP, step, bias, n, g, w, p, q);
         break;

@@ -6,7 +6,10 @@
 
 bool plan_is_plain(const struct train_plan *plan)
 {
-    return plan->optimizer == OPT_SGD && plan->precision == PRECISION_FLOAT32;
+    const bool regular = plan->l1 > 0.0f || plan->clip_value > 0.0f || plan->clip_norm > 0.0f ||
+                         plan->weight_decay > 0.0f;
+
+    return plan->optimizer == OPT_SGD && plan->precision == PRECISION_FLOAT32 && !regular;
 }
 
 void optimizer_default(enum optimizer optimizer, struct train_plan *plan)
@@ -36,13 +39,16 @@ void optimizer_prepare(struct trainer *t)
     const struct train_plan *plan = &t->plan;
     const double eta = (double)plan->learning_rate, n = (double)t->data.x.n;
     struct kernel_step *step = &t->step;
+    const double decay = plan->optimizer != OPT_ADAMW ? (double)plan->weight_decay : 0.0;
     const float keep2 = plan->optimizer == OPT_RMSPROP ? plan->alpha : plan->beta2;
 
     *step = (struct kernel_step){ .kind = kinds[plan->optimizer],
                                   .decay = 1.0f,
                                   .eta = plan->learning_rate,
                                   .mu = plan->momentum,
-                                  .l2_n = (float)((double)plan->l2 / n),
+                                  .l2_n = (float)((double)plan->l2 / n + decay),
+                                  .l1_n = (float)((double)plan->l1 / n),
+                                  .clip = plan->clip_value,
                                   .nesterov = plan->nesterov,
                                   .keep1 = plan->beta1,
                                   .take1 = (float)(1.0 - (double)plan->beta1),
@@ -53,8 +59,10 @@ void optimizer_prepare(struct trainer *t)
         step->decay = (float)(1.0 - eta * (double)plan->weight_decay);
     } else if (plan->optimizer == OPT_SGD && plan->momentum != 0.0f) {
         step->kind = STEP_MOMENTUM;
+    } else if (plan->optimizer == OPT_SGD && (plan->l1 > 0.0f || plan->clip_value > 0.0f)) {
+        step->kind = STEP_TERMS;
     } else if (plan->optimizer == OPT_SGD) {
-        step->decay = (float)(1.0 - eta * (double)plan->l2 / n);
+        step->decay = (float)(1.0 - eta * (double)plan->l2 / n - eta * decay);
         step->kind = step->decay != 1.0f ? STEP_DECAY : STEP_PLAIN;
     }
 }

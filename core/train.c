@@ -144,7 +144,7 @@ bool trainer_create(struct net *net, const struct data *data, const struct train
     trainer_lay_out(t, t->memory);
     t->order = malloc(data->x.n * sizeof *t->order);
     if (t->order == NULL || (plan->precision == PRECISION_BF16 && !bf16_create(t)) ||
-        !optimizer_memory(t)) {
+        !optimizer_memory(t) || (plan->clip_norm > 0.0f && !clip_create(t))) {
         goto memory;
     }
     *ret = t;
@@ -159,6 +159,7 @@ void trainer_free(struct trainer *trainer)
     if (trainer == NULL) {
         return;
     }
+    clip_free(trainer->clip);
     bf16_free(trainer->bf16);
     free(trainer->order);
     free(trainer->memory_of_states);
@@ -277,8 +278,9 @@ static void piece_update(void *arg, size_t i)
     struct trainer *t = arg;
 
     for (size_t l = 0; l < t->net->spec.n_layers; l++) {
-        const struct kernel_update job = trainer_update(t, l, i);
+        struct kernel_update job = trainer_update(t, l, i);
 
+        clip_catch(t, l, &job);
         t->net->kernel->update(&job);
     }
 }
@@ -370,6 +372,9 @@ bool trainer_step(struct trainer *t, struct share *share, struct err *err)
         bf16_backward(t, share);
     } else {
         backward(t, share);
+    }
+    if (t->clip != NULL) {
+        clip_step(t, share);
     }
     t->index++;
     return true;

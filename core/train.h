@@ -4,6 +4,10 @@
  *   BP3 dC/db^l = delta^l                     BP4 dC/dW^l = delta^l (a^{l-1})^T
  *   step  v' = v - eta dC/dv, with dC/dv averaged over the m rows of the mini-batch
  *   L2    w' = (1 - eta lambda/n) w - eta dC/dw, n the rows of the training data   Nielsen, ch. 3
+ *   L1    w' = w - eta l1/n sign(w) - eta dC/dw, with sign(0) = 0                  Nielsen, ch. 3
+ *   clip  by value: each t to -c .. c; by norm: all t times c / (|t| + 1e-6) when that is below 1,
+ *         |t| = sqrt of the sum of all squares, biases included     Pascanu, Mikolov, Bengio 2013
+ *         of the data's gradient alone, before the terms of L2 and L1; by norm first
  *
  * Rows are shuffled anew at each epoch (Fisher-Yates, from the plan's seed); the last mini-batch of
  * an epoch may be smaller. */
@@ -13,7 +17,8 @@
 #include "net.h"
 #include "rng.h"
 
-/* With eta the learning rate and t the gradient's mean over the mini-batch, the L2 term in it; each as
+/* With eta the learning rate and t the gradient's mean over the mini-batch, clipped, and the terms of
+ * L2 and L1 added; each as
  * PyTorch defines it (torch.optim), whose defaults optimizer_default gives:
  *
  *   sgd      w' = w - eta t; with momentum buf' = mu buf + t, and a step with buf', or t + mu buf'
@@ -23,7 +28,8 @@
  *   adam     m' = beta1 m + (1 - beta1) t, v' = beta2 v + (1 - beta2) t^2,
  *            w' = w - eta mhat / (sqrt vhat + epsilon), mhat = m' / (1 - beta1^k), vhat likewise, at
  *            the k-th step (Kingma, Ba 2015)
- *   adamw    w (1 - eta weight_decay) in place of w, weights only (Loshchilov, Hutter 2019)
+ *   adamw    w (1 - eta weight_decay) in place of w, weights only (Loshchilov, Hutter 2019); in the
+ *            others weight_decay w is added to t, as PyTorch does, but for weights only
  *   rprop    by signs, with steps that grow by 1.2 and shrink by 1/2 within 1e-6 .. 50, the first
  *            being eta; for whole batches (Riedmiller, Braun 1993) */
 enum optimizer { OPT_SGD, OPT_RMSPROP, OPT_ADAM, OPT_ADAMW, OPT_RPROP, OPT_COUNT };
@@ -41,8 +47,10 @@ struct train_plan {
     bool nesterov;               /* of sgd */
     float alpha;                 /* of rmsprop */
     float beta1, beta2, epsilon; /* of adam and adamw; epsilon of rmsprop too */
-    float weight_decay;          /* of adamw */
+    float weight_decay;          /* of all but rprop */
     float l2;                    /* Nielsen's lambda */
+    float l1;
+    float clip_value, clip_norm; /* 0: none */
     uint64_t seed;
     enum precision precision;
 };

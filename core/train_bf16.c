@@ -246,7 +246,7 @@ static void update_layer(struct trainer *t, size_t l, struct kernel_update *upda
             for (size_t j = 0; j < job.panels; j++) {
                 const size_t at = (p + j) * update->stride + k * PANEL;
 
-                t->net->kernel->step(&t->step, n * PANEL, c + j * TILES * PANEL, update->w + at,
+                t->net->kernel->step(update->step, n * PANEL, c + j * TILES * PANEL, update->w + at,
                                      update->pw != NULL ? update->pw + at : NULL,
                                      update->qw != NULL ? update->qw + at : NULL);
             }
@@ -263,6 +263,7 @@ static void piece_update(void *arg, size_t i)
     for (size_t l = 0; l < t->net->spec.n_layers; l++) {
         struct kernel_update update = trainer_update(t, l, i);
 
+        clip_catch(t, l, &update);
         update_layer(t, l, &update);
     }
 }

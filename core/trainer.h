@@ -30,8 +30,9 @@ struct trainer {
     double loss; /* summed over rows */
 
     uint32_t *order;
-    double power[2];  /* beta1^k, beta2^k */
-    float *states[2]; /* the optimiser's, as the net's block; NULL: none */
+    double power[2];   /* beta1^k, beta2^k */
+    struct clip *clip; /* owned; NULL: not by norm */
+    float *states[2];  /* the optimiser's, as the net's block; NULL: none */
     size_t n_states;
     float *memory_of_states; /* owned; they lie in it */
     float *memory;           /* the layers' buffers */
@@ -60,6 +61,16 @@ void optimizer_prepare(struct trainer *t);
 bool optimizer_memory(struct trainer *t);
 /* What it says of the step on the t->m rows that are there. */
 void optimizer_begin(struct trainer *t);
+
+/* clip.c: the norm of a step's gradient, kept to plan.clip_norm. */
+
+/* False: no memory. */
+bool clip_create(struct trainer *t);
+void clip_free(struct clip *clip);
+/* Turns an update into one that stores its gradients, if there is a norm to keep to. */
+void clip_catch(const struct trainer *t, size_t l, struct kernel_update *update);
+/* After those: the step that they make. */
+void clip_step(struct trainer *t, struct share *share);
 
 /* train_bf16.c: the products of a step, by bf16 operands. */
 

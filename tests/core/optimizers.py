@@ -14,7 +14,8 @@ import sys
 IN, HIDDEN, OUT, ROWS, STEPS = 5, 4, 3, 24, 100
 L2 = 0.6  # lambda: its gradient is lambda/n w, of weights alone
 
-# what C calls it, torch.optim's class, its settings, lambda
+# what C calls it, torch.optim's class, its settings, lambda, and how the gradient is changed before
+# its step: clip_norm, clip_value, l1 (whose gradient is l1/n sign w, of weights alone)
 CASES = (
     ("sgd", "SGD", dict(lr=0.1), 0.0),
     ("sgd_l2", "SGD", dict(lr=0.1), L2),
@@ -26,6 +27,14 @@ CASES = (
     ("adam_l2", "Adam", dict(lr=0.02, betas=(0.8, 0.99), eps=1e-7), L2),
     ("adamw", "AdamW", dict(lr=0.01, weight_decay=0.1), 0.0),
     ("rprop", "Rprop", dict(lr=0.01), 0.0),
+    ("sgd_weight_decay", "SGD", dict(lr=0.1, weight_decay=0.02), 0.0),
+    ("sgd_l1", "SGD", dict(lr=0.1), L2, dict(l1=0.3)),
+    ("sgd_clip_value", "SGD", dict(lr=0.1), L2, dict(clip_value=0.03)),
+    ("sgd_clip_norm", "SGD", dict(lr=0.1), 0.0, dict(clip_norm=0.1)),
+    ("decay_clip_norm", "SGD", dict(lr=0.1), L2, dict(clip_norm=0.1)),
+    ("momentum_clip_both", "SGD", dict(lr=0.05, momentum=0.9), L2,
+     dict(clip_norm=0.1, clip_value=0.04, l1=0.1)),
+    ("adam_clip_norm", "Adam", dict(lr=0.01, weight_decay=0.02), 0.0, dict(clip_norm=0.05)),
 )
 
 
@@ -38,7 +47,18 @@ def numbers():
     return x, y, w1, [i / 8 for i in range(HIDDEN)], w2, [-i / 8 for i in range(OUT)]
 
 
-def trained(kind, settings, l2):
+def changed(weights, biases, clip_norm=None, clip_value=None, l1=0.0):
+    """The gradients, before the optimiser sees them."""
+    import torch
+    if clip_norm is not None:
+        torch.nn.utils.clip_grad_norm_(weights + biases, clip_norm)
+    if clip_value is not None:
+        torch.nn.utils.clip_grad_value_(weights + biases, clip_value)
+    for w in weights:
+        w.grad.add_(torch.sign(w.detach()), alpha=l1 / ROWS)
+
+
+def trained(kind, settings, l2, change={}):
     """All parameters after the steps, in that order."""
     import torch
     torch.set_num_threads(1)
@@ -55,6 +75,7 @@ def trained(kind, settings, l2):
         optimizer.zero_grad()
         a = torch.tanh(x @ w1.T + b1) @ w2.T + b2
         (((y - a) ** 2).sum() / (2 * ROWS)).backward()
+        changed([w1, w2], [b1, b2], **change)
         optimizer.step()
     return [float(v) for part in (w1, b1, w2, b2) for v in part.detach().flatten()]
 
@@ -64,18 +85,18 @@ def main():
     if "--check" in sys.argv:
         with open(path) as file:
             text = file.read()
-        for name, kind, settings, l2 in CASES:
+        for name, *case in CASES:
             found = re.search(r"golden_%s\[\] = \{([^}]*)\}" % name, text).group(1)
             kept = [float(v.strip().rstrip("f")) for v in found.split(",")]
-            for mine, its in zip(kept, trained(kind, settings, l2)):
+            for mine, its in zip(kept, trained(*case)):
                 if abs(mine - its) > 2e-5:
                     sys.exit("%s: %r is now %r" % (name, mine, its))
         print("as PyTorch has it")
         return
     print("/* By tests/core/optimizers.py. */")
-    for name, kind, settings, l2 in CASES:
+    for name, *case in CASES:
         values = ["%.9gf" % v if "." in "%.9g" % v or "e" in "%.9g" % v else "%.9g.0f" % v
-                  for v in trained(kind, settings, l2)]
+                  for v in trained(*case)]
         lines = [", ".join(values[i:i + 6]) for i in range(0, len(values), 6)]
         print("static const float golden_%s[] = {\n    %s\n};" % (name, ",\n    ".join(lines)))
 

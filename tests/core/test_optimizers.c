@@ -1,4 +1,4 @@
-/* A hundred steps of each optimiser, on every kernel, against what PyTorch gives for the same:
+/* A hundred steps of each optimiser, and of what changes its gradients, on every kernel, against what PyTorch gives for the same:
  * optimizers.py says what is trained, and made optimizers.h. */
 #include <math.h>
 #include <setjmp.h>
@@ -183,11 +183,59 @@ static void rprop(void **state)
     compare(&plan, golden_rprop);
 }
 
+static void weight_decay(void **state)
+{
+    struct train_plan plan = plan_of(OPT_SGD, 0.1f);
+
+    (void)state;
+    plan.weight_decay = 0.02f;
+    compare(&plan, golden_sgd_weight_decay);
+    plan.weight_decay = 0.0f;
+    plan.l2 = 0.02f * (float)ROWS; /* the same, said otherwise */
+    compare(&plan, golden_sgd_weight_decay);
+}
+
+static void l1(void **state)
+{
+    struct train_plan plan = plan_of(OPT_SGD, 0.1f);
+
+    (void)state;
+    plan.l2 = L2;
+    plan.l1 = 0.3f;
+    compare(&plan, golden_sgd_l1);
+}
+
+static void clip(void **state)
+{
+    struct train_plan plan = plan_of(OPT_SGD, 0.1f);
+
+    (void)state;
+    plan.clip_norm = 0.1f;
+    compare(&plan, golden_sgd_clip_norm);
+    plan.l2 = L2;
+    compare(&plan, golden_decay_clip_norm);
+    plan.clip_norm = 0.0f;
+    plan.clip_value = 0.03f;
+    compare(&plan, golden_sgd_clip_value);
+    plan = plan_of(OPT_SGD, 0.05f);
+    plan.momentum = 0.9f;
+    plan.l2 = L2;
+    plan.clip_norm = 0.1f;
+    plan.clip_value = 0.04f;
+    plan.l1 = 0.1f;
+    compare(&plan, golden_momentum_clip_both);
+    plan = plan_of(OPT_ADAM, 0.01f);
+    plan.weight_decay = 0.02f;
+    plan.clip_norm = 0.05f;
+    compare(&plan, golden_adam_clip_norm);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sgd),   cmocka_unit_test(rmsprop), cmocka_unit_test(adam),
-        cmocka_unit_test(adamw), cmocka_unit_test(rprop),
+        cmocka_unit_test(adamw), cmocka_unit_test(rprop),   cmocka_unit_test(weight_decay),
+        cmocka_unit_test(l1),    cmocka_unit_test(clip),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
