@@ -62,6 +62,7 @@ struct kernel_delta {
     const float *a; /* a[m][lda] of the layer below, lda the same for dx */
     size_t lda;
     enum act act;
+    const float *mask; /* mask[m][lda], which dx is taken times; NULL: none */
     float *dx;
     float *dxt; /* its transposed form; also holds partial sums */
     size_t ldxt;
@@ -144,6 +145,7 @@ struct kernel_cost {
     size_t ld;
     float *d, *dt;
     size_t ldt;
+    const float *weight; /* of each row, which its cost is taken times, with d; NULL: 1 */
     struct kernel_row *row;
 };
 

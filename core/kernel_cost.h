@@ -161,6 +161,21 @@ V void cost_rows(const struct kernel_cost *job, enum act act, enum cost cost)
     }
 }
 
+/* What rows count, in their costs and their deltas. */
+static void cost_weigh(const struct kernel_cost *job)
+{
+    for (size_t i = job->r0; i < job->r1; i++) {
+        const vf weight = v_set(job->weight[i]);
+
+        job->row[i].loss *= job->weight[i];
+        for (size_t j = 0; j < round_up(job->out, PANEL); j += VL) {
+            float *d = job->d + i * job->ld + j;
+
+            v_store(d, v_flush(v_mul(v_load(d), weight)));
+        }
+    }
+}
+
 /* d's transposed form: dt[row / 16][j][row % 16]. Reads whole blocks of 16 rows. */
 static void cost_transpose(const struct kernel_cost *job)
 {
@@ -195,6 +210,9 @@ static void kernel_run_cost(const struct kernel_cost *job)
         cost_rows(job, ACT_TANH, COST_MSE);
     } else {
         cost_rows(job, ACT_LINEAR, COST_MSE);
+    }
+    if (job->weight != NULL && job->d != NULL) {
+        cost_weigh(job);
     }
     if (job->dt != NULL) {
         cost_transpose(job);

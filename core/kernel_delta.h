@@ -115,7 +115,8 @@ static void delta_few(const struct kernel_delta *job)
 /* --- all --- */
 
 /* 16 rows by 16 units: from the transposed sums to dx, and back to the transposed form. */
-V void delta_block(enum act act, const float *a, float *dx, size_t ld, float *dxt)
+V void delta_block(enum act act, const float *a, const float *mask, float *dx, size_t ld,
+                   float *dxt)
 {
     for (size_t i = 0; i < PANEL; i += VL) {
         for (size_t j = 0; j < PANEL; j += VL) {
@@ -129,6 +130,9 @@ V void delta_block(enum act act, const float *a, float *dx, size_t ld, float *dx
             UNROLL
             for (size_t t = 0; t < VL; t++) {
                 sq[t] = v_flush(act_slope(act, v_load(a + (i + t) * ld + j), sq[t]));
+                if (mask != NULL) {
+                    sq[t] = v_flush(v_mul(sq[t], v_load(mask + (i + t) * ld + j)));
+                }
                 v_store(dx + (i + t) * ld + j, sq[t]);
             }
             v_transpose(sq);
@@ -145,21 +149,22 @@ static void delta_finish(const struct kernel_delta *job)
     for (size_t m = 0; m < job->m; m += PANEL) {
         for (size_t k = job->k0; k < job->k1; k += PANEL) {
             const float *a = job->a + m * job->lda + k;
+            const float *mask = job->mask != NULL ? job->mask + m * job->lda + k : NULL;
             float *dx = job->dx + m * job->lda + k;
             float *dxt = job->dxt + m / PANEL * job->ldxt + k * PANEL;
 
             switch (job->act) {
             case ACT_SIGMOID:
-                delta_block(ACT_SIGMOID, a, dx, job->lda, dxt);
+                delta_block(ACT_SIGMOID, a, mask, dx, job->lda, dxt);
                 break;
             case ACT_TANH:
-                delta_block(ACT_TANH, a, dx, job->lda, dxt);
+                delta_block(ACT_TANH, a, mask, dx, job->lda, dxt);
                 break;
             case ACT_RELU:
-                delta_block(ACT_RELU, a, dx, job->lda, dxt);
+                delta_block(ACT_RELU, a, mask, dx, job->lda, dxt);
                 break;
             default:
-                delta_block(ACT_LINEAR, a, dx, job->lda, dxt);
+                delta_block(ACT_LINEAR, a, mask, dx, job->lda, dxt);
                 break;
             }
         }

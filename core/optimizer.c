@@ -7,9 +7,22 @@
 bool plan_is_plain(const struct train_plan *plan)
 {
     const bool regular = plan->l1 > 0.0f || plan->clip_value > 0.0f || plan->clip_norm > 0.0f ||
-                         plan->weight_decay > 0.0f;
+                         plan->weight_decay > 0.0f || plan->dropout_inputs > 0.0f ||
+                         plan->dropout_hidden > 0.0f || plan->input_noise > 0.0f ||
+                         plan->label_smoothing > 0.0f;
 
     return plan->optimizer == OPT_SGD && plan->precision == PRECISION_FLOAT32 && !regular;
+}
+
+bool plan_check(const struct train_plan *plan, const struct net_spec *spec, struct err *err)
+{
+    if (plan->label_smoothing > 0.0f && spec->cost == COST_MSE) {
+        return err_set(err, ERR_FIELD, "label_smoothing",
+                       "needs the cost cross_entropy or log_likelihood, the model's is %s",
+                       cost_name(spec->cost));
+    }
+    return plan->dropout_hidden <= 0.0f || spec->n_layers > 1 ||
+           err_set(err, ERR_FIELD, "dropout.hidden", "is given, but the model has no hidden layer");
 }
 
 void optimizer_default(enum optimizer optimizer, struct train_plan *plan)
@@ -37,7 +50,7 @@ void optimizer_prepare(struct trainer *t)
                                                      [OPT_ADAMW] = STEP_ADAM,
                                                      [OPT_RPROP] = STEP_RPROP };
     const struct train_plan *plan = &t->plan;
-    const double eta = (double)plan->learning_rate, n = (double)t->data.x.n;
+    const double eta = (double)plan->learning_rate, n = (double)data_rows(&t->data);
     struct kernel_step *step = &t->step;
     const double decay = plan->optimizer != OPT_ADAMW ? (double)plan->weight_decay : 0.0;
     const float keep2 = plan->optimizer == OPT_RMSPROP ? plan->alpha : plan->beta2;

@@ -60,11 +60,13 @@ static void pass_gather(struct pass *pass, size_t r0, size_t r1)
 {
     const struct net *net = pass->net;
     const struct norm_map norm = { net->shift, net->scale };
+    const uint32_t *pick =
+        pass->data != NULL && pass->data->pick != NULL ? pass->data->pick + pass->first + r0 : NULL;
 
-    rows_gather(pass->x, NULL, pass->first + r0, r1 - r0, &norm, pass->in + r0 * pass->ld0,
+    rows_gather(pass->x, pick, pass->first + r0, r1 - r0, &norm, pass->in + r0 * pass->ld0,
                 pass->ld0);
     if (pass->data != NULL) {
-        data_gather(pass->data, NULL, pass->first + r0, r1 - r0, spec_outputs(&net->spec),
+        data_gather(pass->data, pick, pass->first + r0, r1 - r0, spec_outputs(&net->spec),
                     pass->y + r0 * pass->ld, pass->ld);
     }
 }
@@ -191,16 +193,16 @@ bool net_evaluate(const struct net *net, const struct data *data, void *scratch,
                   struct share *share, struct eval *ret, struct err *err)
 {
     struct share alone = SHARE_ALONE;
-    const size_t outputs = spec_outputs(&net->spec);
+    const size_t outputs = spec_outputs(&net->spec), n = data_rows(data);
     uint64_t *confusion = ret->confusion;
     struct pass pass;
     double loss = 0.0;
     size_t correct = 0;
 
     pass_begin(&pass, net, &data->x, data, NULL, scratch);
-    for (size_t i = 0; i < data->x.n; i += BLOCK_ROWS) {
+    for (size_t i = 0; i < n; i += BLOCK_ROWS) {
         pass.first = i;
-        pass.m = data->x.n - i < BLOCK_ROWS ? data->x.n - i : BLOCK_ROWS;
+        pass.m = n - i < BLOCK_ROWS ? n - i : BLOCK_ROWS;
         pass_run(&pass, share != NULL ? share : &alone);
         for (size_t r = 0; r < pass.m; r++) {
             const struct kernel_row *row = &pass.row[r];
@@ -212,8 +214,8 @@ bool net_evaluate(const struct net *net, const struct data *data, void *scratch,
             }
         }
     }
-    ret->rows = data->x.n;
-    ret->loss = data->x.n > 0 ? loss / (double)data->x.n : 0.0;
+    ret->rows = n;
+    ret->loss = n > 0 ? loss / (double)n : 0.0;
     ret->correct = correct;
     return isfinite(ret->loss) || err_set(err, ERR_NUMBER, "loss", "is not finite");
 }

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kernel.h"
@@ -44,29 +45,30 @@ static double value_at(const struct rows *x, size_t i, size_t j)
                                 : (double)((const float *)row_at(x, i))[j];
 }
 
-static void fit_standard(const struct rows *x, size_t j, double *shift, double *scale)
+static void fit_standard(const struct data *data, size_t j, double *shift, double *scale)
 {
+    const size_t n = data_rows(data);
     double sum = 0.0, squares = 0.0, mean;
 
-    for (size_t i = 0; i < x->n; i++) {
-        sum += value_at(x, i, j);
+    for (size_t i = 0; i < n; i++) {
+        sum += value_at(&data->x, data_row(data, i), j);
     }
-    mean = sum / (double)x->n;
-    for (size_t i = 0; i < x->n; i++) {
-        const double d = value_at(x, i, j) - mean;
+    mean = sum / (double)n;
+    for (size_t i = 0; i < n; i++) {
+        const double d = value_at(&data->x, data_row(data, i), j) - mean;
 
         squares += d * d;
     }
     *shift = mean;
-    *scale = squares > 0.0 ? 1.0 / sqrt(squares / (double)x->n) : 1.0;
+    *scale = squares > 0.0 ? 1.0 / sqrt(squares / (double)n) : 1.0;
 }
 
-static void fit_minmax(const struct rows *x, size_t j, double *shift, double *scale)
+static void fit_minmax(const struct data *data, size_t j, double *shift, double *scale)
 {
-    double least = value_at(x, 0, j), most = least;
+    double least = value_at(&data->x, data_row(data, 0), j), most = least;
 
-    for (size_t i = 1; i < x->n; i++) {
-        const double v = value_at(x, i, j);
+    for (size_t i = 1; i < data_rows(data); i++) {
+        const double v = value_at(&data->x, data_row(data, i), j);
 
         least = v < least ? v : least;
         most = v > most ? v : most;
@@ -75,26 +77,62 @@ static void fit_minmax(const struct rows *x, size_t j, double *shift, double *sc
     *scale = most > least ? 1.0 / (most - least) : 1.0;
 }
 
-void norm_fit(enum norm norm, const struct rows *x, float *shift, float *scale)
+void norm_fit(enum norm norm, const struct data *data, float *shift, float *scale)
 {
-    assert(norm == NORM_UNIT || x->n >= 1);
-    for (size_t j = 0; j < x->width; j++) {
+    assert(norm == NORM_UNIT || data_rows(data) >= 1);
+    for (size_t j = 0; j < data->x.width; j++) {
         double from = 0.0, by = norm == NORM_UNIT ? 1.0 / 255.0 : 1.0;
 
         if (norm == NORM_STANDARD) {
-            fit_standard(x, j, &from, &by);
+            fit_standard(data, j, &from, &by);
         } else if (norm == NORM_MINMAX) {
-            fit_minmax(x, j, &from, &by);
+            fit_minmax(data, j, &from, &by);
         }
         shift[j] = (float)from;
         scale[j] = isfinite((float)by) ? (float)by : 1.0f;
     }
 }
 
+/* The output unit of a row that has a class. */
+static uint32_t unit_at(const struct data *data, size_t i)
+{
+    const uint32_t c = data->classes[i];
+
+    return data->map != NULL ? data->map[c] : c;
+}
+
+void data_weigh(const struct data *data, const uint32_t *index, size_t n, float *weights)
+{
+    for (size_t i = 0; i < n; i++) {
+        weights[i] = data->weights[unit_at(data, index[i])];
+    }
+}
+
+bool data_balance(const struct data *data, size_t outputs, float *weights, struct err *err)
+{
+    const size_t n = data_rows(data);
+    size_t *count = calloc(outputs, sizeof *count), there = 0;
+
+    if (count == NULL) {
+        return err_set(err, ERR_MEMORY, "", "no memory to count %zu classes", outputs);
+    }
+    for (size_t i = 0; i < n; i++) {
+        count[unit_at(data, data_row(data, i))]++;
+    }
+    for (size_t c = 0; c < outputs; c++) {
+        there += count[c] > 0;
+    }
+    for (size_t c = 0; c < outputs; c++) {
+        weights[c] = count[c] > 0 ? (float)((double)n / ((double)there * (double)count[c])) : 0.0f;
+    }
+    free(count);
+    return true;
+}
+
 static bool classes_check(const struct data *data, size_t outputs, struct err *err)
 {
     for (size_t i = 0; i < data->x.n; i++) {
-        const uint32_t c = data->map != NULL ? data->map[data->classes[i]] : data->classes[i];
+        const uint32_t c = unit_at(data, i);
 
         if (c >= outputs) {
             err_set(err, ERR_RANGE, "", "must be below %zu, the number of outputs, is %u", outputs,
@@ -155,10 +193,8 @@ void data_gather(const struct data *data, const uint32_t *index, size_t first, s
         float *to = y + i * ld;
 
         if (data->classes != NULL) {
-            const uint32_t c = data->classes[at];
-
             memset(to, 0, ld * sizeof *to);
-            to[data->map != NULL ? data->map[c] : c] = 1.0f;
+            to[unit_at(data, at)] = 1.0f;
         } else {
             memcpy(to, data->values + at * outputs, outputs * sizeof *to);
             memset(to + outputs, 0, (ld - outputs) * sizeof *to);

@@ -23,7 +23,20 @@ struct data {
     const uint32_t *classes; /* x.n class indices */
     const uint32_t *map;     /* index in classes -> output unit; NULL: as they are */
     const float *values;     /* x.n rows of as many values as the net has outputs */
+    const uint32_t *pick;    /* the n_pick rows of these that are meant; NULL: all */
+    size_t n_pick;
+    const float *weights; /* what a row counts in training, by output unit; NULL: each 1 */
 };
+
+/* How many rows are meant, and which the i-th of them is. */
+static inline size_t data_rows(const struct data *data)
+{
+    return data->pick != NULL ? data->n_pick : data->x.n;
+}
+static inline size_t data_row(const struct data *data, size_t i)
+{
+    return data->pick != NULL ? data->pick[i] : i;
+}
 
 /* The float x'_i = (x_i - shift_i) * scale_i of a net's inputs. shift == NULL: x' = x. */
 struct norm_map {
@@ -39,13 +52,20 @@ void rows_gather(const struct rows *x, const uint32_t *index, size_t first, size
  * rounded up to 16, and is aligned to 64 bytes. Thread: any. */
 void rows_widen(const struct rows *x, size_t at, size_t n, float *out);
 
+/* weights[i], what row index[i] counts: data->weights' entry of its class, which it has. */
+void data_weigh(const struct data *data, const uint32_t *index, size_t n, float *weights);
+
+/* weights[c] = rows / (classes that have rows * rows of class c), for c < outputs; 0 where there is no
+ * row: the "balanced" of scikit-learn. data has classes. Errors: ERR_MEMORY. */
+bool data_balance(const struct data *data, size_t outputs, float *weights, struct err *err);
+
 /* y[i][ld], the targets of row index[i] (or first + i) as the cost takes them, pads +0. */
 void data_gather(const struct data *data, const uint32_t *index, size_t first, size_t n,
                  size_t outputs, float *y, size_t ld);
 
-/* shift and scale of x's columns for NORM_STANDARD, NORM_MINMAX or NORM_UNIT, in float64 sums down
+/* shift and scale of the columns of data's inputs for NORM_STANDARD, NORM_MINMAX or NORM_UNIT, in float64 sums down
  * the rows in order, rounded once. Thread: any. */
-void norm_fit(enum norm norm, const struct rows *x, float *shift, float *scale);
+void norm_fit(enum norm norm, const struct data *data, float *shift, float *scale);
 
 /* Whether the targets suit the spec's cost (the width was checked by the caller):
  *   cross_entropy   every y_j in [0, 1]

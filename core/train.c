@@ -92,8 +92,14 @@ static size_t trainer_lay_out(struct trainer *t, float *base)
         layer->a = trainer_carve(base, &at, rows * layer->ld);
         layer->d = trainer_carve(base, &at, rows * layer->ld);
         layer->dt = trainer_carve(base, &at, rows / PANEL * layer->ldt);
+        layer->kept = layer->a;
+        if (t->plan.dropout_hidden > 0.0f && l < last) {
+            layer->mask = trainer_carve(base, &at, rows * layer->ld);
+            layer->kept = trainer_carve(base, &at, rows * layer->ld);
+        }
     }
     t->y = trainer_carve(base, &at, rows * t->layer[last].ld);
+    t->weight = t->data.weights != NULL ? trainer_carve(base, &at, rows) : NULL;
     t->row = (struct kernel_row *)(void *)trainer_carve(base, &at,
                                                         rows * sizeof *t->row / sizeof(float));
     return at;
@@ -132,7 +138,7 @@ bool trainer_create(struct net *net, const struct data *data, const struct train
     t->net = net;
     t->data = *data;
     t->plan = *plan;
-    t->batch = plan->batch_size < data->x.n ? plan->batch_size : data->x.n;
+    t->batch = plan->batch_size < data_rows(data) ? plan->batch_size : data_rows(data);
     optimizer_prepare(t);
     t->power[0] = t->power[1] = 1.0;
     t->ways = ways_reckon(t);
@@ -142,7 +148,7 @@ bool trainer_create(struct net *net, const struct data *data, const struct train
         goto memory;
     }
     trainer_lay_out(t, t->memory);
-    t->order = malloc(data->x.n * sizeof *t->order);
+    t->order = malloc(data_rows(data) * sizeof *t->order);
     if (t->order == NULL || (plan->precision == PRECISION_BF16 && !bf16_create(t)) ||
         !optimizer_memory(t) || (plan->clip_norm > 0.0f && !clip_create(t))) {
         goto memory;
@@ -169,6 +175,22 @@ void trainer_free(struct trainer *trainer)
 
 /* --- the pieces of a step --- */
 
+static void smooth(const struct trainer *t, size_t r0, size_t r1)
+{
+    const struct net_spec *spec = &t->net->spec;
+    const size_t ld = t->layer[spec->n_layers - 1].ld, outputs = spec_outputs(spec);
+    const float s = t->plan.label_smoothing, keep = 1.0f - s;
+    const float each = spec->cost == COST_LOG_LIKELIHOOD ? s / (float)outputs : s / 2.0f;
+
+    for (size_t i = r0; i < r1; i++) {
+        float *y = t->y + i * ld;
+
+        for (size_t j = 0; j < outputs; j++) {
+            y[j] = y[j] * keep + each;
+        }
+    }
+}
+
 static void piece_gather(void *arg, size_t i)
 {
     struct trainer *t = arg;
@@ -180,16 +202,25 @@ static void piece_gather(void *arg, size_t i)
 
     rows_gather(&t->data.x, order, 0, r1 - r0, &norm, t->x + r0 * t->ld0, t->ld0);
     data_gather(&t->data, order, 0, r1 - r0, spec_outputs(&net->spec), t->y + r0 * ld, ld);
+    if (t->plan.label_smoothing > 0.0f) {
+        smooth(t, r0, r1);
+    }
+    if (t->weight != NULL) {
+        data_weigh(&t->data, order, r1 - r0, t->weight + r0);
+    }
+    noise_rows(t, r0, r1);
 }
 
 static void piece_forward(void *arg, size_t i)
 {
     struct trainer *t = arg;
     const size_t l = t->at, panels = t->net->layer[l].panels;
+    const size_t p0 = share_cut(panels, 2, t->pieces, i);
+    const size_t p1 = share_cut(panels, 2, t->pieces, i + 1);
 
-    net_forward(t->net, l, share_cut(panels, 2, t->pieces, i),
-                share_cut(panels, 2, t->pieces, i + 1), l == 0 ? t->x : t->layer[l - 1].a,
+    net_forward(t->net, l, p0, p1, l == 0 ? t->x : t->layer[l - 1].kept,
                 l == 0 ? t->ld0 : t->layer[l - 1].ld, t->m, t->layer[l].a, t->layer[l].ld);
+    noise_drop(t, l, p0, p1);
 }
 
 static void piece_cost(void *arg, size_t i)
@@ -209,6 +240,7 @@ static void piece_cost(void *arg, size_t i)
         .d = layer->d,
         .dt = last > 0 ? layer->dt : NULL,
         .ldt = layer->ldt,
+        .weight = t->weight,
         .row = t->row,
     };
 
@@ -232,6 +264,7 @@ struct kernel_delta trainer_delta(const struct trainer *t, size_t i)
         .a = to->a,
         .lda = to->ld,
         .act = below->act,
+        .mask = to->mask,
         .dx = to->d,
         .dxt = to->dt,
         .ldxt = to->ldt,
@@ -265,7 +298,7 @@ struct kernel_update trainer_update(const struct trainer *t, size_t l, size_t i)
         .in = layer->in,
         .p0 = share_cut(layer->panels, 2, t->pieces, i),
         .p1 = share_cut(layer->panels, 2, t->pieces, i + 1),
-        .x = l == 0 ? t->x : t->layer[l - 1].a,
+        .x = l == 0 ? t->x : t->layer[l - 1].kept,
         .ldx = l == 0 ? t->ld0 : t->layer[l - 1].ld,
         .d = t->layer[l].d,
         .ldd = t->layer[l].ld,
@@ -302,14 +335,14 @@ static void backward(struct trainer *t, struct share *share)
 
 /* --- steps --- */
 
-/* Fisher-Yates from the identity, so that the order follows from epoch_rng alone. */
+/* Fisher-Yates from the rows in order, so that the order follows from epoch_rng alone. */
 static void trainer_shuffle(struct trainer *t)
 {
-    const size_t n = t->data.x.n;
+    const size_t n = data_rows(&t->data);
 
     t->epoch_rng = t->rng;
     for (size_t i = 0; i < n; i++) {
-        t->order[i] = (uint32_t)i;
+        t->order[i] = (uint32_t)data_row(&t->data, i);
     }
     for (size_t i = n; i > 1; i--) {
         const size_t j = rng_below(&t->rng, i);
@@ -347,7 +380,7 @@ static bool trainer_count(struct trainer *t, struct err *err)
 
 bool trainer_step(struct trainer *t, struct share *share, struct err *err)
 {
-    const size_t n = t->data.x.n;
+    const size_t n = data_rows(&t->data);
 
     if (t->index == trainer_steps(t)) {
         t->index = 0;
@@ -398,7 +431,7 @@ void trainer_force_ways(struct trainer *t, size_t ways)
 
 size_t trainer_steps(const struct trainer *t)
 {
-    return (t->data.x.n + t->batch - 1) / t->batch;
+    return (data_rows(&t->data) + t->batch - 1) / t->batch;
 }
 
 size_t trainer_step_index(const struct trainer *t)

@@ -9,6 +9,16 @@
  *         |t| = sqrt of the sum of all squares, biases included     Pascanu, Mikolov, Bengio 2013
  *         of the data's gradient alone, before the terms of L2 and L1; by norm first
  *
+ *   dropout  each unit's activation becomes 0 with probability p, else a / (1 - p); a prediction
+ *            changes nothing ("inverted"; Srivastava et al. 2014). p is kept to 2^-16.
+ *   noise    x' = x + s N(0, 1), each input at each visit                     Bishop 1995
+ *   smoothed y' = (1 - s) y + s / K, K outputs of a softmax, and 2 for each sigmoid; cross_entropy and
+ *            log_likelihood only                                       Szegedy et al. 2016
+ *   weights  of classes: each row's cost times its class's, the batch's mean still over m
+ *
+ * What is random in a row follows from the seed, the epoch and its place in the epoch alone. The sums
+ * of an epoch are of costs as trained with: dropped, noised, smoothed and weighted.
+ *
  * Rows are shuffled anew at each epoch (Fisher-Yates, from the plan's seed); the last mini-batch of
  * an epoch may be smaller. */
 #ifndef TRAIN_H
@@ -51,9 +61,17 @@ struct train_plan {
     float l2;                    /* Nielsen's lambda */
     float l1;
     float clip_value, clip_norm; /* 0: none */
+    float dropout_inputs;        /* the share that is dropped, [0, 1) */
+    float dropout_hidden;
+    float input_noise;     /* standard deviation, of inputs that are normalised already */
+    float label_smoothing; /* [0, 1) */
     uint64_t seed;
     enum precision precision;
 };
+
+/* Whether the plan suits the net: label_smoothing its cost, dropout_hidden its layers. Errors:
+ * ERR_FIELD at "label_smoothing", "dropout.hidden". */
+bool plan_check(const struct train_plan *plan, const struct net_spec *spec, struct err *err);
 
 /* Whether it has nothing but sgd at float32. */
 bool plan_is_plain(const struct train_plan *plan);

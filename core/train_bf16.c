@@ -116,7 +116,7 @@ static void piece_inputs(void *arg, size_t i)
     struct trainer *t = arg;
     const struct kernel *kernel = t->net->kernel;
     const struct pairs *pairs = &t->bf16->layer[t->at];
-    const float *x = t->at == 0 ? t->x : t->layer[t->at - 1].a;
+    const float *x = t->at == 0 ? t->x : t->layer[t->at - 1].kept;
     const size_t ld = t->at == 0 ? t->ld0 : t->layer[t->at - 1].ld;
     const size_t in = t->net->layer[t->at].in, m2 = t->bf16->m2;
     const size_t r0 = share_cut(t->m, PANEL, t->pieces, i);
@@ -195,6 +195,7 @@ static void piece_forward(void *arg, size_t i)
     if (p0 < p1 && t->at + 1 < t->net->spec.n_layers) {
         t->net->kernel->activate(layer->act, (p1 - p0) * PANEL, t->m,
                                  t->layer[t->at].a + p0 * PANEL, t->layer[t->at].ld);
+        noise_drop(t, t->at, p0, p1);
     }
 }
 

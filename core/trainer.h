@@ -6,10 +6,13 @@
 #include "rng.h"
 #include "train.h"
 
-/* A layer's rows on the way: a[m][ld] and, backward, d[m][ld] with its transposed form. */
+/* A layer's rows on the way: a[m][ld] and, backward, d[m][ld] with its transposed form. The layer
+ * above sees kept[m][ld], which is a, or with dropout a times mask. */
 struct train_layer {
     size_t ld, ldt;
     float *a, *d, *dt;
+    float *mask; /* mask[m][ld]: 0 or 1 / (1 - p); NULL: nothing is dropped */
+    float *kept;
 };
 
 /* Object lifetime: trainer_create to trainer_free. Thread: one step at a time; pieces of a step
@@ -40,6 +43,7 @@ struct trainer {
     size_t ld0;
     struct train_layer layer[SPEC_LAYERS_MAX];
     struct kernel_row *row;
+    float *weight;           /* of each row; NULL: 1 */
     struct train_bf16 *bf16; /* owned; NULL: float32 throughout */
 
     /* The step under way. */
@@ -61,6 +65,13 @@ void optimizer_prepare(struct trainer *t);
 bool optimizer_memory(struct trainer *t);
 /* What it says of the step on the t->m rows that are there. */
 void optimizer_begin(struct trainer *t);
+
+/* noise.c: what is random in a step. */
+
+/* Of rows r0 .. r1 - 1: noise and dropout of the inputs, and the masks of the layers. */
+void noise_rows(struct trainer *t, size_t r0, size_t r1);
+/* What layer l keeps of its panels p0 .. p1 - 1. */
+void noise_drop(struct trainer *t, size_t l, size_t p0, size_t p1);
 
 /* clip.c: the norm of a step's gradient, kept to plan.clip_norm. */
 

@@ -58,7 +58,7 @@ static bool norm_learn(struct run *run, const struct data *data, struct err *err
     if (shift == NULL) {
         return err_set(err, ERR_MEMORY, "normalize", "has no memory");
     }
-    norm_fit(spec->norm, &data->x, shift, shift + spec->inputs);
+    norm_fit(spec->norm, data, shift, shift + spec->inputs);
     ok = net_set_norm(run->net, shift, shift + spec->inputs, err);
     free(shift);
     return ok;

@@ -45,7 +45,7 @@ struct create {
 static bool net_norm(struct net *net, const struct msg_model *msg, struct arena *arena,
                      struct err *err)
 {
-    const struct rows none = { DTYPE_F32, 0, msg->spec.inputs, NULL };
+    const struct data none = { .x = { DTYPE_F32, 0, msg->spec.inputs, NULL } };
     float *flat;
 
     if (msg->shift != NULL) {

@@ -10,6 +10,7 @@
 
 #include "kernel.h"
 #include "rng.h"
+#include "split.h"
 #include "train.h"
 
 #define ROWS 150
@@ -53,7 +54,7 @@ struct work {
     struct net_spec spec;
     struct train_plan plan;
     size_t rows, steps;
-    bool bytes, classes;
+    bool bytes, classes, weights, pick;
 };
 
 static void data_make(const struct work *work, struct data *data)
@@ -81,6 +82,25 @@ static void data_make(const struct work *work, struct data *data)
                              work->bytes ? (const void *)bytes : (const void *)x };
     data->classes = work->classes ? classes : NULL;
     data->values = work->classes ? NULL : y;
+    if (work->weights) {
+        float *weights = get(out * sizeof *weights);
+        struct err err = { 0 };
+
+        if (!data_balance(data, out, weights, &err)) {
+            die("weights", &err);
+        }
+        data->weights = weights;
+    }
+    if (work->pick) {
+        const struct split split = { .fraction = 0.3 };
+        uint32_t *pick;
+        struct err err = { 0 };
+
+        if (!split_make(&split, data, 1, &pick, &data->n_pick, &err)) {
+            die("split", &err);
+        }
+        data->pick = pick;
+    }
 }
 
 static void hash_net(const struct net *net)
@@ -143,7 +163,7 @@ static void work_run(const struct work *work, size_t ways)
         float *shift = get(work->spec.inputs * sizeof *shift);
         float *scale = get(work->spec.inputs * sizeof *scale);
 
-        norm_fit(work->spec.norm, &data.x, shift, scale);
+        norm_fit(work->spec.norm, &data, shift, scale);
         if (!net_set_norm(net, shift, scale, &err)) {
             die("norm", &err);
         }
@@ -166,6 +186,22 @@ static void work_run(const struct work *work, size_t ways)
     hash_net(net);
     hash_answers(net, &data, &share);
     net_free(net);
+}
+
+/* Some have one or more of what changes gradients or is random. */
+static void regularise(struct work *work, size_t at)
+{
+    struct train_plan *plan = &work->plan;
+
+    plan->l1 = at % 7 == 3 ? 0.05f : 0.0f;
+    plan->clip_value = at % 11 == 4 ? 0.02f : 0.0f;
+    plan->clip_norm = at % 6 == 2 ? 0.5f : 0.0f;
+    plan->dropout_inputs = at % 5 == 1 ? 0.2f : 0.0f;
+    plan->dropout_hidden = at % 3 == 2 && work->spec.n_layers > 1 ? 0.5f : 0.0f;
+    plan->input_noise = at % 8 == 5 ? 0.1f : 0.0f;
+    plan->label_smoothing = at % 2 == 1 && work->spec.cost != COST_MSE ? 0.1f : 0.0f;
+    work->weights = work->classes && at % 8 == 4;
+    work->pick = at % 9 == 7;
 }
 
 static void works_run(size_t ways)
@@ -202,7 +238,7 @@ static void works_run(size_t ways)
                               .beta1 = 0.9f,
                               .beta2 = 0.99f,
                               .epsilon = 1e-8f,
-                              .weight_decay = 0.1f,
+                              .weight_decay = kind == 7 ? 0.1f : 0.0f,
                               .seed = at,
                               .precision = at % 4 == 3 ? PRECISION_BF16 : PRECISION_FLOAT32 },
                     .rows = ROWS,
@@ -211,6 +247,7 @@ static void works_run(size_t ways)
                     .classes = at % 2 == 0,
                 };
 
+                regularise(&work, at);
                 if (work.bytes && work.spec.norm == NORM_NONE) {
                     work.spec.norm = NORM_UNIT;
                 }

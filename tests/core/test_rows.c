@@ -75,17 +75,18 @@ static void normalisation_is_learned_from_columns(void **state)
 {
     static const float x[2][2] = { { 1, 5 }, { 3, 5 } };
     const struct rows rows = { DTYPE_F32, 2, 2, x };
+    const struct data data = { .x = rows };
     float shift[2], scale[2], out[LD];
     const struct norm_map map = { shift, scale };
 
     (void)state;
-    norm_fit(NORM_STANDARD, &rows, shift, scale);
+    norm_fit(NORM_STANDARD, &data, shift, scale);
     assert_true(shift[0] == 2.0f && scale[0] == 1.0f && shift[1] == 5.0f && scale[1] == 1.0f);
-    norm_fit(NORM_MINMAX, &rows, shift, scale);
+    norm_fit(NORM_MINMAX, &data, shift, scale);
     assert_true(shift[0] == 1.0f && scale[0] == 0.5f && shift[1] == 5.0f && scale[1] == 1.0f);
     rows_gather(&rows, NULL, 1, 1, &map, out, LD);
     assert_true(out[0] == 1.0f && out[1] == 0.0f);
-    norm_fit(NORM_UNIT, &rows, shift, scale);
+    norm_fit(NORM_UNIT, &data, shift, scale);
     assert_true(shift[0] == 0.0f && scale[0] == (float)(1.0 / 255.0));
 }
 
