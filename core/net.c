@@ -124,8 +124,8 @@ static float *weight_at(const struct net *net, const struct net_layer *layer, si
     return net->block + layer->w_at + j / PANEL * layer->stride + k * PANEL + j % PANEL;
 }
 
-/* The standard deviation that spec.init draws a layer's weights with. */
-static double init_deviation(enum init init, const struct net_layer *layer)
+/* What spec.init takes its draws for a layer's weights times. */
+static double init_scale(enum init init, const struct net_layer *layer)
 {
     switch (init) {
     case INIT_SCALED_NORMAL:
@@ -134,6 +134,10 @@ static double init_deviation(enum init init, const struct net_layer *layer)
         return sqrt(2.0 / (double)(layer->in + layer->out));
     case INIT_HE:
         return sqrt(2.0 / (double)layer->in);
+    case INIT_XAVIER_UNIFORM:
+        return sqrt(6.0 / (double)(layer->in + layer->out));
+    case INIT_HE_UNIFORM:
+        return sqrt(6.0 / (double)layer->in);
     default:
         return 1.0;
     }
@@ -141,16 +145,19 @@ static double init_deviation(enum init init, const struct net_layer *layer)
 
 void net_init(struct net *net)
 {
+    const bool uniform = net->spec.init == INIT_XAVIER_UNIFORM || net->spec.init == INIT_HE_UNIFORM;
     struct rng rng;
 
     rng_init(&rng, net->spec.seed);
     for (size_t l = 0; l < net->spec.n_layers; l++) {
         const struct net_layer *layer = &net->layer[l];
-        const double deviation = init_deviation(net->spec.init, layer);
+        const double scale = init_scale(net->spec.init, layer);
 
         for (size_t j = 0; j < layer->out; j++) {
             for (size_t k = 0; k < layer->in; k++) {
-                *weight_at(net, layer, j, k) = (float)(deviation * rng_normal(&rng));
+                const double draw = uniform ? 2.0 * rng_unit(&rng) - 1.0 : rng_normal(&rng);
+
+                *weight_at(net, layer, j, k) = (float)(scale * draw);
             }
         }
         for (size_t j = 0; j < layer->out; j++) {

@@ -43,7 +43,7 @@ struct net {
 /* A net of zeros. Errors: ERR_MEMORY. The spec was checked. */
 bool net_create(const struct net_spec *spec, struct net **ret, struct err *err);
 /* Draws every parameter by spec.init, spec.bias_init and spec.seed: layer by layer, weights (row by
- * row, W[j][k], k inner) before biases, from rng_normal. */
+ * row, W[j][k], k inner) before biases, from rng_normal or, 2 u - 1, rng_unit. */
 void net_init(struct net *net);
 bool net_clone(const struct net *net, struct net **ret, struct err *err);
 void net_free(struct net *net);

@@ -18,6 +18,8 @@ static const char *const init_names[INIT_COUNT] = {
     [INIT_SCALED_NORMAL] = "scaled_normal",
     [INIT_NORMAL] = "normal",
     [INIT_XAVIER] = "xavier",
+    [INIT_XAVIER_UNIFORM] = "xavier_uniform",
+    [INIT_HE_UNIFORM] = "he_uniform",
     [INIT_HE] = "he",
 };
 static const char *const bias_init_names[BIAS_COUNT] = {

@@ -17,8 +17,18 @@ enum cost { COST_MSE, COST_CROSS_ENTROPY, COST_LOG_LIKELIHOOD, COST_COUNT };
  *   scaled_normal  N(0, 1/fan_in)                     Nielsen's default_weight_initializer
  *   normal         N(0, 1)                            Nielsen's first network
  *   xavier         N(0, 2/(fan_in + fan_out))         Glorot and Bengio 2010, normal form
- *   he             N(0, 2/fan_in)                     He et al. 2015 */
-enum init { INIT_SCALED_NORMAL, INIT_NORMAL, INIT_XAVIER, INIT_HE, INIT_COUNT };
+ *   he             N(0, 2/fan_in)                     He et al. 2015
+ *   xavier_uniform U(-a, a), a^2 = 6/(fan_in + fan_out)   of the same variance as xavier
+ *   he_uniform     U(-a, a), a^2 = 6/fan_in               and he */
+enum init {
+    INIT_SCALED_NORMAL,
+    INIT_NORMAL,
+    INIT_XAVIER,
+    INIT_HE,
+    INIT_XAVIER_UNIFORM,
+    INIT_HE_UNIFORM,
+    INIT_COUNT
+};
 
 enum bias_init { BIAS_ZEROS, BIAS_NORMAL, BIAS_COUNT };
 

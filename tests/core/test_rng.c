@@ -99,10 +99,9 @@ static void normal_draws_have_the_moments_of_the_normal_distribution(void **stat
 static void weights_are_as_wide_as_their_init_says(void **state)
 {
     static const double variance[INIT_COUNT] = {
-        [INIT_SCALED_NORMAL] = 1.0 / 400,
-        [INIT_NORMAL] = 1.0,
-        [INIT_XAVIER] = 2.0 / (400 + 300),
-        [INIT_HE] = 2.0 / 400,
+        [INIT_SCALED_NORMAL] = 1.0 / 400,          [INIT_NORMAL] = 1.0,
+        [INIT_XAVIER] = 2.0 / (400 + 300),         [INIT_HE] = 2.0 / 400,
+        [INIT_XAVIER_UNIFORM] = 2.0 / (400 + 300), [INIT_HE_UNIFORM] = 2.0 / 400,
     };
     static float w[400 * 300], b[300];
 

@@ -75,7 +75,9 @@ static void normalisation_is_learned_from_columns(void **state)
 {
     static const float x[2][2] = { { 1, 5 }, { 3, 5 } };
     const struct rows rows = { DTYPE_F32, 2, 2, x };
+    static const uint32_t second[1] = { 1 };
     const struct data data = { .x = rows };
+    const struct data picked = { .x = rows, .pick = second, .n_pick = 1 };
     float shift[2], scale[2], out[LD];
     const struct norm_map map = { shift, scale };
 
@@ -86,6 +88,8 @@ static void normalisation_is_learned_from_columns(void **state)
     assert_true(shift[0] == 1.0f && scale[0] == 0.5f && shift[1] == 5.0f && scale[1] == 1.0f);
     rows_gather(&rows, NULL, 1, 1, &map, out, LD);
     assert_true(out[0] == 1.0f && out[1] == 0.0f);
+    norm_fit(NORM_STANDARD, &picked, shift, scale);
+    assert_true(shift[0] == 3.0f && scale[0] == 1.0f && shift[1] == 5.0f && scale[1] == 1.0f);
     norm_fit(NORM_UNIT, &data, shift, scale);
     assert_true(shift[0] == 0.0f && scale[0] == (float)(1.0 / 255.0));
 }

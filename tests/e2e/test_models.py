@@ -60,7 +60,7 @@ class Models(Case):
 
     def test_every_init_and_activation_is_taken(self):
         seen = set()
-        for init in ("scaled_normal", "normal", "xavier", "he"):
+        for init in ("scaled_normal", "normal", "xavier", "he", "xavier_uniform", "he_uniform"):
             for bias in ("zeros", "normal"):
                 for act in ("sigmoid", "tanh", "relu", "linear"):
                     for out, cost in (("sigmoid", "mse"), ("sigmoid", "cross_entropy"),
