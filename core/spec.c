@@ -25,6 +25,7 @@ static const char *const init_names[INIT_COUNT] = {
 static const char *const bias_init_names[BIAS_COUNT] = {
     [BIAS_ZEROS] = "zeros",
     [BIAS_NORMAL] = "normal",
+    [BIAS_PRIORS] = "priors",
 };
 static const char *const norm_names[NORM_COUNT] = {
     [NORM_NONE] = "none",

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "priors.h"
 #include "train.h"
 
 #define CHECK_STEPS 256 /* steps between two looks at the clock, */
@@ -110,12 +111,21 @@ static bool run_resume(struct run *run, struct err *err)
     return true;
 }
 
+/* What a net that nobody has trained yet takes from its first data besides normalisation. */
+static bool priors_learn(struct run *run, const struct data *data, struct err *err)
+{
+    const bool fresh = run->job->base->origin.source == SOURCE_CREATE;
+
+    return !fresh || run->net->spec.bias_init != BIAS_PRIORS || net_set_priors(run->net, data, err);
+}
+
 static bool run_begin(struct run *run, struct err *err)
 {
     const struct job *job = run->job;
     const struct data data = feed_data(&job->train);
 
-    if (!net_clone(job->base->net, &run->net, err) || !norm_learn(run, &data, err)) {
+    if (!net_clone(job->base->net, &run->net, err) || !norm_learn(run, &data, err) ||
+        !priors_learn(run, &data, err)) {
         return false;
     }
     if (job->has_validation &&
