@@ -3,6 +3,8 @@
  * worker draws, nor whether training was interrupted before. It gives, in this order, the inputs'
  * noise, the inputs that are dropped, and the units of each hidden layer that are; of the dropped
  * ones four to a draw, 16 bits each from the lowest. */
+#include <math.h>
+
 #include "kernel.h"
 #include "trainer.h"
 
@@ -28,7 +30,7 @@ static void times(const float *x, const float *mask, size_t n, float *out)
     for (size_t j = 0; j < n; j++) {
         const float v = x[j] * mask[j];
 
-        out[j] = v < 0x1p-60f && v > -0x1p-60f ? 0.0f : v;
+        out[j] = fabsf(v) < 0x1p-60f ? 0.0f : v;
     }
 }
 

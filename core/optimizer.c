@@ -25,6 +25,16 @@ bool plan_check(const struct train_plan *plan, const struct net_spec *spec, stru
            err_set(err, ERR_FIELD, "dropout.hidden", "is given, but the model has no hidden layer");
 }
 
+void plan_reduce(struct train_plan *plan)
+{
+    plan->l1 = 0.0f;
+    plan->clip_value = plan->clip_norm = 0.0f;
+    plan->dropout_inputs = plan->dropout_hidden = 0.0f;
+    plan->input_noise = 0.0f;
+    plan->label_smoothing = 0.0f;
+    plan->precision = PRECISION_FLOAT32;
+}
+
 void optimizer_default(enum optimizer optimizer, struct train_plan *plan)
 {
     static const float rates[OPT_COUNT] = {

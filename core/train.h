@@ -73,6 +73,10 @@ struct train_plan {
  * ERR_FIELD at "label_smoothing", "dropout.hidden". */
 bool plan_check(const struct train_plan *plan, const struct net_spec *spec, struct err *err);
 
+/* Takes out of a plan what is for training on a whole data set: L1, clipping, dropout, noise,
+ * smoothing, bf16. */
+void plan_reduce(struct train_plan *plan);
+
 /* Whether it has nothing but sgd at float32. */
 bool plan_is_plain(const struct train_plan *plan);
 

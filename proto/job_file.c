@@ -21,6 +21,14 @@ static void real(struct text *text, const char *key, double value)
     text_double(text, value);
 }
 
+/* Unless it is 0. */
+static void setting(struct text *text, const char *key, float value)
+{
+    if (value > 0.0F) {
+        real(text, key, (double)value);
+    }
+}
+
 static void history_encode(struct text *text, const struct job_file *file)
 {
     text_str(text, ", \"history\": [");
@@ -51,12 +59,19 @@ static void plan_encode(struct text *text, const struct train_plan *plan)
     if (plan->precision != PRECISION_FLOAT32) {
         string(text, "precision", precision_name(plan->precision));
     }
+    setting(text, "l1", plan->l1);
+    setting(text, "clip_norm", plan->clip_norm);
+    setting(text, "clip_value", plan->clip_value);
+    setting(text, "dropout_inputs", plan->dropout_inputs);
+    setting(text, "dropout_hidden", plan->dropout_hidden);
+    setting(text, "input_noise", plan->input_noise);
+    setting(text, "label_smoothing", plan->label_smoothing);
+    setting(text, "weight_decay", plan->weight_decay);
     if (plan->optimizer != OPT_SGD) {
         real(text, "alpha", (double)plan->alpha);
         real(text, "beta1", (double)plan->beta1);
         real(text, "beta2", (double)plan->beta2);
         real(text, "epsilon", (double)plan->epsilon);
-        real(text, "weight_decay", (double)plan->weight_decay);
     }
 }
 
@@ -68,7 +83,8 @@ static bool has_schedule(const struct job_file *file)
 static bool file_is_plain(const struct job_file *file)
 {
     return plan_is_plain(&file->plan) && file->stopping.patience == 0 && !has_schedule(file) &&
-           file->max_seconds <= 0.0;
+           file->max_seconds <= 0.0 && !split_is(&file->split) &&
+           file->weights.kind == WEIGHTS_EQUAL;
 }
 
 static void schedule_encode(struct text *text, const struct msg_schedule *msg)
@@ -110,6 +126,15 @@ void job_file_encode(struct text *text, const struct job_file *file)
     if (file->max_seconds > 0.0) {
         real(text, "max_seconds", file->max_seconds);
     }
+    if (split_is(&file->split)) {
+        real(text, "split_fraction", file->split.fraction);
+        whole(text, "split_stratified", file->split.stratified);
+        whole(text, "split_last", file->split.last);
+    }
+    if (file->weights.kind != WEIGHTS_EQUAL) {
+        text_str(text, ", \"class_weights\": ");
+        class_weights_encode(text, &file->weights);
+    }
     if (has_schedule(file)) {
         schedule_encode(text, &file->schedule);
     }
@@ -146,6 +171,7 @@ void job_file_encode(struct text *text, const struct job_file *file)
 void job_file_done(struct job_file *file)
 {
     labels_free(file->labels);
+    class_weights_done(&file->weights);
     free(file->history);
     file->labels = NULL;
     file->history = NULL;

@@ -41,6 +41,8 @@ struct job_file {
     struct early_stopping stopping;
     struct msg_schedule schedule;
     double max_seconds; /* 0: none */
+    struct split split;
+    struct class_weights weights; /* owned */
     uint64_t promoted;
     char promotion[PROMOTION_MAX];
     double created, started, finished;

@@ -74,6 +74,16 @@ REAL(beta1, plan.beta1, float)
 REAL(beta2, plan.beta2, float)
 REAL(epsilon, plan.epsilon, float)
 REAL(weight_decay, plan.weight_decay, float)
+WHOLE(split_stratified, split.stratified, bool, 1)
+WHOLE(split_last, split.last, size_t, INT64_MAX)
+REAL(split_fraction, split.fraction, double)
+REAL(l1, plan.l1, float)
+REAL(clip_norm, plan.clip_norm, float)
+REAL(clip_value, plan.clip_value, float)
+REAL(dropout_inputs, plan.dropout_inputs, float)
+REAL(dropout_hidden, plan.dropout_hidden, float)
+REAL(input_noise, plan.input_noise, float)
+REAL(label_smoothing, plan.label_smoothing, float)
 REAL(publish_seconds, publish_seconds, double)
 REAL(max_seconds, max_seconds, double)
 REAL(schedule_factor, schedule.schedule.factor, double)
@@ -84,6 +94,11 @@ REAL(created, created, double)
 REAL(started, started, double)
 REAL(finished, finished, double)
 REAL(train_seconds, train_seconds, double)
+
+static bool read_class_weights(struct scan *scan, void *into, struct err *err)
+{
+    return class_weights_read(scan, &((struct job_file *)into)->weights, err);
+}
 
 static bool read_error_where(struct scan *scan, void *into, struct err *err)
 {
@@ -370,6 +385,17 @@ static const struct value_field fields[] = {
     { "beta2", read_beta2, false },
     { "epsilon", read_epsilon, false },
     { "weight_decay", read_weight_decay, false },
+    { "l1", read_l1, false },
+    { "clip_norm", read_clip_norm, false },
+    { "clip_value", read_clip_value, false },
+    { "dropout_inputs", read_dropout_inputs, false },
+    { "dropout_hidden", read_dropout_hidden, false },
+    { "input_noise", read_input_noise, false },
+    { "label_smoothing", read_label_smoothing, false },
+    { "split_fraction", read_split_fraction, false },
+    { "split_stratified", read_split_stratified, false },
+    { "split_last", read_split_last, false },
+    { "class_weights", read_class_weights, false },
     { "publish", read_publish, true },
     { "publish_seconds", read_publish_seconds, true },
     { "promote", read_promote, false },

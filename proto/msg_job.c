@@ -47,6 +47,17 @@ static void source(struct text *text, const char *key, const char *name)
     }
 }
 
+static void split_encode(struct text *text, const struct split *split)
+{
+    if (split->last > 0) {
+        text_printf(text, ", \"validation\": {\"last\": %zu}", split->last);
+        return;
+    }
+    text_str(text, ", \"validation\": {\"fraction\": ");
+    text_double(text, split->fraction);
+    text_printf(text, ", \"stratified\": %s}", split->stratified ? "true" : "false");
+}
+
 void msg_epoch_encode(struct text *text, const struct msg_epoch *epoch)
 {
     text_printf(text, "{\"epoch\": %zu", epoch->epoch);
@@ -79,7 +90,11 @@ void msg_job_encode(struct text *text, const struct msg_job *job, bool history)
     text_printf(text, ", \"epoch\": %zu, \"epochs\": %zu", job->epoch, job->epochs);
     number(text, "progress", job->progress);
     source(text, "dataset", job->dataset);
-    source(text, "validation", job->validation);
+    if (split_is(&job->split)) {
+        split_encode(text, &job->split);
+    } else {
+        source(text, "validation", job->validation);
+    }
     text_str(text, ", ");
     msg_plan_encode(text, &job->plan);
     if (job->plan.precision == PRECISION_FLOAT32) { /* which a plan does not say */
@@ -93,6 +108,8 @@ void msg_job_encode(struct text *text, const struct msg_job *job, bool history)
     early_stopping_encode(text, &job->stopping);
     text_str(text, ", \"schedule\": ");
     msg_schedule_encode(text, &job->schedule);
+    text_str(text, ", \"class_weights\": ");
+    class_weights_encode(text, job->weights);
     number(text, "max_seconds", job->max_seconds > 0.0 ? job->max_seconds : (double)NAN);
     number(text, "samples_per_second", job->samples_per_second);
     text_printf(text, ", \"workers\": %zu", job->workers);

@@ -38,7 +38,9 @@ struct msg_job {
     struct promote_rule promote;
     struct early_stopping stopping;
     struct msg_schedule schedule;
-    double max_seconds;    /* 0: none */
+    double max_seconds; /* 0: none */
+    struct split split; /* of the training data, which validates; none: see validation */
+    const struct class_weights *weights;
     uint64_t promoted;     /* the last of its versions that was promoted; 0: none */
     const char *promotion; /* why version was, or was not; "": nothing was asked of it */
     size_t position;       /* in the queue, from 1; 0: not queued */

@@ -45,7 +45,8 @@ static const struct {
     [BETA1] = { "beta1", 1u << OPT_ADAM | 1u << OPT_ADAMW },
     [BETA2] = { "beta2", 1u << OPT_ADAM | 1u << OPT_ADAMW },
     [EPSILON] = { "epsilon", 1u << OPT_RMSPROP | 1u << OPT_ADAM | 1u << OPT_ADAMW },
-    [WEIGHT_DECAY] = { "weight_decay", 1u << OPT_ADAMW },
+    [WEIGHT_DECAY] = { "weight_decay",
+                       1u << OPT_SGD | 1u << OPT_RMSPROP | 1u << OPT_ADAM | 1u << OPT_ADAMW },
 };
 
 /* Fields come in any order, the optimiser's name too: values are kept until it is known. */
@@ -156,7 +157,9 @@ void msg_optimizer_encode(struct text *text, const struct train_plan *plan)
     text_str(text, ", \"learning_rate\": ");
     text_float(text, plan->learning_rate);
     for (size_t i = 0; i < OF_COUNT; i++) {
-        if ((of_optimizer[i].optimizers >> plan->optimizer & 1u) == 0) {
+        const bool unsaid = i == WEIGHT_DECAY && plan->optimizer != OPT_ADAMW && of[i] <= 0.0F;
+
+        if (unsaid || (of_optimizer[i].optimizers >> plan->optimizer & 1u) == 0) {
             continue;
         }
         text_printf(text, ", \"%s\": ", of_optimizer[i].name);

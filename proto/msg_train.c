@@ -1,26 +1,23 @@
 #include "msg_train.h"
 
-#include <inttypes.h>
 #include <string.h>
 
-#include "msg_optimizer.h"
 #include "quote.h"
 #include "value.h"
 
 #define EPOCHS_MAX 1000000
-#define BATCH_MAX 65536
 #define PUBLISH_SECONDS_MAX 86400
 #define SECONDS_MAX 31536000
 #define COUNT(fields) (sizeof(fields) / sizeof *(fields))
 
-/* What the fields below write to; those a message does not have are NULL. */
+/* What the fields below, and those of msg_plan.h, write to; those a message does not have are NULL. */
 struct train_in {
+    struct plan_in plan;
     const struct rows_limits *limits;
     struct arena *arena;
     struct msg_source *source; /* where dataset and rows go: validation's, while in there */
     struct msg_train *train;
-    struct train_plan *plan;
-    bool has_optimizer, has_l2, has_publish;
+    bool has_publish;
 };
 
 static const char *const publish_names[PUBLISH_COUNT] = { "epoch", "end", "best" };
@@ -108,20 +105,74 @@ static bool source_check(const struct msg_source *source, struct err *err)
     return true;
 }
 
+static bool read_fraction(struct scan *scan, void *into, struct err *err)
+{
+    static const struct value_limits limits = { 0.0, 1.0, true, true, "above 0 and below 1" };
+    struct train_in *in = into;
+
+    return value_double_in(scan, &limits, &in->train->split.fraction, err);
+}
+
+static bool read_stratified(struct scan *scan, void *into, struct err *err)
+{
+    struct train_in *in = into;
+
+    return value_boolean(scan, &in->train->split.stratified, err);
+}
+
+static bool read_last(struct scan *scan, void *into, struct err *err)
+{
+    struct train_in *in = into;
+    uint64_t rows;
+
+    if (!value_whole(scan, 1, UINT32_MAX, &rows, err)) {
+        return false;
+    }
+    in->train->split.last = (size_t)rows;
+    return true;
+}
+
+/* A part of the training data, and nothing else beside it. */
+static bool split_check(const struct msg_train *msg, struct err *err)
+{
+    const struct msg_source *source = &msg->validation;
+    const char *first = msg->split.last > 0 ? "last" : "fraction";
+    const char *beside = source->dataset[0] != '\0'                         ? "dataset"
+                         : source->rows.has_inputs                          ? "inputs"
+                         : source->rows.has_targets                         ? "targets"
+                         : source->rows.has_labels                          ? "labels"
+                         : msg->split.last > 0 && msg->split.fraction > 0.0 ? "fraction"
+                         : msg->split.last > 0 && msg->split.stratified     ? "stratified"
+                                                                            : NULL;
+
+    return beside == NULL ||
+           err_set(err, ERR_FIELD, beside, "is there beside %s: give one of them", first);
+}
+
 static bool read_validation(struct scan *scan, void *into, struct err *err)
 {
     static const struct value_field fields[] = {
-        { "dataset", read_dataset, false },
-        { "inputs", read_inputs, false },
-        { "targets", read_targets, false },
-        { "labels", read_labels, false },
+        { "dataset", read_dataset, false },   { "inputs", read_inputs, false },
+        { "targets", read_targets, false },   { "labels", read_labels, false },
+        { "fraction", read_fraction, false }, { "stratified", read_stratified, false },
+        { "last", read_last, false },
     };
     struct train_in *in = into, inner = *in;
 
     in->train->has_validation = true;
     inner.source = &in->train->validation;
     return value_object(scan, "validation", fields, COUNT(fields), &inner, err) &&
-           source_check(inner.source, err);
+           (!in->train->split.stratified || split_is(&in->train->split) ||
+            err_set(err, ERR_FIELD, "stratified", "is there without fraction")) &&
+           (split_is(&in->train->split) ? split_check(in->train, err)
+                                        : source_check(inner.source, err));
+}
+
+static bool read_class_weights(struct scan *scan, void *into, struct err *err)
+{
+    struct train_in *in = into;
+
+    return class_weights_read(scan, &in->train->weights, err);
 }
 
 static bool read_epochs(struct scan *scan, void *into, struct err *err)
@@ -133,57 +184,6 @@ static bool read_epochs(struct scan *scan, void *into, struct err *err)
         return false;
     }
     in->train->epochs = (size_t)epochs;
-    return true;
-}
-
-static bool read_batch_size(struct scan *scan, void *into, struct err *err)
-{
-    struct train_in *in = into;
-    uint64_t size;
-
-    if (!value_whole(scan, 1, BATCH_MAX, &size, err)) {
-        return false;
-    }
-    in->plan->batch_size = (size_t)size;
-    return true;
-}
-
-static bool read_seed(struct scan *scan, void *into, struct err *err)
-{
-    struct train_in *in = into;
-
-    return value_whole(scan, 0, INT64_MAX, &in->plan->seed, err);
-}
-
-static bool read_l2(struct scan *scan, void *into, struct err *err)
-{
-    struct train_in *in = into;
-
-    in->has_l2 = true;
-    return value_float_in(scan, &value_from_0, &in->plan->l2, err);
-}
-
-static bool read_optimizer(struct scan *scan, void *into, struct err *err)
-{
-    struct train_in *in = into;
-
-    in->has_optimizer = true;
-    return msg_optimizer_read(scan, in->plan, err);
-}
-
-static bool read_precision(struct scan *scan, void *into, struct err *err)
-{
-    struct train_in *in = into;
-    const char *names[PRECISION_COUNT];
-    size_t at;
-
-    for (at = 0; at < PRECISION_COUNT; at++) {
-        names[at] = precision_name((enum precision)at);
-    }
-    if (!value_choice(scan, names, PRECISION_COUNT, &at, err)) {
-        return false;
-    }
-    in->plan->precision = (enum precision)at;
     return true;
 }
 
@@ -267,14 +267,6 @@ static bool read_publish_seconds(struct scan *scan, void *into, struct err *err)
 
 /* --- Messages --- */
 
-static struct train_plan plan_default(void)
-{
-    struct train_plan plan = { .batch_size = 32 };
-
-    optimizer_default(OPT_SGD, &plan);
-    return plan;
-}
-
 bool msg_train_decode(const char *body, size_t len, const struct rows_limits *limits,
                       struct arena *arena, struct msg_train *ret, struct err *err)
 {
@@ -285,27 +277,27 @@ bool msg_train_decode(const char *body, size_t len, const struct rows_limits *li
         { "labels", read_labels, false },
         { "validation", read_validation, false },
         { "epochs", read_epochs, false },
-        { "batch_size", read_batch_size, false },
-        { "optimizer", read_optimizer, false },
-        { "l2", read_l2, false },
-        { "seed", read_seed, false },
-        { "precision", read_precision, false },
+        PLAN_FIELDS(false),
         { "publish", read_publish, false },
         { "publish_seconds", read_publish_seconds, false },
         { "promote", read_promote, false },
         { "early_stopping", read_early_stopping, false },
         { "schedule", read_schedule, false },
         { "max_seconds", read_max_seconds, false },
+        { "class_weights", read_class_weights, false },
     };
     struct msg_train msg = { .epochs = 1, .plan = plan_default(), .publish_seconds = 1.0 };
-    struct train_in in = {
-        .limits = limits, .arena = arena, .source = &msg.source, .train = &msg, .plan = &msg.plan
-    };
+    struct train_in in = { .plan.plan = &msg.plan,
+                           .limits = limits,
+                           .arena = arena,
+                           .source = &msg.source,
+                           .train = &msg };
 
     if (!value_body(body, len, "train", fields, COUNT(fields), &in, err) ||
         !source_check(&msg.source, err) || !promote_check(&msg, err) ||
         !early_stopping_settle(&msg.stopping, msg.has_validation, err) ||
         !schedule_check(&msg, err)) {
+        class_weights_done(&msg.weights);
         return false;
     }
     if (msg.stopping.patience > 0 && !in.has_publish) {
@@ -320,12 +312,14 @@ bool msg_learn_decode(const char *body, size_t len, const struct rows_limits *li
 {
     static const struct value_field fields[] = {
         { "inputs", read_inputs, true },  { "targets", read_targets, false },
-        { "labels", read_labels, false }, { "optimizer", read_optimizer, false },
-        { "l2", read_l2, false },
+        { "labels", read_labels, false }, { "optimizer", plan_read_optimizer, false },
+        { "l2", plan_read_l2, false },
     };
     struct msg_learn msg = { .plan = plan_default() };
     struct msg_source source = { .dataset = "" };
-    struct train_in in = { .limits = limits, .arena = arena, .source = &source, .plan = &msg.plan };
+    struct train_in in = {
+        .plan.plan = &msg.plan, .limits = limits, .arena = arena, .source = &source
+    };
 
     if (!value_body(body, len, "learn", fields, COUNT(fields), &in, err) ||
         !msg_rows_check(&source.rows, err)) {
@@ -338,8 +332,8 @@ bool msg_learn_decode(const char *body, size_t len, const struct rows_limits *li
     }
     msg.rows = source.rows;
     msg.plan.batch_size = source.rows.inputs.rows;
-    msg.has_optimizer = in.has_optimizer;
-    msg.has_l2 = in.has_l2;
+    msg.has_optimizer = in.plan.has_optimizer;
+    msg.has_l2 = in.plan.has_l2;
     *ret = msg;
     return true;
 }
@@ -382,36 +376,5 @@ bool msg_promote_decode(const char *body, size_t len, uint64_t *ret, struct err 
         return false;
     }
     *ret = version;
-    return true;
-}
-
-void msg_plan_encode(struct text *text, const struct train_plan *plan)
-{
-    text_printf(text, "\"batch_size\": %zu, \"optimizer\": ", plan->batch_size);
-    msg_optimizer_encode(text, plan);
-    text_str(text, ", \"l2\": ");
-    text_float(text, plan->l2);
-    text_printf(text, ", \"seed\": %" PRIu64, plan->seed);
-    if (plan->precision != PRECISION_FLOAT32) { /* else as servers wrote it that knew no other */
-        text_printf(text, ", \"precision\": \"%s\"", precision_name(plan->precision));
-    }
-}
-
-bool msg_plan_decode(const char *bytes, size_t len, struct train_plan *ret, struct err *err)
-{
-    static const struct value_field fields[] = {
-        { "batch_size", read_batch_size, true },
-        { "optimizer", read_optimizer, true },
-        { "l2", read_l2, true },
-        { "seed", read_seed, true },
-        { "precision", read_precision, false },
-    };
-    struct train_plan plan = plan_default();
-    struct train_in in = { .plan = &plan };
-
-    if (!value_body(bytes, len, "plan", fields, COUNT(fields), &in, err)) {
-        return false;
-    }
-    *ret = plan;
     return true;
 }

@@ -4,24 +4,28 @@
  *              "batch_size": 10,
  *              "optimizer": {"name": "sgd", "learning_rate": 0.5, "momentum": 0.0}, "l2": 0.0,
  *              "seed": 1, "precision": "float32", "publish": "epoch", "publish_seconds": 1, "promote": true}
- *             or "inputs" with "targets" or "labels" in place of "dataset"; validation likewise
+ *             or "inputs" with "targets" or "labels" in place of "dataset"; validation likewise, or
+ *             {"fraction": 0.2, "stratified": true} or {"last": 10000} of the rows to train on
  *   learn     inline rows, "optimizer", "l2"
  *   evaluate  inline rows or {"dataset": "..."}
  *
  * Defaults: epochs 1, batch_size 32, sgd with learning_rate 0.1, momentum 0, nesterov false, other optimisers as optimizer_default has it; l2 0;
  * seed 0; precision "float32"; publish "epoch", publish_seconds 1; promote true. learning_rate must be above 0; momentum,
  * alpha, beta1, beta2 in [0, 1); epsilon above 0; weight_decay >= 0; l2 >= 0; epochs 1 to 1,000,000; batch_size 1 to 65,536; publish_seconds 0 to 86,400.
+ * What else a plan may have: see msg_plan.h; class_weights: see class_weights.h.
  * max_seconds: above 0, to 31,536,000. schedule: see msg_schedule.h. early_stopping: see early_stopping.h; with it publish is "best" by default, by what is monitored.
  * promote: see promote_rule.h; what it asks of validation data needs some. */
 #ifndef MSG_TRAIN_H
 #define MSG_TRAIN_H
 
+#include "class_weights.h"
 #include "early_stopping.h"
+#include "msg_plan.h"
 #include "msg_rows.h"
 #include "msg_schedule.h"
 #include "promote_rule.h"
+#include "split.h"
 #include "text.h"
-#include "train.h"
 
 #define NAME_MAX_LEN 128 /* of models and data sets */
 
@@ -41,7 +45,8 @@ struct msg_source {
 struct msg_train {
     struct msg_source source;
     bool has_validation;
-    struct msg_source validation;
+    struct msg_source validation; /* if it is no part of source */
+    struct split split;           /* if it is */
     size_t epochs;
     struct train_plan plan; /* batch_size, optimizer, ..., seed */
     enum publish publish;
@@ -49,7 +54,8 @@ struct msg_train {
     struct promote_rule promote;
     struct early_stopping stopping;
     struct msg_schedule schedule;
-    double max_seconds; /* of training; 0: as long as it takes */
+    double max_seconds;           /* of training; 0: as long as it takes */
+    struct class_weights weights; /* owned; who has the message has to be done with them */
 };
 
 bool msg_train_decode(const char *body, size_t len, const struct rows_limits *limits,
@@ -78,11 +84,5 @@ bool msg_promote_decode(const char *body, size_t len, uint64_t *ret, struct err 
 void msg_evaluate_encode(struct text *text, const char *model, uint64_t version,
                          const struct eval *eval, bool has_accuracy, size_t outputs,
                          const struct labels *labels);
-
-/* The plan's members as train takes them, without braces, for a job's record:
- * "batch_size": 10, "optimizer": {...}, "l2": 0, "seed": 1 */
-void msg_plan_encode(struct text *text, const struct train_plan *plan);
-/* The same within braces. */
-bool msg_plan_decode(const char *bytes, size_t len, struct train_plan *ret, struct err *err);
 
 #endif

@@ -276,7 +276,7 @@ static bool field_unknown(const char *key, const char *what, const struct value_
 }
 
 static bool members_read(struct scan *scan, const char *what, const struct value_field *fields,
-                         size_t n, void *into, uint64_t *seen, struct err *err)
+                         size_t n, void *into, bool *seen, struct err *err)
 {
     char key[100]; /* longer than any field's name, short enough for an error */
     size_t len, i;
@@ -294,10 +294,10 @@ static bool members_read(struct scan *scan, const char *what, const struct value
         if (i == n) {
             return field_unknown(key, what, fields, n, err);
         }
-        if ((*seen >> i & 1) != 0) {
+        if (seen[i]) {
             return err_set(err, ERR_FIELD, key, "is there twice");
         }
-        *seen |= (uint64_t)1 << i;
+        seen[i] = true;
         if (!fields[i].read(scan, into, err)) {
             return value_in(err, "%s", fields[i].name);
         }
@@ -307,15 +307,15 @@ static bool members_read(struct scan *scan, const char *what, const struct value
 bool value_object(struct scan *scan, const char *what, const struct value_field *fields, size_t n,
                   void *into, struct err *err)
 {
-    uint64_t seen = 0;
+    bool seen[VALUE_FIELDS_MAX] = { false };
 
     assert(n <= VALUE_FIELDS_MAX);
     if (!scan_expect(scan, SCAN_OBJECT, "an object", err) || !scan_enter(scan, err) ||
-        !members_read(scan, what, fields, n, into, &seen, err)) {
+        !members_read(scan, what, fields, n, into, seen, err)) {
         return false;
     }
     for (size_t i = 0; i < n; i++) {
-        if (fields[i].required && (seen >> i & 1) == 0) {
+        if (fields[i].required && !seen[i]) {
             return err_set(err, ERR_FIELD, fields[i].name, "is missing");
         }
     }

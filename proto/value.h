@@ -50,7 +50,7 @@ struct value_field {
     bool required;
 };
 
-#define VALUE_FIELDS_MAX 64
+#define VALUE_FIELDS_MAX 100
 
 /* An object of these fields, in any order. Errors: ERR_FIELD at the field: "is not a field of WHAT;
  * its fields are a, b", "is there twice", "is missing"; and those of read, put under the name. */

@@ -9,6 +9,8 @@ struct data feed_data(const struct feed *feed)
     struct data data = dataset_data(feed->dataset);
 
     data.map = feed->map;
+    data.pick = feed->pick;
+    data.n_pick = feed->n_pick;
     return data;
 }
 
@@ -18,7 +20,48 @@ void feed_done(struct feed *feed)
         dataset_unref(feed->dataset);
     }
     free(feed->map);
+    free(feed->order);
     *feed = (struct feed){ 0 };
+}
+
+bool feed_share(const struct feed *feed, struct feed *ret, struct err *err)
+{
+    struct feed copy = *feed;
+
+    if (feed->map != NULL) {
+        const size_t size = feed->dataset->info.classes->n * sizeof *feed->map;
+
+        copy.map = malloc(size);
+        if (copy.map == NULL) {
+            return err_set(err, ERR_MEMORY, "validation", "has no memory");
+        }
+        memcpy(copy.map, feed->map, size);
+    }
+    copy.order = NULL;
+    dataset_ref(copy.dataset);
+    *ret = copy;
+    return true;
+}
+
+bool feed_split(struct feed *train, const struct split *split, uint64_t seed,
+                struct feed *validation, struct err *err)
+{
+    const struct data data = feed_data(train);
+
+    if (!split_make(split, &data, seed, &train->order, &train->n_pick, err)) {
+        return false;
+    }
+    train->pick = train->order;
+    validation->pick = train->order + train->n_pick;
+    validation->n_pick = data.x.n - train->n_pick;
+    return true;
+}
+
+size_t feed_rows(const struct feed *feed)
+{
+    const struct data data = feed_data(feed);
+
+    return data_rows(&data);
 }
 
 bool feed_check(const struct feed *feed, const struct net_spec *spec, struct err *err)

@@ -12,6 +12,9 @@ struct feed {
     struct dataset *dataset; /* a reference */
     uint32_t *map;           /* owned; class in the data -> output; NULL: the same */
     bool has_accuracy;       /* whether "right" or "wrong" can be said of a row */
+    uint32_t *order;      /* owned; what a split has made of the rows; NULL: none, or another's */
+    const uint32_t *pick; /* the rows that are meant; NULL: all */
+    size_t n_pick;
 };
 
 /* Errors: ERR_NOT_FOUND at "dataset"; ERR_FIELD at "dataset", "inputs", "labels[i]" and the like
@@ -25,6 +28,14 @@ bool feed_open(struct server *server, const struct msg_source *source, const str
  * rows that came with the request have no class names any more, only outputs. */
 bool feed_again(struct dataset *dataset, const struct net_spec *spec, const struct labels *labels,
                 struct feed *ret, struct err *err);
+/* Another feed of the same data. Errors: ERR_MEMORY. */
+bool feed_share(const struct feed *feed, struct feed *ret, struct err *err);
+/* Parts the rows of the two, which share their data: see split_make. train has to outlive validation.
+ * Thread: any. */
+bool feed_split(struct feed *train, const struct split *split, uint64_t seed,
+                struct feed *validation, struct err *err);
+/* How many rows are meant. */
+size_t feed_rows(const struct feed *feed);
 /* The values, against the cost: see data_check. Walks through all targets. */
 bool feed_check(const struct feed *feed, const struct net_spec *spec, struct err *err);
 struct data feed_data(const struct feed *feed);

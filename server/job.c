@@ -37,6 +37,7 @@ static void job_free(struct job *job)
     feed_done(&job->train);
     feed_done(&job->validation);
     labels_free(job->labels);
+    class_weights_done(&job->weights);
     checkpoint_done(&job->resume);
     free(job->history);
     free(job->end);

@@ -68,6 +68,8 @@ struct job {
     struct early_stopping stopping;
     struct msg_schedule schedule;
     double max_seconds;             /* 0: none */
+    struct split split;             /* of the training data; none: validation has its own */
+    struct class_weights weights;   /* owned */
     double spent;                   /* training, in earlier processes */
     size_t checkpoint_seconds;      /* 0: never */
     char dataset[NAME_MAX_LEN + 1]; /* "": inline */
@@ -129,10 +131,11 @@ struct job {
 bool jobs_create(struct server *server, struct jobs **ret, struct err *err);
 void jobs_free(struct jobs *jobs);
 
-/* What a client asks for. Feeds and labels are taken over by job_create, also on failure. */
+/* What a client asks for. Feeds, labels and the message's weights are taken over by job_create, also
+ * on failure. */
 struct job_order {
     struct model *model;
-    const struct msg_train *msg;
+    struct msg_train *msg;
     struct feed train, validation;
     struct labels *labels;
     const char *key, *request; /* "": no Idempotency-Key */

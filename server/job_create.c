@@ -60,13 +60,14 @@ static void order_done(struct job_order *order)
     feed_done(&order->train);
     feed_done(&order->validation);
     labels_free(order->labels);
+    class_weights_done(&order->msg->weights);
     order->labels = NULL;
 }
 
 /* Everything an order says, into a job of zeros. */
 static void order_take(struct job *job, struct job_order *order)
 {
-    const struct msg_train *msg = order->msg;
+    struct msg_train *msg = order->msg;
     struct model *model = order->model;
 
     job->model = model_ref(model);
@@ -83,6 +84,9 @@ static void order_take(struct job *job, struct job_order *order)
     job->stopping = msg->stopping;
     job->schedule = msg->schedule;
     job->max_seconds = msg->max_seconds;
+    job->split = msg->split;
+    job->weights = msg->weights;
+    msg->weights = (struct class_weights){ 0 };
     job->has_validation = msg->has_validation;
     memcpy(job->dataset, msg->source.dataset, sizeof job->dataset);
     memcpy(job->validation_name, msg->validation.dataset, sizeof job->validation_name);

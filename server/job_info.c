@@ -47,6 +47,8 @@ void job_info(const struct job *job, struct msg_job *ret)
         .stopping = job->stopping,
         .schedule = job->schedule,
         .max_seconds = job->max_seconds,
+        .split = job->split,
+        .weights = &job->weights,
         .promoted = job->promoted,
         .promotion = job->promotion,
         .samples_per_second =

@@ -33,6 +33,8 @@ static void file_take(struct job *job, struct job_file *file)
     job->stopping = file->stopping;
     job->schedule = file->schedule;
     job->max_seconds = file->max_seconds;
+    job->split = file->split;
+    job->weights = file->weights;
     job->spent = file->train_seconds;
     job->promoted = file->promoted;
     memcpy(job->promotion, file->promotion, sizeof job->promotion);
@@ -53,6 +55,7 @@ static void file_take(struct job *job, struct job_file *file)
     atomic_store(&job->epochs_done, file->done);
     file->labels = NULL;
     file->history = NULL;
+    file->weights = (struct class_weights){ 0 };
 }
 
 /* Rows that came with a request are few enough to be read once more. */
@@ -109,6 +112,10 @@ static bool feeds_open(struct jobs *jobs, struct job *job, const struct job_file
     if (!side_open(jobs, job, "data", file->dataset, file->generation, &dataset, err) ||
         !feed_again(dataset, &job->model->spec, labels, &job->train, err)) {
         return false;
+    }
+    if (split_is(&job->split)) {
+        return feed_share(&job->train, &job->validation, err) &&
+               feed_split(&job->train, &job->split, job->plan.seed, &job->validation, err);
     }
     return !file->has_validation ||
            (side_open(jobs, job, "validation", file->validation, file->validation_generation,

@@ -35,6 +35,7 @@ struct run {
     double used;      /* by the epochs done, in this process */
     double begun;     /* when the part of the epoch under way began */
     double before;    /* what its parts before that took, in an earlier process */
+    float *weights;   /* owned; of the outputs' classes; NULL: none */
     double kept;      /* when the last checkpoint was taken */
     size_t epoch;     /* under way, from 1 */
     size_t step;      /* steps done in it */
@@ -119,13 +120,34 @@ static bool priors_learn(struct run *run, const struct data *data, struct err *e
     return !fresh || run->net->spec.bias_init != BIAS_PRIORS || net_set_priors(run->net, data, err);
 }
 
+/* What rows of each class count. */
+static bool weights_learn(struct run *run, struct data *data, struct err *err)
+{
+    const struct class_weights *weights = &run->job->weights;
+    const size_t outputs = spec_outputs(&run->net->spec);
+    bool ok;
+
+    if (weights->kind == WEIGHTS_EQUAL) {
+        return true;
+    }
+    run->weights = malloc(outputs * sizeof *run->weights);
+    if (run->weights == NULL) {
+        return err_set(err, ERR_MEMORY, "class_weights", "have no memory");
+    }
+    data->weights = run->weights;
+    ok = weights->kind == WEIGHTS_BALANCED
+             ? data_balance(data, outputs, run->weights, err)
+             : class_weights_resolve(weights, run->job->net_labels, outputs, run->weights, err);
+    return ok || err_in(err, "class_weights");
+}
+
 static bool run_begin(struct run *run, struct err *err)
 {
     const struct job *job = run->job;
-    const struct data data = feed_data(&job->train);
+    struct data data = feed_data(&job->train);
 
     if (!net_clone(job->base->net, &run->net, err) || !norm_learn(run, &data, err) ||
-        !priors_learn(run, &data, err)) {
+        !priors_learn(run, &data, err) || !weights_learn(run, &data, err)) {
         return false;
     }
     if (job->has_validation &&
@@ -503,6 +525,7 @@ void job_run(struct task *task, struct crew *crew)
     net_free(run.net);
     net_free(run.best);
     free(run.scratch);
+    free(run.weights);
     end->job = job;
     end->ended = true;
     job_post(end); /* the job is the loop's from here on */

@@ -44,6 +44,7 @@ static bool file_fill(const struct job *job, struct job_file *ret)
         .stopping = job->stopping,
         .schedule = job->schedule,
         .max_seconds = job->max_seconds,
+        .split = job->split,
         .promoted = job->promoted,
         .created = job->created,
         .started = job->started,
@@ -63,7 +64,8 @@ static bool file_fill(const struct job *job, struct job_file *ret)
     memcpy(ret->request, job->request, sizeof ret->request);
     ret->history = malloc((job->n_history + 1) * sizeof *ret->history);
     if (ret->history == NULL ||
-        (job->labels != NULL && !labels_copy(job->labels, &ret->labels, &none))) {
+        (job->labels != NULL && !labels_copy(job->labels, &ret->labels, &none)) ||
+        !class_weights_copy(&job->weights, &ret->weights, &none)) {
         job_file_done(ret);
         return false;
     }
@@ -172,7 +174,7 @@ void job_save(struct job *job, enum job_save_kind kind, struct checkpoint *check
     }
     if (kind == SAVE_CREATE) {
         save->data = inline_of(&job->train);
-        save->validation = inline_of(&job->validation);
+        save->validation = split_is(&job->split) ? NULL : inline_of(&job->validation);
     }
     if (kind == SAVE_BEGIN && job->base != NULL && !job->base->on_disk) {
         save->version = version_ref(job->base);

@@ -100,7 +100,7 @@ static struct train_plan plan_of(const struct learn *learn)
     }
     plan.batch_size = learn->msg.rows.inputs.rows;
     plan.seed = 0; /* a job's is no setting of a step, and a log would not know it, */
-    plan.precision = PRECISION_FLOAT32; /* nor this */
+    plan_reduce(&plan); /* nor this */
     return plan;
 }
 

@@ -54,6 +54,7 @@ static bool prefer_parse(struct request *req, double *ret, struct err *err)
 /* What it holds; version may be NULL. */
 static void train_drop(struct train *train)
 {
+    class_weights_done(&train->msg.weights);
     feed_done(&train->train);
     feed_done(&train->validation);
     labels_free(train->labels);
@@ -79,15 +80,37 @@ static void decode_work(struct request *req)
                      &train->msg, &req->err);
 }
 
+/* Signs of a part of the gradient are no signs of all of it. */
+static bool batch_check(const struct train *train, struct err *err)
+{
+    const struct train_plan *plan = &train->msg.plan;
+    const size_t rows = feed_rows(&train->train);
+
+    return plan->optimizer != OPT_RPROP || plan->batch_size >= rows ||
+           err_set(err, ERR_FIELD, "batch_size",
+                   "must be all of the rows for rprop, %zu at least, is %zu", rows,
+                   plan->batch_size);
+}
+
 static void check_work(struct request *req)
 {
     struct train *train = req->task;
     const struct net_spec *spec = &train->version->model->spec;
+    const struct msg_train *msg = &train->msg;
 
-    if (feed_check(&train->train, spec, &req->err) && train->msg.has_validation &&
-        !feed_check(&train->validation, spec, &req->err)) {
-        err_in(&req->err, "validation");
+    if (!feed_check(&train->train, spec, &req->err)) {
+        return;
     }
+    if (split_is(&msg->split)) {
+        if (!feed_split(&train->train, &msg->split, msg->plan.seed, &train->validation,
+                        &req->err)) {
+            return;
+        }
+    } else if (msg->has_validation && !feed_check(&train->validation, spec, &req->err)) {
+        err_in(&req->err, "validation");
+        return;
+    }
+    batch_check(train, &req->err);
 }
 
 /* Says where the job is, or waits for its end. */
@@ -172,16 +195,31 @@ static void check_done(struct request *req)
     }
 }
 
-/* Signs of a part of the gradient are no signs of all of it. */
-static bool batch_check(const struct train *train, struct err *err)
+/* Whether rows have classes to be weighted by, called so. */
+static bool weights_check(const struct train *train, struct err *err)
 {
-    const struct train_plan *plan = &train->msg.plan;
-    const size_t rows = train->train.dataset->info.rows;
+    const struct class_weights *weights = &train->msg.weights;
+    const struct model *model = train->version->model;
+    const size_t outputs = spec_outputs(&model->spec);
+    float *ignored;
+    bool ok;
 
-    return plan->optimizer != OPT_RPROP || plan->batch_size >= rows ||
-           err_set(err, ERR_FIELD, "batch_size",
-                   "must be all of the rows for rprop, %zu at least, is %zu", rows,
-                   plan->batch_size);
+    if (weights->kind == WEIGHTS_EQUAL) {
+        return true;
+    }
+    if (train->train.dataset->info.kind != TARGET_LABELS) {
+        return err_set(err, ERR_FIELD, "class_weights", "need labels, but the targets are numbers");
+    }
+    if (weights->kind == WEIGHTS_BALANCED) {
+        return true;
+    }
+    ignored = malloc(outputs * sizeof *ignored);
+    ok = ignored != NULL
+             ? class_weights_resolve(weights, model->labels != NULL ? model->labels : train->labels,
+                                     outputs, ignored, err)
+             : err_set(err, ERR_MEMORY, "", "have no memory");
+    free(ignored);
+    return ok || err_in(err, "class_weights");
 }
 
 /* Whether the data can answer what promote asks of them. */
@@ -231,20 +269,23 @@ static void decode_done(struct request *req)
         feed_open(server, &train->msg.source, spec, model->labels, &train->labels, &train->train,
                   err);
     }
-    if (err->code == ERR_NONE && train->msg.has_validation &&
-        !feed_open(server, &train->msg.validation, spec, model->labels, &train->labels,
-                   &train->validation, err)) {
+    if (err->code == ERR_NONE && split_is(&train->msg.split)) {
+        feed_share(&train->train, &train->validation, err);
+    } else if (err->code == ERR_NONE && train->msg.has_validation &&
+               !feed_open(server, &train->msg.validation, spec, model->labels, &train->labels,
+                          &train->validation, err)) {
         err_in(err, "validation");
     }
-    if (err->code == ERR_NONE && promote_check(train, err) && monitors_check(train, err)) {
-        batch_check(train, err);
+    if (err->code == ERR_NONE && promote_check(train, err) && monitors_check(train, err) &&
+        weights_check(train, err)) {
+        plan_check(&train->msg.plan, spec, err);
     }
     if (err->code != ERR_NONE) {
         train_end(req);
         return;
     }
     values = (double)(train->train.dataset->info.rows * train->train.dataset->info.y_width);
-    if (train->msg.has_validation) {
+    if (train->msg.has_validation && !split_is(&train->msg.split)) {
         values += (double)(train->validation.dataset->info.rows *
                            train->validation.dataset->info.y_width);
     }

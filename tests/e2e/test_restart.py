@@ -358,6 +358,10 @@ class Jobs(Restarting):
         "adam": {"publish": "epoch", "optimizer": {"name": "adamw", "weight_decay": 0.1}},
         "plateau": {"publish": "end", "schedule": {"name": "plateau", "patience": 20, "minimum": 0, "warmup": 5}},
         "rmsprop": {"publish": "epoch", "optimizer": {"name": "rmsprop", "momentum": 0.9, "learning_rate": 0.001}},
+        "regular": {"publish": "epoch", "l1": 0.1, "clip_norm": 2, "dropout": {"inputs": 0.1, "hidden": 0.3},
+                    "input_noise": 0.1, "label_smoothing": 0.1, "class_weights": "balanced",
+                    "optimizer": {"name": "adam", "weight_decay": 0.001},
+                    "validation": {"fraction": 0.2, "stratified": True}},
         "best": {"publish": "best", "l2": 1.0, "optimizer": {"name": "sgd", "learning_rate": 0.2}},
     }
 
