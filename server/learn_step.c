@@ -99,7 +99,7 @@ static struct train_plan plan_of(const struct learn *learn)
         plan.l2 = learn->msg.plan.l2;
     }
     plan.batch_size = learn->msg.rows.inputs.rows;
-    plan.seed = 0; /* a job's is no setting of a step, and a log would not know it, */
+    plan.seed = 0;      /* a job's is no setting of a step, and a log would not know it, */
     plan_reduce(&plan); /* nor this */
     return plan;
 }
