@@ -38,7 +38,7 @@ static void evaluate_work(struct request *req)
     struct eval eval = { 0 };
     void *scratch = arena_alloc(&req->arena, net_scratch(net), 1);
 
-    if (data.classes != NULL && outputs <= CONFUSION_MAX) {
+    if (data.classes != NULL && outputs > 1 && outputs <= CONFUSION_MAX) {
         eval.confusion = arena_alloc(&req->arena, outputs * outputs, sizeof *eval.confusion);
         if (eval.confusion != NULL) {
             memset(eval.confusion, 0, outputs * outputs * sizeof *eval.confusion);
