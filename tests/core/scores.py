@@ -75,10 +75,10 @@ def numbers():
     a, y = linear()
     for j in range(3):
         found["linear_mae_%d" % j] = metrics.mean_absolute_error(y[:, j], a[:, j])
-        found["linear_rmse_%d" % j] = metrics.mean_squared_error(y[:, j], a[:, j], squared=False)
+        found["linear_rmse_%d" % j] = np.sqrt(metrics.mean_squared_error(y[:, j], a[:, j]))
         found["linear_r2_%d" % j] = metrics.r2_score(y[:, j], a[:, j])
     found["linear_mae"] = metrics.mean_absolute_error(y, a)
-    found["linear_rmse"] = metrics.mean_squared_error(y, a, squared=False)
+    found["linear_rmse"] = np.sqrt(metrics.mean_squared_error(y, a, multioutput="raw_values")).mean()
     found["linear_r2"] = metrics.r2_score(y, a)
     return found
 
