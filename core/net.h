@@ -12,6 +12,7 @@
 
 #include "err.h"
 #include "rows.h"
+#include "score.h"
 #include "share.h"
 #include "spec.h"
 
@@ -66,9 +67,11 @@ void net_predict(const struct net *net, const struct rows *x, size_t first, size
 /* What an evaluation sums up. */
 struct eval {
     size_t rows;
-    double loss;         /* C, averaged over the rows */
-    size_t correct;      /* rows whose largest output is the target's (one output: >= 0.5 agrees) */
-    uint64_t *confusion; /* caller's, outputs x outputs, truth x answer, zeroed by it; or NULL */
+    double loss;    /* C, averaged over the rows */
+    size_t correct; /* rows whose largest output is the target's (one output: >= 0.5 agrees) */
+    /* Caller's, outputs x outputs (2 x 2 of one output), truth x answer, zeroed by it; or NULL. */
+    uint64_t *confusion;
+    struct score *score; /* caller's, of the same data and spec, finished here; or NULL */
 };
 
 /* Errors: ERR_NUMBER at "loss" if it is not finite (*ret is filled all the same). Thread: any. */

@@ -189,33 +189,47 @@ void net_predict(const struct net *net, const struct rows *x, size_t first, size
     }
 }
 
+/* Sums up a block that has been through: by one thread, in the rows' order. */
+static void pass_sum(const struct pass *pass, double *loss, struct eval *eval)
+{
+    const size_t last = pass->net->spec.n_layers - 1, outputs = pass->net->layer[last].out;
+    const size_t classes = outputs == 1 ? 2 : outputs;
+
+    for (size_t r = 0; r < pass->m; r++) {
+        const struct kernel_row *row = &pass->row[r];
+
+        *loss += (double)row->loss;
+        eval->correct += row->right;
+        if (eval->confusion != NULL) {
+            eval->confusion[row->truth * classes + row->answer]++;
+        }
+        if (eval->score != NULL) {
+            score_add(eval->score, pass->act[last % 2] + r * pass->ld, pass->y + r * pass->ld,
+                      row->truth, row->answer);
+        }
+    }
+}
+
 bool net_evaluate(const struct net *net, const struct data *data, void *scratch,
                   struct share *share, struct eval *ret, struct err *err)
 {
     struct share alone = SHARE_ALONE;
-    const size_t outputs = spec_outputs(&net->spec), n = data_rows(data);
-    uint64_t *confusion = ret->confusion;
+    const size_t n = data_rows(data);
     struct pass pass;
     double loss = 0.0;
-    size_t correct = 0;
 
     pass_begin(&pass, net, &data->x, data, NULL, scratch);
+    ret->correct = 0;
     for (size_t i = 0; i < n; i += BLOCK_ROWS) {
         pass.first = i;
         pass.m = n - i < BLOCK_ROWS ? n - i : BLOCK_ROWS;
         pass_run(&pass, share != NULL ? share : &alone);
-        for (size_t r = 0; r < pass.m; r++) {
-            const struct kernel_row *row = &pass.row[r];
-
-            loss += (double)row->loss;
-            correct += row->right;
-            if (confusion != NULL) {
-                confusion[outputs == 1 ? 0 : row->truth * outputs + row->answer]++;
-            }
-        }
+        pass_sum(&pass, &loss, ret);
+    }
+    if (ret->score != NULL) {
+        score_finish(ret->score);
     }
     ret->rows = n;
     ret->loss = n > 0 ? loss / (double)n : 0.0;
-    ret->correct = correct;
     return isfinite(ret->loss) || err_set(err, ERR_NUMBER, "loss", "is not finite");
 }

@@ -17,6 +17,7 @@ struct train_in {
     struct arena *arena;
     struct msg_source *source; /* where dataset and rows go: validation's, while in there */
     struct msg_train *train;
+    size_t *top_k;
     bool has_publish;
 };
 
@@ -338,20 +339,33 @@ bool msg_learn_decode(const char *body, size_t len, const struct rows_limits *li
     return true;
 }
 
+static bool read_top_k(struct scan *scan, void *into, struct err *err)
+{
+    struct train_in *in = into;
+    uint64_t k;
+
+    if (!value_whole(scan, 1, in->limits->targets_cols, &k, err)) {
+        return false;
+    }
+    *in->top_k = (size_t)k;
+    return true;
+}
+
 bool msg_evaluate_decode(const char *body, size_t len, const struct rows_limits *limits,
-                         struct arena *arena, struct msg_source *ret, struct err *err)
+                         struct arena *arena, struct msg_evaluate *ret, struct err *err)
 {
     static const struct value_field fields[] = {
-        { "dataset", read_dataset, false },
-        { "inputs", read_inputs, false },
-        { "targets", read_targets, false },
-        { "labels", read_labels, false },
+        { "dataset", read_dataset, false }, { "inputs", read_inputs, false },
+        { "targets", read_targets, false }, { "labels", read_labels, false },
+        { "top_k", read_top_k, false },
     };
-    struct msg_source msg = { .dataset = "" };
-    struct train_in in = { .limits = limits, .arena = arena, .source = &msg };
+    struct msg_evaluate msg = { .top_k = 0 };
+    struct train_in in = {
+        .limits = limits, .arena = arena, .source = &msg.source, .top_k = &msg.top_k
+    };
 
     if (!value_body(body, len, "evaluate", fields, COUNT(fields), &in, err) ||
-        !source_check(&msg, err)) {
+        !source_check(&msg.source, err)) {
         return false;
     }
     *ret = msg;

@@ -7,7 +7,7 @@
  *             or "inputs" with "targets" or "labels" in place of "dataset"; validation likewise, or
  *             {"fraction": 0.2, "stratified": true} or {"last": 10000} of the rows to train on
  *   learn     inline rows, "optimizer", "l2"
- *   evaluate  inline rows or {"dataset": "..."}
+ *   evaluate  inline rows or {"dataset": "..."}; "top_k": 1 to the outputs
  *
  * Defaults: epochs 1, batch_size 32, sgd with learning_rate 0.1, momentum 0, nesterov false, other optimisers as optimizer_default has it; l2 0;
  * seed 0; precision "float32"; publish "epoch", publish_seconds 1; promote true. learning_rate must be above 0; momentum,
@@ -69,20 +69,14 @@ struct msg_learn {
 bool msg_learn_decode(const char *body, size_t len, const struct rows_limits *limits,
                       struct arena *arena, struct msg_learn *ret, struct err *err);
 
+struct msg_evaluate {
+    struct msg_source source;
+    size_t top_k; /* 1 to the outputs; 0: not said */
+};
 bool msg_evaluate_decode(const char *body, size_t len, const struct rows_limits *limits,
-                         struct arena *arena, struct msg_source *ret, struct err *err);
+                         struct arena *arena, struct msg_evaluate *ret, struct err *err);
 
 /* {"version": N}. */
 bool msg_promote_decode(const char *body, size_t len, uint64_t *ret, struct err *err);
-
-/* {"model": "m", "version": 3, "rows": n, "loss": ..., "accuracy": ..., "confusion": [[...]],
- *  "classes": [{"label": "0", "precision": ..., "recall": ..., "f1": ..., "support": n}, ...],
- *  "macro": {"precision": ..., "recall": ..., "f1": ...}, "weighted": {...}}: means over the classes,
- * each counting the same, and as often as it is true
- * eval->confusion NULL (targets that are numbers): accuracy only if has_accuracy, no confusion, no
- * classes. A ratio 0/0 is null. labels NULL: indices as names. */
-void msg_evaluate_encode(struct text *text, const char *model, uint64_t version,
-                         const struct eval *eval, bool has_accuracy, size_t outputs,
-                         const struct labels *labels);
 
 #endif

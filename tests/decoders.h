@@ -48,7 +48,7 @@ static inline bool decode_learn(const char *body, size_t len, struct arena *aren
 static inline bool decode_evaluate(const char *body, size_t len, struct arena *arena,
                                    struct err *err)
 {
-    struct msg_source msg;
+    struct msg_evaluate msg;
 
     return msg_evaluate_decode(body, len, &train_limits, arena, &msg, err);
 }

@@ -68,6 +68,19 @@ class Train(Case):
         self.assertIn(job["id"], [one["id"] for one in listed])
         self.assertIsNone(self.ok(self.api.get(at))["job"])
 
+    def test_a_regression_has_no_accuracy(self):
+        at = self.model({"inputs": 1, "cost": "mse", "layers": [{"units": 1, "activation": "linear"}]})
+        rows = {"inputs": [[0], [1], [2]], "targets": [[1], [3], [5]]}
+        job = self.train(at, epochs=3, validation=rows, **rows)
+        for epoch in job["history"]:
+            self.assertEqual((epoch["accuracy"], epoch["validation_accuracy"]), (None, None))
+            self.assertGreater(epoch["validation_loss"], 0)
+        lines = self.api.get("/v1/jobs/%s/events" % job["id"], Accept="text/plain").body
+        self.assertIn(b" validation loss ", lines)
+        self.assertNotIn(b" accuracy ", lines)
+        self.assertIsNone(self.ok(self.api.get(at))["accuracy"])
+        self.assertNotIn("accuracy", self.ok(self.api.post(at + "/evaluate", rows)))
+
     def test_every_optimizer_learns_and_says_its_settings(self):
         self.digits()
         rows = len(digits("train")[0])

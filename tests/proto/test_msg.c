@@ -297,44 +297,6 @@ static void labels_become_indices(void **state)
     labels_free(labels);
 }
 
-/* Two classes: 3 rows of the first, of which 2 were found, 1 of the second, found. */
-static void an_evaluation_sums_up_its_confusion(void **state)
-{
-    uint64_t confusion[] = { 2, 1, 0, 1 }, empty[] = { 0, 3, 0, 1 };
-    struct eval eval = { .rows = 4, .loss = 0.5, .correct = 3, .confusion = confusion };
-    static const char *const names[] = { "a", "b" };
-    struct labels *labels = labels_of(names, N(names));
-    struct text text = { 0 };
-
-    (void)state;
-    msg_evaluate_encode(&text, "m", 3, &eval, true, 2, labels);
-    assert_text(&text, "{\"model\": \"m\", \"version\": 3, \"rows\": 4, \"loss\": 0.5, "
-                       "\"accuracy\": 0.75, \"confusion\": [[2, 1], [0, 1]], \"classes\": ["
-                       "{\"label\": \"a\", \"precision\": 1, \"recall\": 0.6666666666666666, "
-                       "\"f1\": 0.8, \"support\": 3}, "
-                       "{\"label\": \"b\", \"precision\": 0.5, \"recall\": 1, "
-                       "\"f1\": 0.6666666666666666, \"support\": 1}], "
-                       "\"macro\": {\"precision\": 0.75, \"recall\": 0.8333333333333333, "
-                       "\"f1\": 0.7333333333333334}, "
-                       "\"weighted\": {\"precision\": 0.875, \"recall\": 0.75, "
-                       "\"f1\": 0.7666666666666667}}");
-    /* Nothing was answered "0": its precision is no number. */
-    eval.confusion = empty;
-    eval.correct = 1;
-    msg_evaluate_encode(&text, "m", 3, &eval, true, 2, NULL);
-    assert_text(&text, "{\"model\": \"m\", \"version\": 3, \"rows\": 4, \"loss\": 0.5, "
-                       "\"accuracy\": 0.25, \"confusion\": [[0, 3], [0, 1]], \"classes\": ["
-                       "{\"label\": \"0\", \"precision\": null, \"recall\": 0, \"f1\": 0, "
-                       "\"support\": 3}, {\"label\": \"1\", \"precision\": 0.25, \"recall\": 1, "
-                       "\"f1\": 0.4, \"support\": 1}], "
-                       "\"macro\": {\"precision\": 0.125, \"recall\": 0.5, \"f1\": 0.2}, "
-                       "\"weighted\": {\"precision\": 0.0625, \"recall\": 0.25, \"f1\": 0.1}}");
-    eval.confusion = NULL;
-    msg_evaluate_encode(&text, "m", 3, &eval, false, 2, NULL);
-    assert_text(&text, "{\"model\": \"m\", \"version\": 3, \"rows\": 4, \"loss\": 0.5}");
-    labels_free(labels);
-}
-
 int main(void)
 {
     const struct CMUnitTest all[] = {
@@ -350,7 +312,6 @@ int main(void)
         cmocka_unit_test(promote_takes_a_version),
         cmocka_unit_test(names_are_checked_byte_by_byte),
         cmocka_unit_test(labels_become_indices),
-        cmocka_unit_test(an_evaluation_sums_up_its_confusion),
     };
 
     return cmocka_run_group_tests_name("msg", all, NULL, NULL);
