@@ -5,7 +5,7 @@
  *              "optimizer": {"name": "sgd", "learning_rate": 0.5, "momentum": 0.0}, "l2": 0.0,
  *              "seed": 1, "precision": "float32", "publish": "epoch", "publish_seconds": 1, "promote": true}
  *             or "inputs" with "targets" or "labels" in place of "dataset"; validation likewise
- *   learn     inline rows, "optimizer", "l2"
+ *   learn     inline rows, "optimizer" (any but rprop), "l2"
  *   evaluate  inline rows or {"dataset": "..."}
  *
  * Defaults: epochs 1, batch_size 32, sgd with learning_rate 0.1, momentum 0, nesterov false, other optimisers as optimizer_default has it; l2 0;
