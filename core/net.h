@@ -83,6 +83,7 @@ size_t net_bytes(const struct net *net);
 
 /* Whether every parameter is finite: a last step can overflow after its cost was found good. */
 bool net_finite(const struct net *net);
+bool floats_finite(const float *at, size_t n);
 
 /* The leading dimension of rows of n values: a multiple of 32, and never of 128, since rows that
  * start at the same place in a page displace each other from the first-level cache. */

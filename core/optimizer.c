@@ -53,6 +53,19 @@ void optimizer_default(enum optimizer optimizer, struct train_plan *plan)
     plan->weight_decay = optimizer == OPT_ADAMW ? 0.01f : 0.0f;
 }
 
+void optimizer_copy(const struct train_plan *from, struct train_plan *plan)
+{
+    plan->optimizer = from->optimizer;
+    plan->learning_rate = from->learning_rate;
+    plan->momentum = from->momentum;
+    plan->nesterov = from->nesterov;
+    plan->alpha = from->alpha;
+    plan->beta1 = from->beta1;
+    plan->beta2 = from->beta2;
+    plan->epsilon = from->epsilon;
+    plan->weight_decay = from->weight_decay;
+}
+
 void optimizer_prepare(struct trainer *t)
 {
     static const enum step_kind kinds[OPT_COUNT] = { [OPT_RMSPROP] = STEP_RMSPROP,

@@ -479,3 +479,11 @@ float *trainer_memory(struct trainer *t, size_t *blocks)
     *blocks = t->n_states;
     return t->memory_of_states;
 }
+
+float *trainer_take_memory(struct trainer *t, size_t *blocks)
+{
+    float *memory = trainer_memory(t, blocks);
+
+    t->memory_of_states = NULL;
+    return memory;
+}

@@ -84,6 +84,8 @@ const char *optimizer_name(enum optimizer optimizer);
 bool optimizer_find(const char *name, enum optimizer *ret);
 /* Sets the optimiser with all that is its own. */
 void optimizer_default(enum optimizer optimizer, struct train_plan *plan);
+/* Sets just as much as another plan has it. */
+void optimizer_copy(const struct train_plan *from, struct train_plan *plan);
 
 /* Sums over the rows trained on so far in this epoch, each row counted before its own step. */
 struct train_sum {
@@ -137,5 +139,7 @@ void trainer_restore(struct trainer *trainer, const struct trainer_state *state)
 /* What the optimiser keeps: *blocks of block_len floats, laid out as the net's, one behind the other;
  * NULL and 0 when it keeps nothing. */
 float *trainer_memory(struct trainer *trainer, size_t *blocks);
+/* The same, from now on the caller's to free(): the trainer takes no further step. */
+float *trainer_take_memory(struct trainer *trainer, size_t *blocks);
 
 #endif

@@ -326,10 +326,9 @@ bool msg_learn_decode(const char *body, size_t len, const struct rows_limits *li
         !msg_rows_check(&source.rows, err)) {
         return false;
     }
-    if (msg.plan.optimizer != OPT_SGD) {
+    if (msg.plan.optimizer == OPT_RPROP) {
         return err_set(err, ERR_FIELD, "optimizer.name",
-                       "must be sgd here, since nothing is kept from call to call, is %s",
-                       optimizer_name(msg.plan.optimizer));
+                       "must not be rprop here, which compares steps on the same whole batch");
     }
     msg.rows = source.rows;
     msg.plan.batch_size = source.rows.inputs.rows;

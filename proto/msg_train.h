@@ -6,7 +6,7 @@
  *              "seed": 1, "precision": "float32", "publish": "epoch", "publish_seconds": 1, "promote": true}
  *             or "inputs" with "targets" or "labels" in place of "dataset"; validation likewise, or
  *             {"fraction": 0.2, "stratified": true} or {"last": 10000} of the rows to train on
- *   learn     inline rows, "optimizer", "l2"
+ *   learn     inline rows, "optimizer" (any but rprop), "l2"
  *   evaluate  inline rows or {"dataset": "..."}; "top_k": 1 to the outputs
  *
  * Defaults: epochs 1, batch_size 32, sgd with learning_rate 0.1, momentum 0, nesterov false, other optimisers as optimizer_default has it; l2 0;

@@ -18,14 +18,21 @@ struct tensor {
     uint64_t from, to;
 };
 
+/* A net's parameters, or a block of an optimiser that looks like them. */
+struct tensors {
+    struct tensor weight[SPEC_LAYERS_MAX], bias[SPEC_LAYERS_MAX];
+};
+
 struct reader {
     struct arena *arena;
     const struct model_limits *limits;
     const char *data; /* behind the header */
     size_t data_len;
     size_t n_tensors;
-    struct tensor weight[SPEC_LAYERS_MAX], bias[SPEC_LAYERS_MAX], shift, scale, checksum;
-    char *spec; /* in the arena */
+    struct tensors net, block[SAFETENSORS_BLOCKS];
+    struct tensor shift, scale, checksum;
+    char *spec;        /* in the arena */
+    const char *carry; /* likewise; NULL: nothing is carried */
     struct msg_version facts;
     bool has_facts;
     bool values;           /* look at the weights */
@@ -101,8 +108,9 @@ static bool read_offsets(struct scan *scan, void *into, struct err *err)
 /* The struct that a tensor of this name fills; NULL when it is none of ours. */
 static struct tensor *tensor_find(struct reader *reader, const char *name)
 {
+    struct tensors *tensors = &reader->net;
     char kind[8];
-    unsigned l;
+    unsigned l, block;
     int end = 0;
 
     if (strcmp(name, "norm.shift") == 0) {
@@ -114,12 +122,17 @@ static struct tensor *tensor_find(struct reader *reader, const char *name)
     if (strcmp(name, "sigmad.checksum") == 0) {
         return &reader->checksum;
     }
+    if (sscanf(name, "optimizer.%1u.%n", &block, &end) == 1 && end > 0 &&
+        block < SAFETENSORS_BLOCKS) {
+        tensors = &reader->block[block];
+        name += end;
+    }
     if (sscanf(name, "layers.%2u.%7s%n", &l, kind, &end) != 2 || name[end] != '\0' ||
         l >= SPEC_LAYERS_MAX) {
         return NULL;
     }
-    return strcmp(kind, "weight") == 0 ? &reader->weight[l]
-           : strcmp(kind, "bias") == 0 ? &reader->bias[l]
+    return strcmp(kind, "weight") == 0 ? &tensors->weight[l]
+           : strcmp(kind, "bias") == 0 ? &tensors->bias[l]
                                        : NULL;
 }
 
@@ -164,7 +177,8 @@ static bool fact_read(struct reader *reader, const char *key, const char *text, 
 {
     struct msg_version *facts = &reader->facts;
 
-    if (strcmp(key, "format_version") == 0 && strcmp(text, "1") != 0 && strcmp(text, "2") != 0) {
+    if (strcmp(key, "format_version") == 0 &&
+        (text[0] < '1' || text[0] > '0' + SAFETENSORS_FORMAT || text[1] != '\0')) {
         return err_set(err, ERR_FIELD, "format_version", "is %.32s, this server reads up to %d",
                        text, SAFETENSORS_FORMAT);
     } else if (strcmp(key, "version") == 0) {
@@ -193,6 +207,8 @@ static bool fact_read(struct reader *reader, const char *key, const char *text, 
         facts->key = text;
     } else if (strcmp(key, "request") == 0) {
         facts->request = text;
+    } else if (strcmp(key, "carry") == 0) {
+        reader->carry = text;
     } else if (strcmp(key, "spec") == 0) {
         reader->spec = arena_copy(reader->arena, text, strlen(text));
     }
@@ -302,30 +318,42 @@ static bool tensor_fit(const struct reader *reader, const struct tensor *tensor,
     return true;
 }
 
-static bool tensors_fit(struct reader *reader, struct msg_model *model, struct err *err)
+/* Weights and biases of all layers, as spec has them, under names that begin with prefix. */
+static bool layers_fit(struct reader *reader, const struct tensors *tensors, const char *prefix,
+                       const struct net_spec *spec, const float ***weights, const float ***biases,
+                       struct err *err)
 {
-    const struct net_spec *spec = &model->spec;
     char name[KEY_MAX];
     size_t in = spec->inputs;
-    const float *shift = NULL, *scale = NULL;
 
-    model->weights = arena_alloc(reader->arena, spec->n_layers, sizeof *model->weights);
-    model->biases = arena_alloc(reader->arena, spec->n_layers, sizeof *model->biases);
-    if (model->weights == NULL || model->biases == NULL) {
+    *weights = arena_alloc(reader->arena, spec->n_layers, sizeof **weights);
+    *biases = arena_alloc(reader->arena, spec->n_layers, sizeof **biases);
+    if (*weights == NULL || *biases == NULL) {
         return err_set(err, ERR_MEMORY, "layers", "do not fit into memory");
     }
     for (size_t l = 0; l < spec->n_layers; l++) {
         const size_t out = spec->layers[l].units;
 
-        snprintf(name, sizeof name, "layers.%zu.weight", l);
-        if (!tensor_fit(reader, &reader->weight[l], name, out, in, &model->weights[l], err)) {
+        snprintf(name, sizeof name, "%slayers.%zu.weight", prefix, l);
+        if (!tensor_fit(reader, &tensors->weight[l], name, out, in, &(*weights)[l], err)) {
             return false;
         }
-        snprintf(name, sizeof name, "layers.%zu.bias", l);
-        if (!tensor_fit(reader, &reader->bias[l], name, out, 0, &model->biases[l], err)) {
+        snprintf(name, sizeof name, "%slayers.%zu.bias", prefix, l);
+        if (!tensor_fit(reader, &tensors->bias[l], name, out, 0, &(*biases)[l], err)) {
             return false;
         }
         in = out;
+    }
+    return true;
+}
+
+static bool tensors_fit(struct reader *reader, struct msg_model *model, struct err *err)
+{
+    const struct net_spec *spec = &model->spec;
+    const float *shift = NULL, *scale = NULL;
+
+    if (!layers_fit(reader, &reader->net, "", spec, &model->weights, &model->biases, err)) {
+        return false;
     }
     if (reader->shift.there || reader->scale.there) {
         if (!tensor_fit(reader, &reader->shift, "norm.shift", spec->inputs, 0, &shift, err) ||
@@ -339,25 +367,61 @@ static bool tensors_fit(struct reader *reader, struct msg_model *model, struct e
     return true;
 }
 
+/* What an optimiser carries: as many blocks as that of the plan does. */
+static bool carry_fit(struct reader *reader, const struct net_spec *spec, struct safetensors *ret,
+                      struct err *err)
+{
+    const struct msg_version *facts = &reader->facts;
+    double *power = ret->power;
+    char prefix[KEY_MAX];
+    int end = 0;
+
+    if (reader->carry == NULL) {
+        return true;
+    }
+    if (sscanf(reader->carry, "%lf %lf%n", &power[0], &power[1], &end) != 2 ||
+        reader->carry[end] != '\0' || !(power[0] >= 0.0 && power[0] <= 1.0) ||
+        !(power[1] >= 0.0 && power[1] <= 1.0)) {
+        return err_set(err, ERR_FIELD, "carry", "must be two numbers from 0 to 1");
+    }
+    ret->blocks = facts->has_plan ? carry_blocks(&facts->plan) : 0;
+    for (size_t i = 0; i < ret->blocks; i++) {
+        snprintf(prefix, sizeof prefix, "optimizer.%zu.", i);
+        if (!layers_fit(reader, &reader->block[i], prefix, spec, &ret->block_weights[i],
+                        &ret->block_biases[i], err)) {
+            return false;
+        }
+    }
+    return ret->blocks > 0 || err_set(err, ERR_FIELD, "carry", "is there without an optimizer");
+}
+
+/* One of these that begins there; NULL when none does. */
+static const struct tensor *tensors_at(const struct tensors *tensors, uint64_t from)
+{
+    for (size_t l = 0; l < SPEC_LAYERS_MAX; l++) {
+        if (tensors->weight[l].there && tensors->weight[l].from == from) {
+            return &tensors->weight[l];
+        }
+        if (tensors->bias[l].there && tensors->bias[l].from == from) {
+            return &tensors->bias[l];
+        }
+    }
+    return NULL;
+}
+
 /* The tensor that begins there; NULL when none does. */
 static const struct tensor *tensor_at(const struct reader *reader, uint64_t from)
 {
     const struct tensor *const rest[] = { &reader->shift, &reader->scale, &reader->checksum };
+    const struct tensor *at = tensors_at(&reader->net, from);
 
-    for (size_t l = 0; l < SPEC_LAYERS_MAX; l++) {
-        if (reader->weight[l].there && reader->weight[l].from == from) {
-            return &reader->weight[l];
-        }
-        if (reader->bias[l].there && reader->bias[l].from == from) {
-            return &reader->bias[l];
-        }
+    for (size_t i = 0; at == NULL && i < SAFETENSORS_BLOCKS; i++) {
+        at = tensors_at(&reader->block[i], from);
     }
-    for (size_t i = 0; i < sizeof rest / sizeof rest[0]; i++) {
-        if (rest[i]->there && rest[i]->from == from) {
-            return rest[i];
-        }
+    for (size_t i = 0; at == NULL && i < sizeof rest / sizeof rest[0]; i++) {
+        at = rest[i]->there && rest[i]->from == from ? rest[i] : NULL;
     }
-    return NULL;
+    return at;
 }
 
 /* One tensor begins where another ends, from the first byte of the data to the last: no hole, and,
@@ -389,6 +453,7 @@ bool safetensors_read(const char *bytes, size_t len, const struct model_limits *
                       struct arena *arena, struct safetensors *ret, struct err *err)
 {
     struct reader *reader = arena_alloc(arena, 1, sizeof *reader);
+    struct safetensors file = { .blocks = 0 };
     struct msg_model model;
     uint64_t n = 0;
 
@@ -418,14 +483,16 @@ bool safetensors_read(const char *bytes, size_t len, const struct model_limits *
     if (!msg_model_decode(reader->spec, strlen(reader->spec), limits, arena, &model, err)) {
         return value_in(err, "spec");
     }
-    if (model.has_weights || !tensors_fit(reader, &model, err)) {
+    if (model.has_weights || !tensors_fit(reader, &model, err) ||
+        !carry_fit(reader, &model.spec, &file, err)) {
         err_set(err, ERR_FIELD, "spec", "must have no weights of its own");
         labels_free(model.labels);
         return false;
     }
-    *ret = (struct safetensors){ .model = model,
-                                 .has_facts = reader->has_facts,
-                                 .facts = reader->facts,
-                                 .has_checksum = reader->checksum.there };
+    file.model = model;
+    file.has_facts = reader->has_facts;
+    file.facts = reader->facts;
+    file.has_checksum = reader->checksum.there;
+    *ret = file;
     return true;
 }

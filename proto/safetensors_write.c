@@ -80,31 +80,62 @@ static void tensor_encode(struct text *text, const char *name, const char *dtype
     *at += len;
 }
 
-static void header_encode(struct text *text, const struct net *net, const struct labels *labels,
-                          const struct msg_version *facts, bool checksum)
+/* Weight and bias of each layer, under names that begin with prefix. */
+static void layers_encode(struct text *text, const char *prefix, const struct net *net, size_t *at)
 {
     char name[NAME_LEN];
+
+    for (size_t l = 0; l < net->spec.n_layers; l++) {
+        snprintf(name, sizeof name, "%slayers.%zu.weight", prefix, l);
+        tensor_encode(text, name, "F32", net->layer[l].out, net->layer[l].in, 4, at);
+        snprintf(name, sizeof name, "%slayers.%zu.bias", prefix, l);
+        tensor_encode(text, name, "F32", net->layer[l].out, 0, 4, at);
+    }
+}
+
+/* The oldest format that has all that is in the file. */
+static int format_of(const struct msg_version *facts, const struct carry *carry)
+{
+    return carry != NULL                                                      ? 3
+           : facts != NULL && facts->has_plan && !plan_is_plain(&facts->plan) ? 2
+                                                                              : 1;
+}
+
+static void carry_encode(struct text *text, const struct carry *carry)
+{
+    text_str(text, ", \"carry\": \"");
+    text_double(text, carry->power[0]);
+    text_str(text, " ");
+    text_double(text, carry->power[1]);
+    text_str(text, "\"");
+}
+
+static void header_encode(struct text *text, const struct net *net, const struct labels *labels,
+                          const struct msg_version *facts, const struct carry *carry, bool checksum)
+{
+    char prefix[NAME_LEN];
     size_t at = 0;
 
     /* Its digits are at SAFETENSORS_CRC_AT: whoever writes the file puts them in. */
     text_printf(text, "{\"__metadata__\": {%s", checksum ? "\"header_crc32\": \"00000000\", " : "");
-    text_printf(
-        text, "\"format\": \"sigmad\", \"format_version\": \"%d\", \"spec\": ",
-        facts != NULL && facts->has_plan && !plan_is_plain(&facts->plan) ? SAFETENSORS_FORMAT : 1);
+    text_printf(text, "\"format\": \"sigmad\", \"format_version\": \"%d\", \"spec\": ",
+                format_of(facts, carry));
     spec_encode(text, &net->spec, labels);
     if (facts != NULL) {
         facts_encode(text, facts);
     }
-    text_str(text, "}");
-    for (size_t l = 0; l < net->spec.n_layers; l++) {
-        snprintf(name, sizeof name, "layers.%zu.weight", l);
-        tensor_encode(text, name, "F32", net->layer[l].out, net->layer[l].in, 4, &at);
-        snprintf(name, sizeof name, "layers.%zu.bias", l);
-        tensor_encode(text, name, "F32", net->layer[l].out, 0, 4, &at);
+    if (carry != NULL) {
+        carry_encode(text, carry);
     }
+    text_str(text, "}");
+    layers_encode(text, "", net, &at);
     if (net->shift != NULL) {
         tensor_encode(text, "norm.shift", "F32", net->spec.inputs, 0, 4, &at);
         tensor_encode(text, "norm.scale", "F32", net->spec.inputs, 0, 4, &at);
+    }
+    for (size_t i = 0; carry != NULL && i < carry->blocks; i++) {
+        snprintf(prefix, sizeof prefix, "optimizer.%zu.", i);
+        layers_encode(text, prefix, net, &at);
     }
     if (checksum) {
         tensor_encode(text, "sigmad.checksum", "U8", SAFETENSORS_CHECKSUM, 0, 1, &at);
@@ -113,12 +144,12 @@ static void header_encode(struct text *text, const struct net *net, const struct
 }
 
 void safetensors_head(struct text *text, const struct net *net, const struct labels *labels,
-                      const struct msg_version *facts, bool checksum)
+                      const struct msg_version *facts, const struct carry *carry, bool checksum)
 {
     struct text header = { 0 };
     char length[8];
 
-    header_encode(&header, net, labels, facts, checksum);
+    header_encode(&header, net, labels, facts, carry, checksum);
     while (!header.failed && header.len % 8 != 0) {
         text_str(&header, " ");
     }
@@ -131,11 +162,11 @@ void safetensors_head(struct text *text, const struct net *net, const struct lab
     text_done(&header);
 }
 
-bool safetensors_data(const struct net *net,
-                      bool (*add)(void *arg, const void *bytes, size_t len, struct err *err),
-                      void *arg, struct err *err)
+/* The layers in logical order: the net's, or, with a carry, those of its block i. */
+static bool layers_data(const struct net *net, const struct carry *carry, size_t i,
+                        bool (*add)(void *arg, const void *bytes, size_t len, struct err *err),
+                        void *arg, struct err *err)
 {
-    const size_t inputs = net->spec.inputs * sizeof(float);
     bool ok = true;
 
     for (size_t l = 0; ok && l < net->spec.n_layers; l++) {
@@ -145,10 +176,28 @@ bool safetensors_data(const struct net *net,
         if (flat == NULL) {
             return err_set(err, ERR_MEMORY, "export", "does not fit into memory");
         }
-        net_get_layer(net, l, flat, flat + n);
+        if (carry != NULL) {
+            carry_get_layer(carry, net, i, l, flat, flat + n);
+        } else {
+            net_get_layer(net, l, flat, flat + n);
+        }
         ok = add(arg, flat, (n + net->layer[l].out) * sizeof *flat, err);
         free(flat);
     }
-    return ok && (net->shift == NULL ||
-                  (add(arg, net->shift, inputs, err) && add(arg, net->scale, inputs, err)));
+    return ok;
+}
+
+bool safetensors_data(const struct net *net, const struct carry *carry,
+                      bool (*add)(void *arg, const void *bytes, size_t len, struct err *err),
+                      void *arg, struct err *err)
+{
+    const size_t inputs = net->spec.inputs * sizeof(float);
+    bool ok = layers_data(net, NULL, 0, add, arg, err);
+
+    ok = ok && (net->shift == NULL ||
+                (add(arg, net->shift, inputs, err) && add(arg, net->scale, inputs, err)));
+    for (size_t i = 0; ok && carry != NULL && i < carry->blocks; i++) {
+        ok = layers_data(net, carry, i, add, arg, err);
+    }
+    return ok;
 }

@@ -19,6 +19,7 @@ struct save {
     struct dataset *data,
         *validation;         /* SAVE_CREATE: rows that came with the request; references */
     struct version *version; /* SAVE_BEGIN: to be written first; a reference; NULL: it is */
+    struct carry *carry;     /* what it has of one; a reference */
     const struct labels *labels;
 };
 
@@ -85,7 +86,8 @@ static bool base_put(const struct save *save, struct err *err)
         return true;
     }
     facts = version_facts(save->version);
-    return store_save(save->version->model->folder, save->version->net, save->labels, &facts, err);
+    return store_save(save->version->model->folder, save->version->net, save->labels, &facts,
+                      save->carry, err);
 }
 
 static void save_run(uv_work_t *uv)
@@ -126,6 +128,7 @@ static void save_after(uv_work_t *uv, int status)
     if (save->version != NULL) {
         save->version->on_disk = save->version->on_disk || err.code == ERR_NONE;
         version_unref(save->version);
+        carry_unref(save->carry);
     }
     if (save->data != NULL) {
         dataset_unref(save->data);
@@ -178,6 +181,7 @@ void job_save(struct job *job, enum job_save_kind kind, struct checkpoint *check
     }
     if (kind == SAVE_BEGIN && job->base != NULL && !job->base->on_disk) {
         save->version = version_ref(job->base);
+        save->carry = carry_ref(job->base->carry);
         save->labels = job->model->labels;
     }
     job->saving = &save->base;

@@ -91,6 +91,8 @@ static void learn_end(struct learn_line *line)
         line->tail = NULL;
     }
     net_free(learn->net);
+    carry_unref(learn->carry);
+    carry_unref(learn->from);
     feed_done(&learn->feed);
     labels_free(learn->labels);
     text_done(&learn->entry);
@@ -136,6 +138,17 @@ static void learn_answer(struct learn *learn)
     learn_reply(learn->req, &answer);
 }
 
+/* The settings last used are again those before the first call that has been computed. */
+static void plan_back(struct learn_line *line)
+{
+    for (const struct learn *learn = line->head; learn != NULL; learn = learn->next) {
+        if (learn->version != NULL) {
+            line->model->plan = learn->before;
+            return;
+        }
+    }
+}
+
 /* Everything computed, and what is being computed, fails: it stands on what did not get to disk. */
 static void line_fail(struct learn_line *line, const struct err *err)
 {
@@ -145,6 +158,7 @@ static void line_fail(struct learn_line *line, const struct err *err)
         err_set(&gone, ERR_NOT_FOUND, "name", "'%s' has been deleted meanwhile", line->model->name);
         err = &gone;
     }
+    plan_back(line);
     for (struct learn *learn = line->head; learn != NULL; learn = learn->next) {
         if (learn->state == LEARN_COMPUTING) {
             learn->doom = *err; /* its request is a pool thread's at the moment */
@@ -275,28 +289,45 @@ static void step_work(struct request *req)
     learn_step(req->task, &req->err);
 }
 
+/* What a step has come to becomes a version. */
+static void step_take(struct learn_line *line, struct learn *learn, struct err *err)
+{
+    struct model *model = line->model;
+    struct net *net = learn->net;
+
+    learn->net = NULL; /* the version's */
+    if (!version_create(model, net, ++model->last, server_now(), &learn->origin, &learn->version,
+                        err)) {
+        return;
+    }
+    learn->version->carry = learn->carry;
+    learn->carry = NULL;
+    if (!learn_entry_make(line, learn, err)) {
+        version_unref(learn->version); /* nobody goes on from it */
+        learn->version = NULL;
+        return;
+    }
+    learn->before = model->plan;
+    model->plan = learn->plan;
+}
+
 static void step_done(struct request *req)
 {
     struct learn *learn = req->task;
     struct learn_line *line = learn->model->learn;
     struct model *model = model_ref(learn->model);
-    struct net *net = learn->net;
 
     learn->state = LEARN_READY;
     if (req->err.code == ERR_NONE) {
         req->err = learn->doom;
     }
     if (req->err.code == ERR_NONE) {
-        learn->net = NULL; /* the version's */
-        if (version_create(model, net, ++model->last, server_now(), &learn->origin, &learn->version,
-                           &req->err) &&
-            !learn_entry_make(line, learn, &req->err)) {
-            version_unref(learn->version); /* nobody goes on from it */
-            learn->version = NULL;
-        }
+        step_take(line, learn, &req->err);
     }
     version_unref(learn->base);
+    carry_unref(learn->from);
     learn->base = NULL;
+    learn->from = NULL;
     line_pump(line);
     model_unref(model);
 }

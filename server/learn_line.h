@@ -36,8 +36,11 @@ struct learn {
     struct feed feed;
     struct labels *labels; /* owned; of the rows, when the model has none */
     struct version *base;  /* a reference, while computing */
+    struct carry *from;    /* what the optimiser goes on with; likewise; NULL: it begins */
     struct train_plan plan;
-    struct net *net; /* owned, while computing */
+    struct train_plan before; /* the model's, once this one's is in its place */
+    struct net *net;          /* owned, while computing */
+    struct carry *carry;      /* likewise; NULL: none */
     struct origin origin;
     struct version *version; /* a reference, once computed */
     struct text entry;       /* for the log; empty: the version is to be written whole */

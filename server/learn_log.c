@@ -10,12 +10,13 @@
 #include <zlib.h>
 
 #include "disk.h"
-#include "train.h"
+#include "msg_train.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "files are written as memory has them");
 
-#define MAGIC 0x314c4753u     /* SGL1 */
-#define MAGIC_KEY 0x324c4753u /* SGL2 */
+#define MAGIC 0x314c4753u      /* SGL1 */
+#define MAGIC_KEY 0x324c4753u  /* SGL2 */
+#define MAGIC_MORE 0x334c4753u /* SGL3 */
 #define HEX (DIGEST_HEX - 1)
 #define KEY_BYTES ((size_t)2 * HEX)
 
@@ -34,8 +35,33 @@ static size_t payload_len(const struct learn_entry *entry)
            entry->rows * (entry->labels != 0 ? 1 : entry->y_width) * sizeof(float);
 }
 
+/* What stands between the entry and its rows. */
+static void extras_encode(struct text *text, uint32_t magic, const struct learn_key *key,
+                          const struct train_plan *plan, bool anew)
+{
+    const bool has_key = key->key[0] != '\0';
+    struct text json = { 0 };
+    struct learn_more more = { .has_key = has_key, .anew = anew };
+
+    if (magic == MAGIC_MORE) {
+        text_str(&json, "{");
+        msg_plan_encode(&json, plan);
+        text_str(&json, "}");
+        more.plan_len = (uint32_t)json.len;
+        text->failed = text->failed || json.failed;
+        text_add(text, (const char *)&more, sizeof more);
+        text_add(text, json.data != NULL ? json.data : "", json.len);
+        text_done(&json);
+    }
+    if (has_key) {
+        text_add(text, key->key, HEX);
+        text_add(text, key->request, HEX);
+    }
+}
+
 void learn_entry_encode(struct text *text, const struct version *version,
-                        const struct train_plan *plan, const struct data *data, size_t outputs)
+                        const struct train_plan *plan, bool anew, const struct data *data,
+                        size_t outputs)
 {
     struct learn_entry entry = {
         .version = version->number,
@@ -53,28 +79,28 @@ void learn_entry_encode(struct text *text, const struct version *version,
         .nesterov = plan->nesterov,
     };
     const struct learn_key *key = &version->origin.key;
-    const size_t key_len = key->key[0] != '\0' ? KEY_BYTES : 0;
-    struct frame frame = { .magic = key_len > 0 ? MAGIC_KEY : MAGIC,
-                           .len = (uint32_t)(payload_len(&entry) + key_len) };
-    const size_t at = text->len;
+    struct frame frame = { .magic = !plan_is_plain(plan) || carry_blocks(plan) > 0 ? MAGIC_MORE
+                                    : key->key[0] != '\0'                          ? MAGIC_KEY
+                                                                                   : MAGIC };
+    const size_t at = text->len, x_len = entry.rows * entry.inputs * sizeof(float);
     const void *y = data->classes != NULL ? (const void *)data->classes : data->values;
 
     memcpy(entry.digest, version->origin.digest, sizeof entry.digest);
     text_add(text, (const char *)&frame, sizeof frame);
     text_add(text, (const char *)&entry, sizeof entry);
-    text_add(text, key->key, key_len / 2);
-    text_add(text, key->request, key_len / 2);
-    text_add(text, data->x.data, entry.rows * entry.inputs * sizeof(float));
-    text_add(text, y,
-             payload_len(&entry) - sizeof entry - entry.rows * entry.inputs * sizeof(float));
+    extras_encode(text, frame.magic, key, plan, anew);
+    text_add(text, data->x.data, x_len);
+    text_add(text, y, payload_len(&entry) - sizeof entry - x_len);
     if (!text->failed) {
+        frame.len = (uint32_t)(text->len - at - sizeof frame);
         frame.crc = crc_of(text->data + at + sizeof frame, frame.len);
         frame.own = crc_of(&frame, offsetof(struct frame, own));
         memcpy(text->data + at, &frame, sizeof frame);
     }
 }
 
-struct train_plan learn_entry_plan(const struct learn_entry *entry)
+/* The settings of one that has no others. */
+static struct train_plan entry_plan(const struct learn_entry *entry)
 {
     return (struct train_plan){ .batch_size = entry->rows,
                                 .optimizer = (enum optimizer)entry->optimizer,
@@ -140,14 +166,63 @@ bool learn_log_name(const char *name, uint64_t *base, uint64_t *first)
 
 enum entry { ENTRY_WHOLE, ENTRY_CUT, ENTRY_BAD, ENTRY_NEWER };
 
+/* The settings of SGL3, which stand at *at of len bytes; steps behind them. False: they do not fit.
+ */
+static bool more_read(const char *payload, size_t len, size_t *at, bool *has_key,
+                      struct learn_record *ret)
+{
+    struct learn_more more;
+    struct err none = { 0 };
+
+    if (len - *at < sizeof more) {
+        return false;
+    }
+    memcpy(&more, payload + *at, sizeof more);
+    *at += sizeof more;
+    if (more.plan_len > len - *at ||
+        !msg_plan_decode(payload + *at, more.plan_len, &ret->plan, &none)) {
+        return false;
+    }
+    *at += more.plan_len;
+    *has_key = more.has_key != 0;
+    ret->carries = true;
+    ret->anew = more.anew != 0;
+    return true;
+}
+
+/* What is in a payload whose sum is right; *at becomes the place of its rows. */
+static bool payload_read(uint32_t magic, const char *payload, size_t len, size_t *at,
+                         struct learn_record *ret)
+{
+    struct learn_entry *entry = &ret->entry;
+    bool has_key = magic == MAGIC_KEY;
+
+    *ret = (struct learn_record){ .entry.version = 0 };
+    if (len < sizeof *entry) {
+        return false;
+    }
+    memcpy(entry, payload, sizeof *entry);
+    *at = sizeof *entry;
+    ret->plan = entry_plan(entry);
+    if (magic == MAGIC_MORE && !more_read(payload, len, at, &has_key, ret)) {
+        return false;
+    }
+    if (has_key && len - *at >= KEY_BYTES) {
+        memcpy(ret->key.key, payload + *at, HEX);
+        memcpy(ret->key.request, payload + *at + HEX, HEX);
+    }
+    *at += has_key ? KEY_BYTES : 0;
+    return payload_len(entry) - sizeof *entry + *at == len;
+}
+
 /* The entry at *at; steps behind one that is whole. *data points to its rows, at an address that
  * need not be aligned. */
 static enum entry entry_next(const char *bytes, size_t len, size_t *at, struct learn_record *ret,
                              const char **data)
 {
-    struct learn_entry *entry = &ret->entry;
     struct frame frame;
-    size_t key_len;
+    struct learn_record record;
+    size_t rows_at;
     const char *payload = bytes + *at + sizeof frame;
 
     if (len - *at < sizeof frame) {
@@ -158,27 +233,19 @@ static enum entry entry_next(const char *bytes, size_t len, size_t *at, struct l
         (frame.magic ^ MAGIC) << 8 != 0) { /* "SGL" is the same for all */
         return ENTRY_BAD;
     }
-    if (frame.magic != MAGIC && frame.magic != MAGIC_KEY) {
+    if (frame.magic != MAGIC && frame.magic != MAGIC_KEY && frame.magic != MAGIC_MORE) {
         return ENTRY_NEWER;
     }
     if (frame.len > len - *at - sizeof frame) {
         return ENTRY_CUT;
     }
-    key_len = frame.magic == MAGIC_KEY ? KEY_BYTES : 0;
-    if (frame.len < sizeof *entry + key_len || crc_of(payload, frame.len) != frame.crc) {
+    if (crc_of(payload, frame.len) != frame.crc ||
+        !payload_read(frame.magic, payload, frame.len, &rows_at, &record)) {
         return ENTRY_BAD;
     }
-    memcpy(entry, payload, sizeof *entry);
-    if (payload_len(entry) + key_len != frame.len) {
-        return ENTRY_BAD;
-    }
-    ret->key = (struct learn_key){ 0 };
-    if (key_len > 0) {
-        memcpy(ret->key.key, payload + sizeof *entry, HEX);
-        memcpy(ret->key.request, payload + sizeof *entry + HEX, HEX);
-    }
+    *ret = record;
     *at += sizeof frame + frame.len;
-    *data = payload + sizeof *entry + key_len;
+    *data = payload + rows_at;
     return ENTRY_WHOLE;
 }
 
@@ -205,7 +272,7 @@ static bool entries_read(const char *bytes, struct learn_log *log, struct err *e
     }
     if (kind == ENTRY_NEWER) {
         return err_set(err, ERR_FIELD, "format", "of entry %zu is %c, this server reads %c",
-                       log->count + 1, bytes[log->bytes + 3], (char)(MAGIC_KEY >> 24));
+                       log->count + 1, bytes[log->bytes + 3], (char)(MAGIC_MORE >> 24));
     }
     log->broken = log->bytes < log->len && kind == ENTRY_BAD;
     return true;
@@ -291,16 +358,18 @@ bool learn_log_cut(const char *folder, const struct learn_log *log, struct err *
 }
 
 /* One call to learn, again. data points to the rows in the map. */
-static bool entry_replay(const struct learn_entry *entry, const char *data, struct net *net,
-                         struct err *err)
+static bool entry_replay(const struct learn_record *record, const char *data, struct net *net,
+                         struct carry **carry, struct err *err)
 {
+    const struct learn_entry *entry = &record->entry;
     const size_t x_len = entry->rows * entry->inputs * sizeof(float);
     const size_t y_len = payload_len(entry) - sizeof *entry - x_len;
-    const struct train_plan plan = learn_entry_plan(entry);
+    const struct train_plan *plan = &record->plan;
+    const bool goes_on = record->carries && !record->anew;
     char *copy = malloc(x_len + y_len);
     struct data rows = { .x = { DTYPE_F32, entry->rows, entry->inputs, copy } };
-    struct share alone = SHARE_ALONE;
-    struct trainer *trainer = NULL;
+    struct carry *next = NULL;
+    struct train_sum sum;
     bool ok;
 
     if (copy == NULL) {
@@ -313,17 +382,27 @@ static bool entry_replay(const struct learn_entry *entry, const char *data, stru
         rows.values = (const void *)(copy + x_len);
     }
     ok = entry->inputs == net->spec.inputs && entry->y_width == spec_outputs(&net->spec) &&
-         plan.optimizer < OPT_COUNT && data_check(&rows, &net->spec, err);
+         plan->optimizer < OPT_COUNT && data_check(&rows, &net->spec, err);
     ok = ok || err_set(err, ERR_SYNTAX, "version", "has rows in its learn log that do not fit it");
-    ok = ok && trainer_create(net, &rows, &plan, &trainer, err) &&
-         trainer_step(trainer, &alone, err);
-    trainer_free(trainer);
+    ok = ok && (!goes_on || carry_goes_on(*carry, plan) ||
+                err_set(err, ERR_SYNTAX, "version",
+                        "goes on with what its optimizer kept, which is not there"));
+    ok = ok && carry_step(net, &rows, plan, goes_on ? *carry : NULL, &next, &sum, err);
     free(copy);
+    if (ok && !record->carries) {
+        carry_unref(next);
+        next = NULL;
+    }
+    if (ok) {
+        carry_unref(*carry);
+        *carry = next;
+    }
     return ok;
 }
 
 bool learn_log_replay(const char *folder, uint64_t base, uint64_t first, uint64_t upto,
-                      struct net *net, const struct labels *labels, struct err *err)
+                      struct net *net, struct carry **carry, const struct labels *labels,
+                      struct err *err)
 {
     struct learn_record record = { 0 };
     const struct learn_entry *entry = &record.entry;
@@ -335,7 +414,7 @@ bool learn_log_replay(const char *folder, uint64_t base, uint64_t first, uint64_
 
     while (ok && entry->version < upto &&
            entry_next(bytes, len, &at, &record, &data) == ENTRY_WHOLE) {
-        ok = entry_replay(entry, data, net, err);
+        ok = entry_replay(&record, data, net, carry, err);
     }
     if (ok && entry->version != upto) {
         ok = err_set(err, ERR_SYNTAX, "version", "%" PRIu64 " is not in %s", upto, path);

@@ -15,32 +15,36 @@
 #define LOG_ENTRIES 1000
 #define LOG_BYTES ((size_t)64 << 20)
 
+/* A last step can overflow after its cost was found good: neither is served, nor gone on from. */
+static bool step_finite(const struct learn *learn, struct err *err)
+{
+    return (net_finite(learn->net) && carry_finite(learn->carry)) ||
+           err_set(err, ERR_NUMBER, "loss",
+                   "of what this step leads to is not finite: training has diverged; a smaller "
+                   "learning rate may help");
+}
+
 bool learn_step(struct learn *learn, struct err *err)
 {
     const struct net_spec *spec = &learn->model->spec;
     const struct labels *labels = learn->labels != NULL ? learn->labels : learn->model->labels;
     const struct data data = feed_data(&learn->feed);
-    struct share alone = SHARE_ALONE;
-    struct trainer *trainer = NULL;
     struct train_sum sum;
-    bool ok;
 
-    ok = feed_check(&learn->feed, spec, err) && net_clone(learn->base->net, &learn->net, err) &&
-         trainer_create(learn->net, &data, &learn->plan, &trainer, err) &&
-         trainer_step(trainer, &alone, err);
-    if (ok) {
-        sum = trainer_sum(trainer);
-        learn->origin = (struct origin){
-            .source = SOURCE_LEARN,
-            .loss = sum.loss,
-            .accuracy = learn->feed.has_accuracy ? (double)sum.correct / (double)sum.rows : NAN,
-            .has_plan = true,
-            .plan = learn->plan,
-            .key = learn->key,
-        };
+    if (!feed_check(&learn->feed, spec, err) || !net_clone(learn->base->net, &learn->net, err) ||
+        !carry_step(learn->net, &data, &learn->plan, learn->from, &learn->carry, &sum, err) ||
+        !step_finite(learn, err)) {
+        return false;
     }
-    trainer_free(trainer);
-    return ok && digest_net(learn->net, labels, learn->origin.digest, err);
+    learn->origin = (struct origin){
+        .source = SOURCE_LEARN,
+        .loss = sum.loss,
+        .accuracy = learn->feed.has_accuracy ? (double)sum.correct / (double)sum.rows : NAN,
+        .has_plan = true,
+        .plan = learn->plan,
+        .key = learn->key,
+    };
+    return digest_net(learn->net, labels, learn->origin.digest, err);
 }
 
 bool learn_entry_make(struct learn_line *line, struct learn *learn, struct err *err)
@@ -70,7 +74,7 @@ bool learn_entry_make(struct learn_line *line, struct learn *learn, struct err *
     }
     learn->version->log_base = line->base;
     learn->version->log_first = line->first;
-    learn_entry_encode(&learn->entry, learn->version, &learn->plan, &data,
+    learn_entry_encode(&learn->entry, learn->version, &learn->plan, learn->from == NULL, &data,
                        spec_outputs(&model->spec));
     if (learn->entry.failed) {
         return err_set(err, ERR_MEMORY, "inputs", "do not fit into memory");
@@ -90,10 +94,7 @@ static struct train_plan plan_of(const struct learn *learn)
     struct train_plan plan = learn->model->plan;
 
     if (learn->msg.has_optimizer) {
-        plan.optimizer = learn->msg.plan.optimizer;
-        plan.learning_rate = learn->msg.plan.learning_rate;
-        plan.momentum = learn->msg.plan.momentum;
-        plan.nesterov = learn->msg.plan.nesterov;
+        optimizer_copy(&learn->msg.plan, &plan);
     }
     if (learn->msg.has_l2) {
         plan.l2 = learn->msg.plan.l2;
@@ -108,6 +109,7 @@ bool learn_begin(struct learn *learn, struct version *base, struct err *err)
 {
     struct model *model = learn->model;
     const struct msg_source source = { .rows = learn->msg.rows };
+    struct carry *carry;
     char etag[ETAG_LEN];
 
     if (model->deleted || model->deleting) {
@@ -127,18 +129,17 @@ bool learn_begin(struct learn *learn, struct version *base, struct err *err)
                        "is %s, which train has to work out from a whole data set first",
                        norm_name(model->spec.norm));
     }
-    if (model->plan.optimizer != OPT_SGD && !learn->msg.has_optimizer) {
+    if (model->plan.optimizer == OPT_RPROP && !learn->msg.has_optimizer) {
         return err_set(err, ERR_FIELD, "optimizer",
-                       "was %s last, which learn cannot go on with: "
-                       "give it",
-                       optimizer_name(model->plan.optimizer));
+                       "was rprop last, which is for whole batches: give another");
     }
     if (!feed_open(model->server, &source, &model->spec, model->labels, &learn->labels,
                    &learn->feed, err)) {
         return false;
     }
     learn->plan = plan_of(learn);
-    model->plan = learn->plan;
     learn->base = version_ref(base);
+    carry = model_carry(model, base);
+    learn->from = carry_goes_on(carry, &learn->plan) ? carry_ref(carry) : NULL;
     return true;
 }

@@ -28,7 +28,7 @@ static void load_run(uv_work_t *uv)
                    &load->err) &&
         !version->on_disk) {
         learn_log_replay(version->model->folder, from, version->log_first, version->number,
-                         load->stored.net, load->stored.labels, &load->err);
+                         load->stored.net, &load->stored.carry, load->stored.labels, &load->err);
     }
 }
 
@@ -44,6 +44,10 @@ static void load_after(uv_work_t *uv, int status)
     if (load->err.code == ERR_NONE) {
         version->net = load->stored.net;
         load->stored.net = NULL;
+        if (version == version->model->served) {
+            version->carry = load->stored.carry;
+            load->stored.carry = NULL;
+        }
     } else if (!model_lists(version->model, version->number)) {
         load->err = (struct err){ 0 };
         err_set(&load->err, ERR_NOT_FOUND, "version", "%" PRIu64 " of '%s' is not kept any more",

@@ -39,11 +39,18 @@ void model_unref(struct model *model)
     free(model);
 }
 
+static void carry_drop(struct version *version)
+{
+    carry_unref(version->carry);
+    version->carry = NULL;
+}
+
 void version_forget(struct version *version)
 {
     if (version->on_disk && version->refs == 1) { /* the list's */
         net_free(version->net);
         version->net = NULL;
+        carry_drop(version);
     }
 }
 
@@ -62,6 +69,7 @@ void version_unref(struct version *version)
         return;
     }
     net_free(version->net);
+    carry_unref(version->carry);
     free(version->stats);
     free(version);
     model_unref(model);
@@ -125,6 +133,19 @@ void model_drop_versions(struct model *model)
     while (model->n_versions > 0) {
         version_remove(model, model->n_versions - 1);
     }
+}
+
+struct carry *model_carry(const struct model *model, const struct version *version)
+{
+    return version->number > model->chosen ? version->carry : NULL;
+}
+
+void model_choose(struct model *model, struct version *version, uint64_t last)
+{
+    carry_drop(model->served);
+    carry_drop(version);
+    model->served = version;
+    model->chosen = last;
 }
 
 bool model_lists(const struct model *model, uint64_t number)
@@ -210,6 +231,9 @@ bool model_list(struct model *model, struct version *version, bool serve, struct
     model->versions[at] = version_ref(version);
     model->n_versions++;
     if (serve) {
+        if (model->served != NULL) {
+            carry_drop(model->served);
+        }
         model->served = version;
         model->updated = version->created;
     }

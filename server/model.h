@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "carry.h"
 #include "digest.h"
 #include "labels.h"
 #include "learn_keys.h"
@@ -50,6 +51,7 @@ struct version {
     uint64_t number;
     double created;
     struct net *net;              /* owned; never written to; NULL: on disk only */
+    struct carry *carry;          /* a reference; see model_carry; NULL: none */
     bool on_disk;                 /* has a file of its own */
     uint64_t log_base, log_first; /* else: the learn log that leads to it; 0: none */
     struct load *load;            /* that reads the net now; NULL: none does */
@@ -72,7 +74,8 @@ struct model {
     size_t n_versions, cap_versions;
     struct version *served; /* borrowed from versions */
     struct turns turns;     /* who changes what is served, or the list, one at a time */
-    uint64_t last;          /* the highest number given */
+    uint64_t last;          /* the highest number given, */
+    uint64_t chosen;        /* and what it was when anything but learn last chose what is served */
     double created, updated;
     struct job *job;        /* borrowed; running; NULL when none is */
     size_t jobs;            /* queued and running */
@@ -105,6 +108,15 @@ bool version_create(struct model *model, struct net *net, uint64_t number, doubl
 bool model_list(struct model *model, struct version *version, bool serve, struct err *err);
 /* Takes a version that is not served off the list, and its file off the disk. */
 void model_unlist(struct model *model, struct version *version);
+
+/* What the optimiser of learn carries on from that version; NULL: it begins anew. It goes on from
+ * what learn itself has made and nobody has chosen anew since, by a promotion or by publishing a
+ * version that is not served: struct serving on disk knows as much after a restart. Only the served
+ * version, and those that are computed and not served yet, hold any. */
+struct carry *model_carry(const struct model *model, const struct version *version);
+/* Which version is served has been chosen, by other means than making a newer one; last: the
+ * highest number at that time. */
+void model_choose(struct model *model, struct version *version, uint64_t last);
 
 /* Whether that version is listed; whether its file has to stay though it may not be: a learn log or
  * a job that has not ended goes on from it. */

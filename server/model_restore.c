@@ -96,13 +96,14 @@ static bool file_restore(struct server *server, const char *name, const char *fo
     return ok;
 }
 
-static struct origin entry_origin(const struct learn_entry *entry)
+static struct origin record_origin(const struct learn_record *record)
 {
+    const struct learn_entry *entry = &record->entry;
     struct origin origin = { .source = SOURCE_LEARN,
                              .loss = entry->loss,
                              .accuracy = entry->accuracy,
                              .has_plan = true,
-                             .plan = learn_entry_plan(entry) };
+                             .plan = record->plan };
 
     memcpy(origin.digest, entry->digest, sizeof entry->digest);
     return origin;
@@ -146,7 +147,7 @@ static bool log_restore(struct model *model, const struct learn_log *log, struct
     ok = learn_logs_add(&model->logs, log->base, log->first, err);
     for (size_t i = 0; ok && i < log->count; i++) {
         const struct learn_entry *entry = &log->records[i].entry;
-        const struct origin origin = entry_origin(entry);
+        const struct origin origin = record_origin(&log->records[i]);
 
         ok = key_restore(model, &log->records[i].key, entry->version, entry->created, entry->loss,
                          err);
@@ -243,6 +244,7 @@ static bool contents_restore(struct server *server, const char *name, const char
     }
     *ret = model;
     model->serving = serving->version;
+    model->chosen = serving->version > 0 ? serving->last : 0;
     if (!keys_restore(model, contents, err) || !logs_restore(model, contents, err)) {
         return false;
     }

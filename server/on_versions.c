@@ -79,8 +79,8 @@ static void promote_work(struct request *req)
     const struct msg_version facts = version_facts(version);
 
     if (model->folder != NULL &&
-        (version->on_disk ||
-         store_save(model->folder, version->net, model->labels, &facts, &req->err))) {
+        (version->on_disk || store_save(model->folder, version->net, model->labels, &facts,
+                                        version->carry, &req->err))) {
         store_serve(model->folder, &promote->serving, &req->err);
     }
 }
@@ -105,7 +105,7 @@ static void promote_done(struct request *req)
 
     if (req->err.code == ERR_NONE) {
         version->on_disk = model->folder != NULL;
-        model->served = version;
+        model_choose(model, version, promote->serving.last);
         model->updated = promote->serving.since;
         version_info(version, &facts);
         msg_version_encode(&text, &facts);

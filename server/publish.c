@@ -18,10 +18,11 @@ static void save_run(uv_work_t *uv)
     if (folder != NULL && publication->err.code == ERR_NONE && publication->keep != 0) {
         const struct serving serving = { publication->keep, version->number, publication->since };
 
-        store_serve(folder, &serving, &publication->err);
+        publication->kept = store_serve(folder, &serving, &publication->err);
     }
     if (folder != NULL && publication->err.code == ERR_NONE) {
-        store_save(folder, version->net, publication->labels, &facts, &publication->err);
+        store_save(folder, version->net, publication->labels, &facts, version->carry,
+                   &publication->err);
     }
 }
 
@@ -29,12 +30,17 @@ static void save_after(uv_work_t *uv, int status)
 {
     struct publication *publication = uv->data;
     struct version *version = publication->version;
+    struct model *model = version->model;
 
     (void)status;
+    if (!model->deleted &&
+        (publication->kept || (publication->keep != 0 && model->folder == NULL))) {
+        model_choose(model, model->served, version->number);
+    }
     if (publication->err.code == ERR_NONE) {
-        version->on_disk = version->model->folder != NULL;
-        if (!version->model->deleted) {
-            model_list(version->model, version, publication->keep == 0, &publication->err);
+        version->on_disk = model->folder != NULL;
+        if (!model->deleted) {
+            model_list(model, version, publication->keep == 0, &publication->err);
         }
     }
     publication->done(publication);
@@ -47,6 +53,7 @@ void publish_begin(struct publication *publication)
     publication->uv.data = publication;
     publication->since = model->updated;
     publication->err = (struct err){ 0 };
+    publication->kept = false;
     if (model->folder == NULL && publication->judge == NULL) {
         save_after(&publication->uv, 0);
     } else if (uv_queue_work(model->server->loop, &publication->uv, save_run, save_after) != 0) {

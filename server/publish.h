@@ -18,6 +18,7 @@ struct publication {
     void (*judge)(struct publication *publication);
     uint64_t keep; /* the version that stays served; 0: the new one is */
     double since;  /* when that began to be served; publish_begin's */
+    bool kept;     /* that is so on disk; save_run's */
     /* The version is listed and served, or err says why not, or the model was deleted meanwhile. */
     void (*done)(struct publication *publication);
 };

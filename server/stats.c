@@ -90,7 +90,7 @@ void stats_encode(struct text *text, const struct version *version)
     text_str(text, "], \"memory_usage\": [");
     if (version->net != NULL) {
         text_printf(text, "{\"type\": \"CPU\", \"id\": 0, \"byte_size\": %zu}",
-                    net_bytes(version->net));
+                    net_bytes(version->net) + carry_bytes(version->carry));
     }
     text_str(text, "]}");
 }

@@ -41,21 +41,23 @@ static uLong header_crc(const char *head, size_t len)
 }
 
 static bool version_write(struct out *out, const struct net *net, const struct labels *labels,
-                          const struct msg_version *facts, struct err *err)
+                          const struct msg_version *facts, const struct carry *carry,
+                          struct err *err)
 {
     struct text head = { 0 };
     unsigned char checksum[SAFETENSORS_CHECKSUM];
     char digits[9];
     bool ok = true;
 
-    safetensors_head(&head, net, labels, facts, true);
+    safetensors_head(&head, net, labels, facts, carry, true);
     if (head.failed) {
         ok = err_set(err, ERR_MEMORY, "disk", "has no memory to write with");
     } else {
         snprintf(digits, sizeof digits, "%08lx", header_crc(head.data, head.len));
         memcpy(head.data + SAFETENSORS_CRC_AT, digits, 8);
     }
-    ok = ok && out_add(out, head.data, head.len, err) && safetensors_data(net, out_add, out, err);
+    ok = ok && out_add(out, head.data, head.len, err) &&
+         safetensors_data(net, carry, out_add, out, err);
     text_done(&head);
     digest_end_raw(&out->digest, checksum);
     return ok && disk_write(out->fd, checksum, sizeof checksum, out->path, err) &&
@@ -64,7 +66,7 @@ static bool version_write(struct out *out, const struct net *net, const struct l
 
 /* A whole version under a path that nobody else knows. On failure nothing is left. */
 static bool version_put(const char *path, const struct net *net, const struct labels *labels,
-                        const struct msg_version *facts, struct err *err)
+                        const struct msg_version *facts, const struct carry *carry, struct err *err)
 {
     struct out out = { .path = path };
     bool ok;
@@ -76,7 +78,7 @@ static bool version_put(const char *path, const struct net *net, const struct la
         digest_end(&out.digest, NULL);
         return false;
     }
-    ok = version_write(&out, net, labels, facts, err);
+    ok = version_write(&out, net, labels, facts, carry, err);
     if (close(out.fd) != 0 && ok) {
         ok = disk_err(err, "close", path);
     }
@@ -115,13 +117,13 @@ static bool rename_new(const char *from, const char *to, bool *mine, struct err 
 /* A version may be saved twice, by a promotion and by the job that starts from it: to the same
  * bytes, and the first stays. */
 bool store_save(const char *folder, const struct net *net, const struct labels *labels,
-                const struct msg_version *facts, struct err *err)
+                const struct msg_version *facts, const struct carry *carry, struct err *err)
 {
     char *tmp = NULL, *path = NULL;
     bool mine = false;
     bool ok = disk_tmp_in(folder, "version", &tmp, err) &&
               version_path(folder, facts->version, &path, err) &&
-              version_put(tmp, net, labels, facts, err);
+              version_put(tmp, net, labels, facts, carry, err);
 
     if (ok && !rename_new(tmp, path, &mine, err)) {
         unlink(tmp);
@@ -145,7 +147,7 @@ bool store_create(const char *root, const char *folder, const struct net *net,
     bool ok = disk_path(root, "models", &models, err) && disk_tmp(root, name, &tmp, err) &&
               version_path(tmp, facts->version, &path, err);
 
-    ok = ok && disk_make_dirs(tmp, err) && version_put(path, net, labels, facts, err) &&
+    ok = ok && disk_make_dirs(tmp, err) && version_put(path, net, labels, facts, NULL, err) &&
          disk_sync_dir(tmp, err) && disk_rename(tmp, folder, models, err);
     if (!ok && tmp != NULL) {
         disk_remove(tmp);
@@ -328,6 +330,26 @@ static bool net_load(const struct safetensors *file, struct net **ret, struct er
     return true;
 }
 
+static bool carry_load(const struct safetensors *file, const struct net *net, struct carry **ret,
+                       struct err *err)
+{
+    struct carry *carry = NULL;
+
+    if (file->blocks > 0 && !carry_create(net, &file->facts.plan, &carry, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < file->blocks; i++) {
+        for (size_t l = 0; l < net->spec.n_layers; l++) {
+            carry_set_layer(carry, net, i, l, file->block_weights[i][l], file->block_biases[i][l]);
+        }
+    }
+    if (carry != NULL) {
+        memcpy(carry->power, file->power, sizeof carry->power);
+    }
+    *ret = carry;
+    return true;
+}
+
 static bool source_find(const char *name, enum source *ret)
 {
     for (int i = 0; i < SOURCE_COUNT; i++) {
@@ -368,6 +390,10 @@ static bool stored_take(struct safetensors *file, uint64_t version, bool load, s
     if (load && !net_load(file, &ret->net, err)) {
         return false;
     }
+    if (load && !carry_load(file, ret->net, &ret->carry, err)) {
+        net_free(ret->net);
+        return false;
+    }
     ret->labels = file->model.labels;
     file->model.labels = NULL;
     return true;
@@ -404,6 +430,7 @@ bool store_read(const char *folder, uint64_t version, const struct model_limits 
 void stored_done(struct stored *stored)
 {
     net_free(stored->net);
+    carry_unref(stored->carry);
     labels_free(stored->labels);
     *stored = (struct stored){ 0 };
 }

@@ -1,7 +1,8 @@
 /* Models on disk.
  *
  *   STATE/models/NAME@ID/    a model; ID is the state folder's count of what was ever made in it
- *     12.safetensors         version 12: proto/safetensors.h, with facts and checksums
+ *     12.safetensors         version 12: proto/safetensors.h, with facts and checksums, and with what
+ *                            the optimiser of learn carries on from it (carry.h)
  *     served                 "SERVED LAST SINCE\n" and the line of a sum (disk.h): version SERVED
  *                            is served, since that time, as long as there is none above LAST;
  *                            without the file, the highest is
@@ -25,9 +26,9 @@
  * of it is left. */
 bool store_create(const char *root, const char *folder, const struct net *net,
                   const struct labels *labels, const struct msg_version *facts, struct err *err);
-/* One more version in a folder. */
+/* One more version in a folder, with what its optimiser carries, if anything. */
 bool store_save(const char *folder, const struct net *net, const struct labels *labels,
-                const struct msg_version *facts, struct err *err);
+                const struct msg_version *facts, const struct carry *carry, struct err *err);
 
 struct serving {
     uint64_t version, last; /* version 0: nobody has chosen one */
@@ -55,6 +56,7 @@ struct stored {
     struct net_spec spec;
     struct labels *labels; /* owned; NULL: none */
     struct net *net;       /* owned; NULL: only the facts were asked for */
+    struct carry *carry;   /* owned; likewise, or there is none */
     uint64_t version;
     double created, model_created;
     struct origin origin;

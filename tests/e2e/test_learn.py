@@ -20,6 +20,26 @@ class Learn(Case):
         self.assertEqual(said, {"loss": 0.5, "version": 2})
         self.assertEqual(self.line(at), (0.5, -0.25))
 
+    def test_adam_by_hand(self):
+        """Of a gradient that is g each time the means are g and g^2, whatever k: a step is the rate."""
+        at = self.model(LINE)
+        adam = {"name": "adam", "learning_rate": 0.0625, "epsilon": 1e-30}
+        row = {"inputs": [[1]], "targets": [[-1e6]], "optimizer": adam}
+        for k in range(1, 6):
+            self.ok(self.api.post(at + "/learn", row))
+            weight, bias = self.line(at)
+            self.assertAlmostEqual(weight, 1 - 0.0625 * k, places=5)
+            self.assertAlmostEqual(bias, -0.0625 * k, places=5)
+
+    def test_momentum_by_hand(self):
+        at = self.model(dict(LINE, layers=[dict(LINE["layers"][0], weights=[[0]])]))
+        row = {"inputs": [[1]], "targets": [[1]],
+               "optimizer": {"name": "sgd", "learning_rate": 0.25, "momentum": 0.5}}
+        # a = w + b, g = a - 1: g = -1, v = -1, w = 1/4; g = -1/2, v = -1, w = 1/2; g = 0, v = -1/2, w = 5/8
+        for wanted in (0.25, 0.5, 0.625):
+            self.ok(self.api.post(at + "/learn", row))
+            self.assertEqual(self.line(at), (wanted, wanted))
+
     def test_the_loss_is_that_before_the_step(self):
         at = self.model(XOR)
         before = self.ok(self.api.post(at + "/evaluate", XOR_ROWS))
@@ -45,6 +65,21 @@ class Learn(Case):
         for _ in range(2):
             self.ok(self.api.post(trained + "/learn", rows))
         self.assertEqual(self.line(told), self.line(trained))
+
+    def test_steps_of_learn_are_steps_of_train(self):
+        """An epoch over one row is a call with that row, whatever the optimiser carries."""
+        row = {"inputs": [[0.5, 1]], "targets": [[1]], "l2": 0.5}
+        for i, optimizer in enumerate((
+                {"name": "sgd", "learning_rate": 0.5}, {"name": "sgd", "momentum": 0.9},
+                {"name": "sgd", "momentum": 0.9, "nesterov": True}, {"name": "rmsprop"},
+                {"name": "rmsprop", "momentum": 0.5, "alpha": 0.9}, {"name": "adam"},
+                {"name": "adam", "beta1": 0.5, "beta2": 0.75, "epsilon": 0.001},
+                {"name": "adamw", "weight_decay": 0.1})):
+            a, b = self.model(XOR, name="a%d" % i), self.model(XOR, name="b%d" % i)
+            for _ in range(20):
+                self.ok(self.api.post(a + "/learn", dict(row, optimizer=optimizer)))
+            self.train(b, epochs=20, batch_size=1, publish="end", **dict(row, optimizer=optimizer))
+            self.assertEqual(self.ok(self.api.get(a))["digest"], self.ok(self.api.get(b))["digest"], optimizer)
 
     def test_a_step_of_learn_is_a_step_of_train(self):
         plan = {"optimizer": {"name": "sgd", "learning_rate": 0.5}}
@@ -164,6 +199,29 @@ class Learn(Case):
         ):
             with self.subTest(body=body), self.unchanged():
                 self.problem(self.api.post(at + "/learn", body), status, kind, field)
+
+    def test_what_fails_leaves_everything_as_it_was(self):
+        """Weights, what the optimiser carries, and the settings last used."""
+        adam = {"name": "adam", "learning_rate": 0.125}
+        at, other = self.model(LINE), self.model(LINE, name="other")
+        rows = {"inputs": [[2]], "targets": [[1]]}
+        for _ in range(2):
+            for where in (at, other):
+                self.ok(self.api.post(where + "/learn", dict(rows, optimizer=adam, l2=0.5)))
+        for bad, status, kind in (
+                ({"inputs": [[2, 3]]}, 422, "field"),
+                ({"inputs": [[3e38]], "targets": [[-3e38]], "optimizer": {"name": "rmsprop"}, "l2": 3}, 422, "number"),
+                ({"inputs": [[3e38]], "targets": [[-3e38]]}, 422, "number"),
+                # the cost is finite, the step is not; or its square is not
+                ({"targets": [[-9]], "optimizer": {"name": "sgd", "learning_rate": 3e38}}, 422, "number"),
+                ({"inputs": [[1e19]], "targets": [[0]], "l2": 0}, 422, "number"),
+                ({"optimizer": {"name": "rprop"}}, 422, "field")):
+            with self.unchanged():
+                self.problem(self.api.post(at + "/learn", dict(rows, **bad)), status, kind)
+        for _ in range(2):
+            self.assertEqual(self.ok(self.api.post(at + "/learn", rows))["loss"],
+                             self.ok(self.api.post(other + "/learn", rows))["loss"])
+        self.assertEqual(self.line(at), self.line(other))
 
     def test_a_model_that_trains_refuses_or_takes_it_whole(self):
         at = self.model(XOR)

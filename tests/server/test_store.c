@@ -11,9 +11,9 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "damage.h"
 #include "disk.h"
 #include "job_store.h"
-#include "learn_log.h"
 #include "server.h"
 #include "store.h"
 
@@ -35,58 +35,6 @@ static const struct net_spec spec = { .inputs = 3,
 static const struct train_plan plan = {
     .batch_size = 3, .learning_rate = 0.3f, .momentum = 0.5f, .nesterov = true, .l2 = 0.25f
 };
-
-/* ---- files as bytes ---- */
-
-struct bytes {
-    char *at; /* owned */
-    size_t len;
-};
-
-static struct bytes bytes_read(const char *path)
-{
-    FILE *file = fopen(path, "rb");
-    struct bytes bytes = { malloc(1 << 20), 0 };
-
-    assert_non_null(file);
-    assert_non_null(bytes.at);
-    bytes.len = fread(bytes.at, 1, 1 << 20, file);
-    fclose(file);
-    return bytes;
-}
-
-static void bytes_write(const char *path, const char *at, size_t len)
-{
-    FILE *file = fopen(path, "wb");
-
-    assert_non_null(file);
-    assert_int_equal(fwrite(at, 1, len, file), len);
-    assert_int_equal(fclose(file), 0);
-}
-
-/* Calls look for the file with each byte changed, and with each of its beginnings. at: the place
- * changed, or the length. */
-static void damage_all(const char *path, void (*look)(size_t at, bool cut, void *arg), void *arg)
-{
-    static const char masks[] = { 1, 0x20, (char)0xff };
-    struct bytes bytes = bytes_read(path);
-
-    assert_true(bytes.len > 20);
-    for (size_t i = 0; i < bytes.len; i++) {
-        for (size_t m = 0; m < sizeof masks; m++) {
-            bytes.at[i] = (char)(bytes.at[i] ^ masks[m]);
-            bytes_write(path, bytes.at, bytes.len);
-            look(i, false, arg);
-            bytes.at[i] = (char)(bytes.at[i] ^ masks[m]);
-        }
-    }
-    for (size_t len = 0; len < bytes.len; len++) {
-        bytes_write(path, bytes.at, len);
-        look(len, true, arg);
-    }
-    bytes_write(path, bytes.at, bytes.len);
-    free(bytes.at);
-}
 
 /* ---- a model ---- */
 
@@ -116,6 +64,7 @@ struct model_file {
     char folder[200], path[300];
     char digest[DIGEST_HEX];
     struct msg_version facts;
+    struct carry *carry; /* a reference; NULL: none */
 };
 
 static void model_put(const char *name, struct model_file *ret)
@@ -127,6 +76,7 @@ static void model_put(const char *name, struct model_file *ret)
     snprintf(ret->folder, sizeof ret->folder, "%s/models/%s@1", root, name);
     snprintf(ret->path, sizeof ret->path, "%s/1.safetensors", ret->folder);
     assert_true(digest_net(net, labels, ret->digest, &err));
+    ret->carry = NULL;
     ret->facts = (struct msg_version){ .version = 1,
                                        .created = 1.5e9,
                                        .source = "train",
@@ -139,6 +89,34 @@ static void model_put(const char *name, struct model_file *ret)
                                        .has_plan = true,
                                        .plan = plan };
     assert_true(store_create(root, ret->folder, net, labels, &ret->facts, &err));
+    net_free(net);
+    labels_free(labels);
+}
+
+/* Version 1 in place of that, with what adam carries after two steps. */
+static void model_put_carry(const char *name, struct model_file *ret)
+{
+    static const float x[] = { 1, 2, 3 };
+    static const uint32_t class = 1;
+    const struct data data = { .x = { DTYPE_F32, 1, 3, x }, .classes = &class };
+    struct net *net = net_new();
+    struct labels *labels = labels_new();
+    struct carry *carry = NULL, *next;
+    struct err err = { 0 };
+    struct train_sum sum;
+
+    model_put(name, ret);
+    optimizer_default(OPT_ADAM, &ret->facts.plan);
+    for (int i = 0; i < 2; i++) {
+        assert_true(carry_step(net, &data, &ret->facts.plan, carry, &next, &sum, &err));
+        carry_unref(carry);
+        carry = next;
+    }
+    carry->power[1] = 5e-324; /* so small it is long after, and stays what it is */
+    ret->carry = carry;
+    assert_true(digest_net(net, labels, ret->digest, &err));
+    assert_int_equal(unlink(ret->path), 0);
+    assert_true(store_save(ret->folder, net, labels, &ret->facts, carry, &err));
     net_free(net);
     labels_free(labels);
 }
@@ -158,13 +136,23 @@ static void stored_check(const struct stored *stored, const struct model_file *f
     assert_true(isnan(stored->origin.accuracy));
     assert_string_equal(stored->origin.digest, file->digest);
     assert_true(stored->origin.has_plan);
-    assert_true(stored->origin.plan.learning_rate == plan.learning_rate);
-    assert_true(stored->origin.plan.momentum == plan.momentum);
-    assert_true(stored->origin.plan.nesterov == plan.nesterov);
-    assert_true(stored->origin.plan.l2 == plan.l2);
-    if (stored->net != NULL) {
-        assert_true(digest_net(stored->net, stored->labels, digest, &err));
-        assert_string_equal(digest, file->digest);
+    assert_int_equal(stored->origin.plan.optimizer, file->facts.plan.optimizer);
+    assert_true(stored->origin.plan.learning_rate == file->facts.plan.learning_rate);
+    assert_true(stored->origin.plan.momentum == file->facts.plan.momentum);
+    assert_true(stored->origin.plan.nesterov == file->facts.plan.nesterov);
+    assert_true(stored->origin.plan.l2 == file->facts.plan.l2);
+    if (stored->net == NULL) {
+        assert_null(stored->carry);
+        return;
+    }
+    assert_true(digest_net(stored->net, stored->labels, digest, &err));
+    assert_string_equal(digest, file->digest);
+    assert_int_equal(stored->carry != NULL, file->carry != NULL);
+    if (stored->carry != NULL) {
+        assert_memory_equal(stored->carry->power, file->carry->power, sizeof file->carry->power);
+        assert_int_equal(stored->carry->blocks, 2);
+        assert_memory_equal(stored->carry->block, file->carry->block, carry_bytes(file->carry));
+        assert_true(carry_goes_on(stored->carry, &file->facts.plan));
     }
 }
 
@@ -198,6 +186,32 @@ static void a_damaged_version_is_refused(void **state)
     assert_true(store_read(file.folder, 1, &no_limits, true, true, &stored, &err));
     stored_check(&stored, &file);
     stored_done(&stored);
+    model_put_carry("carries", &file);
+    damage_all(file.path, version_look, &file);
+    assert_true(store_read(file.folder, 1, &no_limits, true, true, &stored, &err));
+    stored_check(&stored, &file);
+    stored_done(&stored);
+    carry_unref(file.carry);
+}
+
+/* As far as nothing is carried, files are those that older servers read. */
+static void a_file_has_the_oldest_format_that_will_do(void **state)
+{
+    static const char *const formats[] = { "1", "3" };
+    struct model_file files[2];
+
+    (void)state;
+    model_put("plain", &files[0]);
+    model_put_carry("adam", &files[1]);
+    for (size_t i = 0; i < 2; i++) {
+        struct bytes bytes = bytes_read(files[i].path);
+        char wanted[40];
+
+        snprintf(wanted, sizeof wanted, "\"format_version\": \"%s\"", formats[i]);
+        assert_non_null(memmem(bytes.at, bytes.len, wanted, strlen(wanted)));
+        free(bytes.at);
+    }
+    carry_unref(files[1].carry);
 }
 
 static void a_version_is_its_own(void **state)
@@ -245,179 +259,6 @@ static void a_damaged_choice_is_refused(void **state)
     assert_int_equal(got.version, 12);
     assert_int_equal(got.last, 345);
     assert_true(got.since == wanted.since);
-}
-
-/* ---- learn logs ---- */
-
-enum { ENTRIES = 3 };
-
-struct log_file {
-    char path[300];
-    size_t ends[ENTRIES + 1]; /* of entries, after the bytes before the first */
-    char digests[ENTRIES][DIGEST_HEX];
-};
-
-/* Calls with class indices and with numbers, each from the version before it. */
-static void log_put(struct log_file *ret)
-{
-    static const float x[] = { 1, 2, 3, 0.5f, -1, 7 }, y[] = { 0, 1, 1, 0 };
-    static const uint32_t classes[] = { 1, 0 };
-    struct net *net = net_new();
-    struct err err = { 0 };
-
-    snprintf(ret->path, sizeof ret->path, "%s/learn-1-2", root);
-    ret->ends[0] = 0;
-    for (size_t i = 0; i < ENTRIES; i++) {
-        const struct data data = { .x = { DTYPE_F32, 2, 3, x },
-                                   .classes = i != 1 ? classes : NULL,
-                                   .values = i == 1 ? y : NULL };
-        struct train_plan step = plan;
-        struct share alone = SHARE_ALONE;
-        struct trainer *trainer;
-        struct text text = { 0 };
-        struct version version = { .number = 2 + i, .created = (double)i };
-
-        step.batch_size = 2;
-        assert_true(trainer_create(net, &data, &step, &trainer, &err));
-        assert_true(trainer_step(trainer, &alone, &err));
-        trainer_free(trainer);
-        assert_true(digest_net(net, NULL, version.origin.digest, &err));
-        memcpy(ret->digests[i], version.origin.digest, DIGEST_HEX);
-        if (i > 0) { /* came with a key: any digest will do for one */
-            memcpy(version.origin.key.key, ret->digests[0], DIGEST_HEX);
-            memcpy(version.origin.key.request, ret->digests[i], DIGEST_HEX);
-        }
-        learn_entry_encode(&text, &version, &step, &data, 2);
-        assert_false(text.failed);
-        assert_true(learn_log_append(ret->path, i == 0, text.data, text.len, &err));
-        ret->ends[i + 1] = ret->ends[i] + text.len;
-        text_done(&text);
-    }
-    net_free(net);
-}
-
-/* Entries before the damage are there, to the bit; that something is missing is known. */
-static void log_look(size_t at, bool cut, void *arg)
-{
-    const struct log_file *file = arg;
-    struct learn_log log;
-    struct err err = { 0 };
-    size_t whole = 0;
-
-    while (file->ends[whole + 1] <= at) {
-        whole++;
-    }
-    assert_true(learn_log_scan(root, 1, 2, &log, &err));
-    assert_int_equal(log.count, whole);
-    assert_int_equal(log.bytes, file->ends[whole]);
-    assert_int_equal(log.broken, !cut);
-    for (size_t i = 0; i < whole; i++) {
-        const struct learn_entry *entry = &log.records[i].entry;
-        const struct learn_key *key = &log.records[i].key;
-
-        assert_int_equal(entry->version, 2 + i);
-        assert_memory_equal(entry->digest, file->digests[i], sizeof entry->digest);
-        assert_string_equal(key->key, i > 0 ? file->digests[0] : "");
-        assert_string_equal(key->request, i > 0 ? file->digests[i] : "");
-    }
-    learn_log_done(&log);
-}
-
-static void a_damaged_log_ends_before_the_damage(void **state)
-{
-    struct log_file file;
-
-    (void)state;
-    log_put(&file);
-    damage_all(file.path, log_look, &file);
-}
-
-static void a_log_leads_to_the_same_bits(void **state)
-{
-    struct log_file file;
-    char digest[DIGEST_HEX];
-    struct err err = { 0 };
-
-    (void)state;
-    log_put(&file);
-    for (size_t i = 0; i < ENTRIES; i++) {
-        struct net *net = net_new();
-
-        assert_true(learn_log_replay(root, 1, 2, 2 + i, net, NULL, &err));
-        assert_true(digest_net(net, NULL, digest, &err));
-        assert_string_equal(digest, file.digests[i]);
-        net_free(net);
-    }
-}
-
-/* A net that is not what the log goes on from leads elsewhere, which is not served. */
-static void a_log_of_another_net_is_refused(void **state)
-{
-    struct log_file file;
-    struct err err = { 0 };
-    struct net *net = net_new();
-
-    (void)state;
-    log_put(&file);
-    net->block[0] += 1.0f;
-    assert_false(learn_log_replay(root, 1, 2, 3, net, NULL, &err));
-    assert_int_equal(err.code, ERR_SYNTAX);
-    net_free(net);
-}
-
-static void a_cut_log_is_shortened_and_gone_on_with(void **state)
-{
-    struct log_file file;
-    struct bytes bytes;
-    struct learn_log log;
-    struct err err = { 0 };
-    char aside[320];
-
-    (void)state;
-    log_put(&file);
-    snprintf(aside, sizeof aside, "%s.corrupt", file.path);
-    bytes = bytes_read(file.path);
-    bytes_write(file.path, bytes.at, file.ends[2] + 40);
-    assert_true(learn_log_scan(root, 1, 2, &log, &err));
-    assert_true(learn_log_cut(root, &log, &err));
-    learn_log_done(&log);
-    assert_int_not_equal(access(aside, F_OK), 0); /* nobody was told of it */
-    assert_true(learn_log_append(file.path, false, bytes.at + file.ends[2],
-                                 bytes.len - file.ends[2], &err));
-    assert_true(learn_log_scan(root, 1, 2, &log, &err));
-    assert_int_equal(log.count, ENTRIES);
-    learn_log_done(&log);
-    /* One whose bytes have changed stays aside, whole. */
-    bytes.at[file.ends[1] + 50] = (char)(bytes.at[file.ends[1] + 50] ^ 1);
-    bytes_write(file.path, bytes.at, bytes.len);
-    assert_true(learn_log_scan(root, 1, 2, &log, &err));
-    assert_true(log.broken);
-    assert_true(learn_log_cut(root, &log, &err));
-    learn_log_done(&log);
-    free(bytes.at);
-    bytes = bytes_read(aside);
-    assert_int_equal(bytes.len, file.ends[3]);
-    free(bytes.at);
-    bytes = bytes_read(file.path);
-    assert_int_equal(bytes.len, file.ends[1]);
-    free(bytes.at);
-}
-
-static void names_of_logs(void **state)
-{
-    static const char *const others[] = { "learn-1-2.corrupt", "learn-1",       "learn-1-2 ",
-                                          "learn-01-2",        "learn--1-2",    "1-2",
-                                          "learn-1-",          "learn-1-2.tmp", "learn- 1-2",
-                                          "learn-+1-2" };
-    uint64_t base, first;
-
-    (void)state;
-    assert_true(learn_log_name("learn-12-34", &base, &first));
-    assert_int_equal(base, 12);
-    assert_int_equal(first, 34);
-    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
-        assert_false(learn_log_name(others[i], &base, &first));
-    }
 }
 
 /* ---- jobs ---- */
@@ -560,12 +401,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_damaged_version_is_refused),
         cmocka_unit_test(a_version_is_its_own),
+        cmocka_unit_test(a_file_has_the_oldest_format_that_will_do),
         cmocka_unit_test(a_damaged_choice_is_refused),
-        cmocka_unit_test(a_damaged_log_ends_before_the_damage),
-        cmocka_unit_test(a_log_leads_to_the_same_bits),
-        cmocka_unit_test(a_log_of_another_net_is_refused),
-        cmocka_unit_test(a_cut_log_is_shortened_and_gone_on_with),
-        cmocka_unit_test(names_of_logs),
         cmocka_unit_test(a_damaged_job_is_refused),
         cmocka_unit_test(a_damaged_description_is_refused),
     };
