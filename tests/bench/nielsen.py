@@ -9,12 +9,16 @@ the best epoch, in chapter 1 of the best of three runs, and so does this, beside
 first weights and order moves networks of 30 units by some 0.15 points; where three seeds come no
 nearer than that, three more are tried, at most 15, and the table says how many it took. Exits with 1
 when that was in vain. The same seeds give the same figures anywhere.
+
+Then what plain networks have learned since: on all 60,000 rows as they are, nothing distorted, to 98.8 %
+of the test set in under ten minutes on two cores.
 """
 import os
 import statistics
 import struct
 import sys
 import tarfile
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from mnist import Daemon, PACKAGE, ok  # noqa: E402
@@ -48,6 +52,22 @@ RUNS = (
     (6, (100,), "log_likelihood", SCALED, 0.1, 0.0, 60, "chosen", 97.80),
 )
 
+# Rectified units, dropout (Srivastava et al. 2014), and Adam with a rate that falls to nothing, so that
+# the last epoch is as good as the best: it is the one that counts. Dropout does most of it.
+RECIPE_MODEL = {
+    "inputs": 784,
+    "layers": [{"units": 1024, "activation": "relu"}, {"units": 1024, "activation": "relu"},
+               {"units": 10, "activation": "softmax"}],
+    "cost": "log_likelihood", "init": "he", "normalize": "unit", "seed": 1,
+}
+RECIPE_TRAIN = {
+    "dataset": "all", "validation": {"dataset": "test"}, "epochs": 50, "batch_size": 128,
+    "optimizer": {"name": "adam", "learning_rate": 0.001}, "schedule": {"name": "cosine"},
+    "dropout": {"inputs": 0.2, "hidden": 0.5}, "seed": 1, "publish": "end",
+}
+RECIPE_RIGHT = 9880  # of 10,000
+RECIPE_SECONDS = 600
+
 
 def rows_of(idx, first, last):
     """An IDX file with some rows of another."""
@@ -63,7 +83,7 @@ def upload(api):
         for kind, file in (("features", "images-idx3"), ("targets", "labels-idx1")):
             train, test = (package.extractfile("package/data/%s-%s-ubyte" % (part, file)).read()
                            for part in ("train", "t10k"))
-            for name, data in (("train", rows_of(train, 0, 50000)),
+            for name, data in (("all", train), ("train", rows_of(train, 0, 50000)),
                                ("validation", rows_of(train, 50000, 60000)), ("test", test)):
                 ok(api.put("/v1/datasets/%s/%s" % (name, kind), data, "application/x-idx"))
 
@@ -121,17 +141,34 @@ def compare(api):
     return short
 
 
+def recipe(api):
+    """Prints what becomes of it; whether it falls short."""
+    ok(api.put("/v1/models/recipe", RECIPE_MODEL))
+    began = time.monotonic()
+    job = ok(api.post("/v1/models/recipe/train", RECIPE_TRAIN, Prefer="wait=3600"))
+    seconds = time.monotonic() - began
+    if job["state"] != "succeeded":
+        sys.exit("nielsen: %r" % job)
+    right = [round(1e4 * epoch["validation_accuracy"]) for epoch in job["history"]]
+    short = right[-1] < RECIPE_RIGHT or seconds > RECIPE_SECONDS
+    print("\n| network | epochs | test, last epoch | best epoch | seconds | rows/s |\n|-|-|-|-|-|-|")
+    print("| 784-1024-1024-10, dropout | %d | %.2f%s | %.2f | %d | %d |" % (
+        len(right), right[-1] / 100, ", short" if short else "", max(right) / 100, seconds,
+        job["samples_per_second"]), flush=True)
+    return short
+
+
 def main():
     daemon = Daemon(*sys.argv[1:])
     api = daemon.client()
     api.connection.timeout = 3600
     upload(api)
-    short = compare(api)
+    short = compare(api) + recipe(api)
     api.close()
     if daemon.end() != 0:
         sys.exit("nielsen: the daemon did not end well")
     if short:
-        sys.exit("nielsen: %d of %d fall short" % (short, len(RUNS)))
+        sys.exit("nielsen: %d of %d fall short" % (short, len(RUNS) + 1))
 
 
 if __name__ == "__main__":
