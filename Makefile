@@ -11,6 +11,7 @@
 #   make bench       what tests/bench/ measures           make bench-mnist   accuracy on MNIST, with Nielsen's beside it
 #   make bench-nielsen   every figure that Nielsen publishes for MNIST and such networks, at his settings
 #   make bench-peers training by PyTorch, OpenBLAS, oneDNN, scikit-learn, FANN, numpy and sigmad, compared; 10 minutes
+#   make bench-optimizers each optimiser's rows a second beside PyTorch's; 5 minutes
 #   make bench-serve sigmad beside a bare epoll loop, fastify and FastAPI: Markdown, in 5 minutes
 #   make soak        predict, learn, train, create, delete at once for SOAK_SECONDS=600: nothing may grow
 #   make setup       installs what building and testing need (apt-get, with sudo when not root)
@@ -253,6 +254,11 @@ bench-peers:
 	@$(MAKE) --no-print-directory $(BUILD)/tests/bench/peer_sigmad $(PEERS)
 	@BUILD=$(BUILD) tests/bench/peers.py $(PEERS_FLAGS)
 
+# Each optimiser beside PyTorch's.
+bench-optimizers: $(BUILD)/sigmad
+	$(call need,build test peers)
+	@SIGMAD=$(abspath $(BUILD)/sigmad) tests/bench/optimizers.py
+
 # SOAK_SECONDS of everything at once; memory and descriptors have to stay flat.
 SOAK_SECONDS ?= 600
 soak: $(BUILD)/sigmad
@@ -285,7 +291,7 @@ clean:
 	rm -rf build build-asan build-tsan build-clang build-arm build-fuzz $(BUILD)
 
 .PHONY: all test test-unit test-e2e test-asan test-tsan test-crash suite unit fuzz fuzz-run clang check format demo demo-mnist bench \
-	bench-peers bench-mnist bench-nielsen bench-serve soak setup install help clean FORCE
+	bench-peers bench-optimizers bench-mnist bench-nielsen bench-serve soak setup install help clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
