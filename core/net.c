@@ -81,7 +81,9 @@ bool net_clone(const struct net *net, struct net **ret, struct err *err)
     }
     clone->kernel = net->kernel;
     memcpy(clone->block, net->block, net->block_len * sizeof *net->block);
-    if (net->shift != NULL && !net_set_norm(clone, net->shift, net->scale, err)) {
+    if ((net->shift != NULL && !net_set_norm(clone, net->shift, net->scale, err)) ||
+        (net->target_shift != NULL &&
+         !net_set_target_norm(clone, net->target_shift, net->target_scale, err))) {
         net_free(clone);
         return false;
     }
@@ -97,12 +99,16 @@ void net_free(struct net *net)
     free(net->block);
     free(net->shift);
     free(net->scale);
+    free(net->target_shift);
+    free(net->target_scale);
     free(net);
 }
 
-bool net_set_norm(struct net *net, const float *shift, const float *scale, struct err *err)
+/* Copies n values each in place of what was there. */
+static bool norm_set(float **to_shift, float **to_scale, size_t n, const float *shift,
+                     const float *scale, struct err *err)
 {
-    const size_t size = net->spec.inputs * sizeof *shift;
+    const size_t size = n * sizeof *shift;
     float *new_shift = malloc(size), *new_scale = malloc(size);
 
     if (new_shift == NULL || new_scale == NULL) {
@@ -112,11 +118,40 @@ bool net_set_norm(struct net *net, const float *shift, const float *scale, struc
     }
     memcpy(new_shift, shift, size);
     memcpy(new_scale, scale, size);
-    free(net->shift);
-    free(net->scale);
-    net->shift = new_shift;
-    net->scale = new_scale;
+    free(*to_shift);
+    free(*to_scale);
+    *to_shift = new_shift;
+    *to_scale = new_scale;
     return true;
+}
+
+bool net_set_norm(struct net *net, const float *shift, const float *scale, struct err *err)
+{
+    return norm_set(&net->shift, &net->scale, net->spec.inputs, shift, scale, err);
+}
+
+bool net_set_target_norm(struct net *net, const float *shift, const float *scale, struct err *err)
+{
+    return norm_set(&net->target_shift, &net->target_scale, spec_outputs(&net->spec), shift, scale,
+                    err);
+}
+
+void net_to_learn(const struct net *net, size_t n, float *y, size_t ld)
+{
+    for (size_t i = 0; i < n && net->target_shift != NULL; i++) {
+        for (size_t j = 0; j < spec_outputs(&net->spec); j++) {
+            y[i * ld + j] = (y[i * ld + j] - net->target_shift[j]) * net->target_scale[j];
+        }
+    }
+}
+
+void net_as_meant(const struct net *net, size_t n, float *a, size_t ld)
+{
+    for (size_t i = 0; i < n && net->target_shift != NULL; i++) {
+        for (size_t j = 0; j < spec_outputs(&net->spec); j++) {
+            a[i * ld + j] = a[i * ld + j] / net->target_scale[j] + net->target_shift[j];
+        }
+    }
 }
 
 static float *weight_at(const struct net *net, const struct net_layer *layer, size_t j, size_t k)
@@ -194,8 +229,9 @@ void net_set_layer(struct net *net, size_t l, const float *w, const float *b)
 size_t net_bytes(const struct net *net)
 {
     const size_t norm = net->shift != NULL ? 2 * net->spec.inputs : 0;
+    const size_t targets = net->target_shift != NULL ? 2 * spec_outputs(&net->spec) : 0;
 
-    return (net->block_len + norm) * sizeof(float);
+    return (net->block_len + norm + targets) * sizeof(float);
 }
 
 /* An exponent of all ones carries into the sign's place when one is added to it. */

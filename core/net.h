@@ -39,6 +39,8 @@ struct net {
     float *block;     /* owned, 128-byte aligned; padding is +0 always */
     float *shift;     /* owned; spec.inputs each; NULL until norm_fit's result is set, or none */
     float *scale;
+    float *target_shift; /* likewise of the outputs, by spec.target_norm; owned */
+    float *target_scale;
 };
 
 /* A net of zeros. Errors: ERR_MEMORY. The spec was checked. */
@@ -51,6 +53,11 @@ void net_free(struct net *net);
 
 /* Sets the normalisation: copies spec.inputs values each. Errors: ERR_MEMORY. */
 bool net_set_norm(struct net *net, const float *shift, const float *scale, struct err *err);
+/* Likewise of the targets: as many values as outputs each. */
+bool net_set_target_norm(struct net *net, const float *shift, const float *scale, struct err *err);
+/* y[i][ld], targets as they are meant, become what the net learns, and the other way round. */
+void net_to_learn(const struct net *net, size_t n, float *y, size_t ld);
+void net_as_meant(const struct net *net, size_t n, float *a, size_t ld);
 
 /* Layer l in logical order: w[units * inputs], W[j][k] at w[j * inputs + k]; b[units]. */
 void net_get_layer(const struct net *net, size_t l, float *w, float *b);
@@ -59,7 +66,7 @@ void net_set_layer(struct net *net, size_t l, const float *w, const float *b);
 /* Bytes of scratch that net_predict and net_evaluate need. Scratch must be 64-byte aligned. */
 size_t net_scratch(const struct net *net);
 
-/* out[i][outputs] = a^L of row first + i of x, i < n. x.width == spec.inputs was checked.
+/* out[i][outputs] = a^L, as meant, of row first + i of x, i < n. x.width == spec.inputs was checked.
  * A row's result has the same bits alone and in any batch. Thread: any; share may be NULL. */
 void net_predict(const struct net *net, const struct rows *x, size_t first, size_t n, float *out,
                  void *scratch, struct share *share);

@@ -68,6 +68,7 @@ static void pass_gather(struct pass *pass, size_t r0, size_t r1)
     if (pass->data != NULL) {
         data_gather(pass->data, pick, pass->first + r0, r1 - r0, spec_outputs(&net->spec),
                     pass->y + r0 * pass->ld, pass->ld);
+        net_to_learn(net, r1 - r0, pass->y + r0 * pass->ld, pass->ld);
     }
 }
 
@@ -104,6 +105,7 @@ static void pass_finish(struct pass *pass, size_t r0, size_t r1)
         return;
     }
     net->kernel->activate(net->layer[last].act, outputs, r1 - r0, z + r0 * pass->ld, pass->ld);
+    net_as_meant(net, r1 - r0, z + r0 * pass->ld, pass->ld);
     for (size_t i = r0; i < r1; i++) {
         memcpy(pass->out + (pass->first - pass->from + i) * outputs, z + i * pass->ld,
                outputs * sizeof *z);
@@ -204,8 +206,15 @@ static void pass_sum(const struct pass *pass, double *loss, struct eval *eval)
             eval->confusion[row->truth * classes + row->answer]++;
         }
         if (eval->score != NULL) {
-            score_add(eval->score, pass->act[last % 2] + r * pass->ld, pass->y + r * pass->ld,
-                      row->truth, row->answer);
+            float *a = pass->act[last % 2] + r * pass->ld, *y = pass->y + r * pass->ld;
+
+            if (pass->net->target_shift != NULL) { /* costs are of what is learned, errors not */
+                const size_t at = data_row(pass->data, pass->first + r);
+
+                net_as_meant(pass->net, 1, a, pass->ld);
+                memcpy(y, pass->data->values + at * outputs, outputs * sizeof *y);
+            }
+            score_add(eval->score, a, y, row->truth, row->answer);
         }
     }
 }

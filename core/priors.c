@@ -50,7 +50,12 @@ bool net_set_priors(struct net *net, const struct data *data, struct err *err)
     }
     sums_add(data, last->out, sum);
     for (size_t j = 0; j < last->out; j++) {
-        net->block[last->b_at + j] = bias_of(net, last->act, sum[j] / n, 0.5 / n);
+        double p = sum[j] / n;
+
+        if (net->target_shift != NULL) { /* in what the net learns */
+            p = (p - (double)net->target_shift[j]) * (double)net->target_scale[j];
+        }
+        net->block[last->b_at + j] = bias_of(net, last->act, p, 0.5 / n);
     }
     free(sum);
     return true;

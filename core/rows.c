@@ -77,6 +77,16 @@ static void fit_minmax(const struct data *data, size_t j, double *shift, double 
     *scale = most > least ? 1.0 / (most - least) : 1.0;
 }
 
+void target_norm_fit(enum norm norm, const struct data *data, size_t outputs, float *shift,
+                     float *scale)
+{
+    const struct data targets = { .x = { DTYPE_F32, data->x.n, outputs, data->values },
+                                  .pick = data->pick,
+                                  .n_pick = data->n_pick };
+
+    norm_fit(norm, &targets, shift, scale);
+}
+
 void norm_fit(enum norm norm, const struct data *data, float *shift, float *scale)
 {
     assert(norm == NORM_UNIT || data_rows(data) >= 1);
@@ -129,8 +139,15 @@ bool data_balance(const struct data *data, size_t outputs, float *weights, struc
     return true;
 }
 
-static bool classes_check(const struct data *data, size_t outputs, struct err *err)
+static bool classes_check(const struct data *data, const struct net_spec *spec, struct err *err)
 {
+    const size_t outputs = spec_outputs(spec);
+
+    if (spec->target_norm != NORM_NONE) {
+        return err_set(err, ERR_RANGE, "labels",
+                       "are there, but the model's normalize_targets is %s, which needs numbers",
+                       norm_name(spec->target_norm));
+    }
     for (size_t i = 0; i < data->x.n; i++) {
         const uint32_t c = unit_at(data, i);
 
@@ -175,7 +192,7 @@ bool data_check(const struct data *data, const struct net_spec *spec, struct err
     const size_t outputs = spec_outputs(spec);
 
     if (data->classes != NULL) {
-        return classes_check(data, outputs, err);
+        return classes_check(data, spec, err);
     }
     for (size_t i = 0; i < data->x.n; i++) {
         if (!row_check(data->values + i * outputs, outputs, spec->cost, err)) {

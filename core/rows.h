@@ -66,12 +66,17 @@ void data_gather(const struct data *data, const uint32_t *index, size_t first, s
 /* shift and scale of the columns of data's inputs for NORM_STANDARD, NORM_MINMAX or NORM_UNIT, in float64 sums down
  * the rows in order, rounded once. Thread: any. */
 void norm_fit(enum norm norm, const struct data *data, float *shift, float *scale);
+/* Likewise of its targets, which are numbers. */
+void target_norm_fit(enum norm norm, const struct data *data, size_t outputs, float *shift,
+                     float *scale);
 
 /* Whether the targets suit the spec's cost (the width was checked by the caller):
  *   cross_entropy   every y_j in [0, 1]
  *   log_likelihood  every y_j >= 0 and each row sums to 1 within 1e-5
- *   any             finite; class indices, after map, below the outputs
- * Errors: ERR_RANGE at "targets[row][column]", "targets[row]" or "labels[row]". Thread: any. */
+ *   any             finite; class indices, after map, below the outputs, and none at all where
+ *                   targets are normalised
+ * Errors: ERR_RANGE at "targets[row][column]", "targets[row]", "labels[row]" or
+ * "labels". Thread: any. */
 bool data_check(const struct data *data, const struct net_spec *spec, struct err *err);
 
 #endif

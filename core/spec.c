@@ -139,6 +139,18 @@ static bool pair_check(enum act act, enum cost cost, struct err *err)
     return true;
 }
 
+static bool target_norm_check(const struct net_spec *spec, struct err *err)
+{
+    const enum act act = spec->layers[spec->n_layers - 1].act;
+
+    if (spec->target_norm == NORM_UNIT) {
+        return err_set(err, ERR_FIELD, "normalize_targets", "cannot be unit");
+    }
+    return spec->target_norm == NORM_NONE || act == ACT_LINEAR ||
+           err_set(err, ERR_FIELD, "normalize_targets", "is %s, which needs linear outputs, not %s",
+                   norm_name(spec->target_norm), act_name(act));
+}
+
 bool spec_check(const struct net_spec *spec, size_t max_layers, size_t max_params, struct err *err)
 {
     const size_t most = max_layers < SPEC_LAYERS_MAX ? max_layers : SPEC_LAYERS_MAX;
@@ -160,7 +172,8 @@ bool spec_check(const struct net_spec *spec, size_t max_layers, size_t max_param
                        "must have at most %zu weights and biases, have %zu", max_params,
                        spec_params(spec));
     }
-    return pair_check(spec->layers[spec->n_layers - 1].act, spec->cost, err);
+    return pair_check(spec->layers[spec->n_layers - 1].act, spec->cost, err) &&
+           target_norm_check(spec, err);
 }
 
 bool spec_same_shape(const struct net_spec *a, const struct net_spec *b)

@@ -41,6 +41,11 @@ enum bias_init { BIAS_ZEROS, BIAS_NORMAL, BIAS_PRIORS, BIAS_COUNT };
  *   minmax    shift = min, scale = 1/(max - min) of the training data
  * A constant column gets scale 1. */
 enum norm { NORM_NONE, NORM_UNIT, NORM_STANDARD, NORM_MINMAX, NORM_COUNT };
+/* Whether shift and scale are those of training data. */
+static inline bool norm_is_learned(enum norm norm)
+{
+    return norm == NORM_STANDARD || norm == NORM_MINMAX;
+}
 
 #define SPEC_LAYERS_MAX 64
 #define SPEC_UNITS_MAX 65536
@@ -58,6 +63,9 @@ struct net_spec {
     enum init init;
     enum bias_init bias_init;
     enum norm norm;
+    enum norm
+        target_norm; /* of targets, y'_j = (y_j - shift_j) * scale_j: the net learns y', and gives
+                              a_j / scale_j + shift_j; not NORM_UNIT */
     uint64_t seed;
 };
 
@@ -82,7 +90,9 @@ size_t spec_outputs(const struct net_spec *spec);
  * SPEC_UNITS_MAX, n_layers 1 to max_layers, at most max_params parameters, softmax only last,
  * relu not last, and a pair of output activation and cost that belongs together:
  *   sigmoid with mse or cross_entropy; softmax with log_likelihood; linear, tanh with mse.
- * Errors: ERR_FIELD at "inputs", "layers", "layers[i].units", "layers[i].activation" or "cost",
+ * target_norm only with linear outputs.
+ * Errors: ERR_FIELD at "inputs", "layers", "layers[i].units", "layers[i].activation", "cost" or
+ * "normalize_targets",
  * with the limit, or for a pair with the reason it is refused. */
 bool spec_check(const struct net_spec *spec, size_t max_layers, size_t max_params, struct err *err);
 

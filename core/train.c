@@ -202,6 +202,7 @@ static void piece_gather(void *arg, size_t i)
 
     rows_gather(&t->data.x, order, 0, r1 - r0, &norm, t->x + r0 * t->ld0, t->ld0);
     data_gather(&t->data, order, 0, r1 - r0, spec_outputs(&net->spec), t->y + r0 * ld, ld);
+    net_to_learn(net, r1 - r0, t->y + r0 * ld, ld);
     if (t->plan.label_smoothing > 0.0f) {
         smooth(t, r0, r1);
     }

@@ -30,6 +30,20 @@ static void encode_rest(struct text *text, const struct net_spec *spec, const st
     }
     text_str(text, ", \"normalize\": ");
     text_json(text, norm_name(spec->norm));
+    if (spec->target_norm != NORM_NONE) { /* else as servers wrote it that knew none */
+        text_str(text, ", \"normalize_targets\": ");
+        text_json(text, norm_name(spec->target_norm));
+    }
+}
+
+/* What normalisation has learned. */
+static void encode_pair(struct text *text, const char *prefix, const float *shift,
+                        const float *scale, size_t n)
+{
+    text_printf(text, ",\n\"%sshift\": ", prefix);
+    text_floats(text, shift, n);
+    text_printf(text, ",\n\"%sscale\": ", prefix);
+    text_floats(text, scale, n);
 }
 
 void msg_spec_encode(struct text *text, const struct net_spec *spec, const struct labels *labels)
@@ -66,7 +80,7 @@ void msg_model_encode(struct text *text, const struct net *net, const struct lab
 {
     const struct net_spec *spec = &net->spec;
     /* unit's are not learned: they follow from its name. */
-    const bool learned = spec->norm == NORM_STANDARD || spec->norm == NORM_MINMAX;
+    const bool learned = norm_is_learned(spec->norm);
 
     text_printf(text, "{\"inputs\": %zu, \"layers\": [\n", spec->inputs);
     for (size_t l = 0; l < spec->n_layers; l++) {
@@ -78,10 +92,10 @@ void msg_model_encode(struct text *text, const struct net *net, const struct lab
     text_str(text, "]");
     encode_rest(text, spec, labels);
     if (learned && net->shift != NULL) {
-        text_str(text, ",\n\"shift\": ");
-        text_floats(text, net->shift, spec->inputs);
-        text_str(text, ",\n\"scale\": ");
-        text_floats(text, net->scale, spec->inputs);
+        encode_pair(text, "", net->shift, net->scale, spec->inputs);
+    }
+    if (net->target_shift != NULL) {
+        encode_pair(text, "target_", net->target_shift, net->target_scale, spec_outputs(spec));
     }
     text_str(text, "}\n");
 }

@@ -21,7 +21,15 @@ struct model_in {
     struct net_spec spec;
     struct labels *labels; /* owned until the decoder hands it over; NULL: none */
     struct later weights[SPEC_LAYERS_MAX], biases[SPEC_LAYERS_MAX];
-    struct later shift, scale;
+    struct later shift, scale, target_shift, target_scale;
+};
+
+/* Of inputs or targets: what says how, and the two arrays that it has learned. */
+struct learned {
+    const char *norm_name, *shift_name, *scale_name;
+    enum norm norm;
+    size_t n;
+    struct later *shift, *scale;
 };
 
 static bool later_read(struct scan *scan, struct later *later, struct err *err)
@@ -208,6 +216,34 @@ static bool read_normalize(struct scan *scan, void *into, struct err *err)
     return true;
 }
 
+static bool read_normalize_targets(struct scan *scan, void *into, struct err *err)
+{
+    static const enum norm norms[] = { NORM_NONE, NORM_STANDARD, NORM_MINMAX };
+    const char *const names[] = { norm_name(norms[0]), norm_name(norms[1]), norm_name(norms[2]) };
+    struct model_in *in = into;
+    size_t at;
+
+    if (!value_choice(scan, names, COUNT(names), &at, err)) {
+        return false;
+    }
+    in->spec.target_norm = norms[at];
+    return true;
+}
+
+static bool read_target_shift(struct scan *scan, void *into, struct err *err)
+{
+    struct model_in *in = into;
+
+    return later_read(scan, &in->target_shift, err);
+}
+
+static bool read_target_scale(struct scan *scan, void *into, struct err *err)
+{
+    struct model_in *in = into;
+
+    return later_read(scan, &in->target_scale, err);
+}
+
 static bool read_shift(struct scan *scan, void *into, struct err *err)
 {
     struct model_in *in = into;
@@ -354,31 +390,53 @@ static bool layers_read(struct model_in *in, struct msg_model *ret, struct err *
     return true;
 }
 
-static bool norm_read(struct model_in *in, struct msg_model *ret, struct err *err)
+/* shift and scale of n values, called so, which go with weights and a normalisation that is learned. */
+static bool norm_read(struct model_in *in, const struct learned *learned, bool has_weights,
+                      const float **shift, const float **scale, struct err *err)
 {
-    const char *given = in->shift.there ? "shift" : "scale";
+    const char *given = learned->shift->there ? learned->shift_name : learned->scale_name;
+    const char *lacks = learned->shift->there ? learned->scale_name : learned->shift_name;
 
-    if (in->spec.norm != NORM_STANDARD && in->spec.norm != NORM_MINMAX) {
-        return err_set(err, ERR_FIELD, given, "needs normalize to be standard or minmax, is %s",
-                       norm_name(in->spec.norm));
+    if (!learned->shift->there && !learned->scale->there) {
+        return true;
     }
-    if (!ret->has_weights) {
+    if (!norm_is_learned(learned->norm)) {
+        return err_set(err, ERR_FIELD, given, "needs %s to be standard or minmax, is %s",
+                       learned->norm_name, norm_name(learned->norm));
+    }
+    if (!has_weights) {
         return err_set(err, ERR_FIELD, given, "is there without weights");
     }
-    if (!in->shift.there || !in->scale.there) {
-        return err_set(err, ERR_FIELD, in->shift.there ? "scale" : "shift",
-                       "is missing, but %s is there", given);
+    if (!learned->shift->there || !learned->scale->there) {
+        return err_set(err, ERR_FIELD, lacks, "is missing, but %s is there", given);
     }
-    ret->shift = floats_read(&in->shift, in->spec.inputs, in->arena, err);
-    if (ret->shift == NULL) {
-        return value_in(err, "shift");
+    *shift = floats_read(learned->shift, learned->n, in->arena, err);
+    if (*shift == NULL) {
+        return value_in(err, "%s", learned->shift_name);
     }
-    ret->scale = floats_read(&in->scale, in->spec.inputs, in->arena, err);
-    return ret->scale != NULL || value_in(err, "scale");
+    *scale = floats_read(learned->scale, learned->n, in->arena, err);
+    return *scale != NULL || value_in(err, "%s", learned->scale_name);
+}
+
+bool target_scale_check(const float *scale, size_t n, const char *where, struct err *err)
+{
+    for (size_t i = 0; scale != NULL && i < n; i++) {
+        if (scale[i] == 0.0F) {
+            err_set(err, ERR_FIELD, "", "must not be 0");
+            return value_in(err, "%s[%zu]", where, i);
+        }
+    }
+    return true;
 }
 
 static bool arrays_read(struct model_in *in, struct msg_model *ret, struct err *err)
 {
+    const struct learned inputs = { "normalize",     "shift",    "scale",   in->spec.norm,
+                                    in->spec.inputs, &in->shift, &in->scale };
+    const struct learned targets = { "normalize_targets",     "target_shift",
+                                     "target_scale",          in->spec.target_norm,
+                                     spec_outputs(&in->spec), &in->target_shift,
+                                     &in->target_scale };
     bool any = false;
 
     for (size_t l = 0; l < in->spec.n_layers; l++) {
@@ -387,7 +445,9 @@ static bool arrays_read(struct model_in *in, struct msg_model *ret, struct err *
     if (any && !layers_read(in, ret, err)) {
         return false;
     }
-    return (!in->shift.there && !in->scale.there) || norm_read(in, ret, err);
+    return norm_read(in, &inputs, ret->has_weights, &ret->shift, &ret->scale, err) &&
+           norm_read(in, &targets, ret->has_weights, &ret->target_shift, &ret->target_scale, err) &&
+           target_scale_check(ret->target_scale, targets.n, "target_scale", err);
 }
 
 static bool labels_check(const struct model_in *in, struct err *err)
@@ -415,6 +475,9 @@ bool msg_model_decode(const char *body, size_t len, const struct model_limits *l
         { "normalize", read_normalize, false },
         { "shift", read_shift, false },
         { "scale", read_scale, false },
+        { "normalize_targets", read_normalize_targets, false },
+        { "target_shift", read_target_shift, false },
+        { "target_scale", read_target_scale, false },
     };
     struct model_in *in = arena_alloc(arena, 1, sizeof *in);
     struct msg_model msg = { .has_weights = false };

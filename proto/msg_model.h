@@ -8,7 +8,8 @@
  * inputs, layers and cost must be there; the rest has defaults: scaled_normal, zeros, 0, no labels,
  * none. An import has in every layer "weights" (units rows of fan-in numbers) and "biases", and,
  * when normalize is standard or minmax and has been learned, "shift" and "scale" (inputs numbers
- * each). An export carries exactly these fields; it may be put back unchanged. Its "init",
+ * each). With "normalize_targets" (none, standard, minmax) there are "target_shift" and
+ * "target_scale" likewise (outputs numbers each; none 0). An export carries exactly these fields; it may be put back unchanged. Its "init",
  * "bias_init" and "seed" say how the network was drawn. */
 #ifndef MSG_MODEL_H
 #define MSG_MODEL_H
@@ -27,6 +28,7 @@ struct msg_model {
     const float **weights; /* in the arena, one a layer, units x fan-in; when has_weights */
     const float **biases;
     const float *shift, *scale; /* in the arena; NULL: none given */
+    const float *target_shift, *target_scale;
 };
 
 struct model_limits {
@@ -37,6 +39,9 @@ struct model_limits {
  */
 bool msg_model_decode(const char *body, size_t len, const struct model_limits *limits,
                       struct arena *arena, struct msg_model *ret, struct err *err);
+
+/* Answers are divided by it. Errors: ERR_FIELD at where[i]. scale may be NULL. */
+bool target_scale_check(const float *scale, size_t n, const char *where, struct err *err);
 
 /* The spec's members, without braces: "inputs": ..., "normalize": "none"; for replies that say
  * more. */

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +31,7 @@ struct reader {
     size_t data_len;
     size_t n_tensors;
     struct tensors net, block[SAFETENSORS_BLOCKS];
-    struct tensor shift, scale, checksum;
+    struct tensor shift, scale, target_shift, target_scale, checksum;
     char *spec;        /* in the arena */
     const char *carry; /* likewise; NULL: nothing is carried */
     struct msg_version facts;
@@ -105,6 +106,25 @@ static bool read_offsets(struct scan *scan, void *into, struct err *err)
     return true;
 }
 
+/* Tensors that belong to no layer. */
+static const struct {
+    const char *name;
+    size_t at; /* in struct reader */
+} singles[] = {
+    { "norm.shift", offsetof(struct reader, shift) },
+    { "norm.scale", offsetof(struct reader, scale) },
+    { "norm.target_shift", offsetof(struct reader, target_shift) },
+    { "norm.target_scale", offsetof(struct reader, target_scale) },
+    { "sigmad.checksum", offsetof(struct reader, checksum) },
+};
+
+#define SINGLES (sizeof singles / sizeof singles[0])
+
+static struct tensor *single(struct reader *reader, size_t i)
+{
+    return (struct tensor *)(void *)((char *)reader + singles[i].at);
+}
+
 /* The struct that a tensor of this name fills; NULL when it is none of ours. */
 static struct tensor *tensor_find(struct reader *reader, const char *name)
 {
@@ -113,14 +133,10 @@ static struct tensor *tensor_find(struct reader *reader, const char *name)
     unsigned l, block;
     int end = 0;
 
-    if (strcmp(name, "norm.shift") == 0) {
-        return &reader->shift;
-    }
-    if (strcmp(name, "norm.scale") == 0) {
-        return &reader->scale;
-    }
-    if (strcmp(name, "sigmad.checksum") == 0) {
-        return &reader->checksum;
+    for (size_t i = 0; i < SINGLES; i++) {
+        if (strcmp(name, singles[i].name) == 0) {
+            return single(reader, i);
+        }
     }
     if (sscanf(name, "optimizer.%1u.%n", &block, &end) == 1 && end > 0 &&
         block < SAFETENSORS_BLOCKS) {
@@ -350,19 +366,31 @@ static bool layers_fit(struct reader *reader, const struct tensors *tensors, con
 static bool tensors_fit(struct reader *reader, struct msg_model *model, struct err *err)
 {
     const struct net_spec *spec = &model->spec;
-    const float *shift = NULL, *scale = NULL;
+    const size_t outputs = spec_outputs(spec);
+    const float *shift = NULL, *scale = NULL, *target_shift = NULL, *target_scale = NULL;
 
     if (!layers_fit(reader, &reader->net, "", spec, &model->weights, &model->biases, err)) {
         return false;
     }
-    if (reader->shift.there || reader->scale.there) {
-        if (!tensor_fit(reader, &reader->shift, "norm.shift", spec->inputs, 0, &shift, err) ||
-            !tensor_fit(reader, &reader->scale, "norm.scale", spec->inputs, 0, &scale, err)) {
-            return false;
-        }
+    if ((reader->shift.there || reader->scale.there) &&
+        (!tensor_fit(reader, &reader->shift, "norm.shift", spec->inputs, 0, &shift, err) ||
+         !tensor_fit(reader, &reader->scale, "norm.scale", spec->inputs, 0, &scale, err))) {
+        return false;
+    }
+    if ((reader->target_shift.there || reader->target_scale.there) &&
+        (!tensor_fit(reader, &reader->target_shift, "norm.target_shift", outputs, 0, &target_shift,
+                     err) ||
+         !tensor_fit(reader, &reader->target_scale, "norm.target_scale", outputs, 0, &target_scale,
+                     err))) {
+        return false;
+    }
+    if (!target_scale_check(target_scale, outputs, "norm.target_scale", err)) {
+        return false;
     }
     model->shift = shift;
     model->scale = scale;
+    model->target_shift = target_shift;
+    model->target_scale = target_scale;
     model->has_weights = true;
     return true;
 }
@@ -412,14 +440,16 @@ static const struct tensor *tensors_at(const struct tensors *tensors, uint64_t f
 /* The tensor that begins there; NULL when none does. */
 static const struct tensor *tensor_at(const struct reader *reader, uint64_t from)
 {
-    const struct tensor *const rest[] = { &reader->shift, &reader->scale, &reader->checksum };
     const struct tensor *at = tensors_at(&reader->net, from);
 
     for (size_t i = 0; at == NULL && i < SAFETENSORS_BLOCKS; i++) {
         at = tensors_at(&reader->block[i], from);
     }
-    for (size_t i = 0; at == NULL && i < sizeof rest / sizeof rest[0]; i++) {
-        at = rest[i]->there && rest[i]->from == from ? rest[i] : NULL;
+    for (size_t i = 0; at == NULL && i < SINGLES; i++) {
+        const struct tensor *one =
+            (const struct tensor *)(const void *)((const char *)reader + singles[i].at);
+
+        at = one->there && one->from == from ? one : NULL;
     }
     return at;
 }

@@ -7,6 +7,7 @@
  *   data                            layers.L.weight  F32 [units, fan-in], row-major
  *                                   layers.L.bias    F32 [units]
  *                                   norm.shift, norm.scale  F32 [inputs], when there are some
+ *                                   norm.target_shift, norm.target_scale  F32 [outputs], likewise
  *                                   optimizer.B.layers.L.weight, .bias  like those of the layers, B
  *                                                    from 0: what the optimiser of learn carries
  *                                                    (core/carry.h), in a stored version only

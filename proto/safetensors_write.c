@@ -94,9 +94,10 @@ static void layers_encode(struct text *text, const char *prefix, const struct ne
 }
 
 /* The oldest format that has all that is in the file. */
-static int format_of(const struct msg_version *facts, const struct carry *carry)
+static int format_of(const struct net *net, const struct msg_version *facts,
+                     const struct carry *carry)
 {
-    return carry != NULL                                                      ? 3
+    return carry != NULL || net->spec.target_norm != NORM_NONE                ? 3
            : facts != NULL && facts->has_plan && !plan_is_plain(&facts->plan) ? 2
                                                                               : 1;
 }
@@ -119,7 +120,7 @@ static void header_encode(struct text *text, const struct net *net, const struct
     /* Its digits are at SAFETENSORS_CRC_AT: whoever writes the file puts them in. */
     text_printf(text, "{\"__metadata__\": {%s", checksum ? "\"header_crc32\": \"00000000\", " : "");
     text_printf(text, "\"format\": \"sigmad\", \"format_version\": \"%d\", \"spec\": ",
-                format_of(facts, carry));
+                format_of(net, facts, carry));
     spec_encode(text, &net->spec, labels);
     if (facts != NULL) {
         facts_encode(text, facts);
@@ -132,6 +133,10 @@ static void header_encode(struct text *text, const struct net *net, const struct
     if (net->shift != NULL) {
         tensor_encode(text, "norm.shift", "F32", net->spec.inputs, 0, 4, &at);
         tensor_encode(text, "norm.scale", "F32", net->spec.inputs, 0, 4, &at);
+    }
+    if (net->target_shift != NULL) {
+        tensor_encode(text, "norm.target_shift", "F32", spec_outputs(&net->spec), 0, 4, &at);
+        tensor_encode(text, "norm.target_scale", "F32", spec_outputs(&net->spec), 0, 4, &at);
     }
     for (size_t i = 0; carry != NULL && i < carry->blocks; i++) {
         snprintf(prefix, sizeof prefix, "optimizer.%zu.", i);
@@ -192,10 +197,13 @@ bool safetensors_data(const struct net *net, const struct carry *carry,
                       void *arg, struct err *err)
 {
     const size_t inputs = net->spec.inputs * sizeof(float);
+    const size_t outputs = spec_outputs(&net->spec) * sizeof(float);
     bool ok = layers_data(net, NULL, 0, add, arg, err);
 
     ok = ok && (net->shift == NULL ||
                 (add(arg, net->shift, inputs, err) && add(arg, net->scale, inputs, err)));
+    ok = ok && (net->target_shift == NULL || (add(arg, net->target_shift, outputs, err) &&
+                                              add(arg, net->target_scale, outputs, err)));
     for (size_t i = 0; ok && carry != NULL && i < carry->blocks; i++) {
         ok = layers_data(net, carry, i, add, arg, err);
     }

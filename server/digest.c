@@ -86,6 +86,12 @@ bool digest_net(const struct net *net, const struct labels *labels, char *ret, s
         digest_add(&digest, net->shift, net->spec.inputs * sizeof *net->shift);
         digest_add(&digest, net->scale, net->spec.inputs * sizeof *net->scale);
     }
+    if (net->target_shift != NULL) {
+        const size_t size = spec_outputs(&net->spec) * sizeof *net->target_shift;
+
+        digest_add(&digest, net->target_shift, size);
+        digest_add(&digest, net->target_scale, size);
+    }
     digest_end(&digest, ret);
     ok = true;
 out:

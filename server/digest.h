@@ -27,7 +27,8 @@ void digest_end_raw(struct digest *digest, unsigned char *ret);
 bool digest_bytes(const void *bytes, size_t len, char *ret, struct err *err);
 
 /* Of a version: the spec's members as msg_spec_encode writes them, then for each layer its weights
- * and biases in logical order, then shift and scale if there are some, all little-endian float32.
+ * and biases in logical order, then shift and scale, and those of
+ * the targets, if there are some, all little-endian float32.
  * Equal digests, equal bits. */
 bool digest_net(const struct net *net, const struct labels *labels, char *ret, struct err *err);
 

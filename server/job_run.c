@@ -50,18 +50,27 @@ static double clock_seconds(void)
 static bool norm_learn(struct run *run, const struct data *data, struct err *err)
 {
     const struct net_spec *spec = &run->net->spec;
+    const size_t outputs = spec_outputs(spec);
+    const bool inputs = norm_is_learned(spec->norm) && run->net->shift == NULL;
+    const bool targets = norm_is_learned(spec->target_norm) && run->net->target_shift == NULL;
     float *shift;
-    bool ok;
+    bool ok = true;
 
-    if ((spec->norm != NORM_STANDARD && spec->norm != NORM_MINMAX) || run->net->shift != NULL) {
+    if (!inputs && !targets) {
         return true;
     }
-    shift = malloc(2 * spec->inputs * sizeof *shift);
+    shift = malloc(2 * (spec->inputs > outputs ? spec->inputs : outputs) * sizeof *shift);
     if (shift == NULL) {
         return err_set(err, ERR_MEMORY, "normalize", "has no memory");
     }
-    norm_fit(spec->norm, data, shift, shift + spec->inputs);
-    ok = net_set_norm(run->net, shift, shift + spec->inputs, err);
+    if (inputs) {
+        norm_fit(spec->norm, data, shift, shift + spec->inputs);
+        ok = net_set_norm(run->net, shift, shift + spec->inputs, err);
+    }
+    if (ok && targets) {
+        target_norm_fit(spec->target_norm, data, outputs, shift, shift + outputs);
+        ok = net_set_target_norm(run->net, shift, shift + outputs, err);
+    }
     free(shift);
     return ok;
 }

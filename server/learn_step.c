@@ -105,6 +105,15 @@ static struct train_plan plan_of(const struct learn *learn)
     return plan;
 }
 
+/* Whether what is learned from data has been. */
+static bool norm_check(const float *shift, const char *where, enum norm norm, struct err *err)
+{
+    return shift != NULL || !norm_is_learned(norm) ||
+           err_set(err, ERR_BUSY, where,
+                   "is %s, which train has to work out from a whole data set first",
+                   norm_name(norm));
+}
+
 bool learn_begin(struct learn *learn, struct version *base, struct err *err)
 {
     struct model *model = learn->model;
@@ -123,11 +132,9 @@ bool learn_begin(struct learn *learn, struct version *base, struct err *err)
     if (!etag_holds(learn->req, etag, err)) {
         return false;
     }
-    if (base->net->shift == NULL &&
-        (model->spec.norm == NORM_STANDARD || model->spec.norm == NORM_MINMAX)) {
-        return err_set(err, ERR_BUSY, "normalize",
-                       "is %s, which train has to work out from a whole data set first",
-                       norm_name(model->spec.norm));
+    if (!norm_check(base->net->shift, "normalize", model->spec.norm, err) ||
+        !norm_check(base->net->target_shift, "normalize_targets", model->spec.target_norm, err)) {
+        return false;
     }
     if (model->plan.optimizer == OPT_RPROP && !learn->msg.has_optimizer) {
         return err_set(err, ERR_FIELD, "optimizer",

@@ -48,6 +48,10 @@ static bool net_norm(struct net *net, const struct msg_model *msg, struct arena 
     const struct data none = { .x = { DTYPE_F32, 0, msg->spec.inputs, NULL } };
     float *flat;
 
+    if (msg->target_shift != NULL &&
+        !net_set_target_norm(net, msg->target_shift, msg->target_scale, err)) {
+        return false;
+    }
     if (msg->shift != NULL) {
         return net_set_norm(net, msg->shift, msg->scale, err);
     }

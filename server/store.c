@@ -319,7 +319,9 @@ static bool net_load(const struct safetensors *file, struct net **ret, struct er
     if (!net_create(&model->spec, &net, err)) {
         return false;
     }
-    if (model->shift != NULL && !net_set_norm(net, model->shift, model->scale, err)) {
+    if ((model->shift != NULL && !net_set_norm(net, model->shift, model->scale, err)) ||
+        (model->target_shift != NULL &&
+         !net_set_target_norm(net, model->target_shift, model->target_scale, err))) {
         net_free(net);
         return false;
     }

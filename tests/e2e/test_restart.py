@@ -100,6 +100,18 @@ class Restart(Restarting):
         self.assertEqual(self.ok(self.api.get(promoted))["version"], 6)
         self.same_after(signal.SIGKILL)
 
+    def test_normalised_targets(self):
+        at = self.model({"inputs": 1, "layers": [{"units": 1, "activation": "linear"}], "cost": "mse",
+                         "normalize_targets": "standard"})
+        rows = {"inputs": [[0], [1], [2]], "targets": [[100], [300], [500]]}
+        self.train(at, epochs=50, **rows)
+        digest = self.ok(self.api.get(at))["digest"]
+        outputs = self.ok(self.api.post(at + "/predict", {"inputs": rows["inputs"]}))["outputs"]
+        self.restart(signal.SIGKILL)
+        self.assertEqual(self.ok(self.api.get(at))["digest"], digest)
+        self.assertEqual(self.ok(self.api.post(at + "/predict", {"inputs": rows["inputs"]}))["outputs"], outputs)
+        self.assertGreater(outputs[2][0], 300)
+
     def test_learned_versions_can_each_be_asked(self):
         """Versions of one log, of a log gone on with after a restart, and of two from one base."""
         at = self.model()
