@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "priors.h"
 
@@ -46,9 +47,9 @@ static bool run_resume(struct run *run, const struct checkpoint *checkpoint, str
     if (head == NULL) {
         return true;
     }
-    if (head->job != run->job->id || head->block_len != run->net->block_len ||
-        head->inputs != run->net->spec.inputs || head->blocks != blocks ||
-        head->has_norm != (run->net->shift != NULL)) {
+    if (head->job != run->job->id || head->trial != run->trial ||
+        head->block_len != run->net->block_len || head->inputs != run->net->spec.inputs ||
+        head->blocks != blocks || head->has_norm != (run->net->shift != NULL)) {
         return err_set(err, ERR_INTERNAL, "checkpoint", "does not fit the job");
     }
     if (head->has_best && !net_clone(run->net, &run->best, err)) {
@@ -147,6 +148,7 @@ bool run_checkpoint(struct run *run, struct checkpoint *ret, struct err *err)
     const struct checkpoint_head head = {
         .job = run->job->id,
         .blocks = (uint32_t)blocks,
+        .trial = (uint32_t)run->trial,
         .epochs_done = run->epoch - 1,
         .trainer = trainer_save(run->trainer),
         .best_score = run->best_score,
@@ -165,6 +167,20 @@ bool run_checkpoint(struct run *run, struct checkpoint *ret, struct err *err)
     return checkpoint_make(&head, run->net, memory, run->best, ret, err);
 }
 
+bool run_trials(const struct run *run, struct sweep_trial **ret)
+{
+    const size_t bytes = run->n_trials * sizeof **ret;
+
+    if (run->n_trials == 0) {
+        return true;
+    }
+    *ret = malloc(bytes);
+    if (*ret != NULL) {
+        memcpy(*ret, run->trials, bytes);
+    }
+    return *ret != NULL;
+}
+
 /* Takes one when it is time, and when the one before has got through; without memory for it, or for
  * its report, training just goes on. */
 static void checkpoint_maybe(struct run *run)
@@ -180,7 +196,11 @@ static void checkpoint_maybe(struct run *run)
     }
     run->kept = clock_seconds();
     report = calloc(1, sizeof *report);
-    if (report == NULL || !run_checkpoint(run, &report->checkpoint, &none)) {
+    if (report == NULL || !run_trials(run, &report->trials) ||
+        !run_checkpoint(run, &report->checkpoint, &none)) {
+        if (report != NULL) {
+            free(report->trials);
+        }
         free(report);
         return;
     }
@@ -209,7 +229,7 @@ bool run_is_time(const struct run *run)
 {
     const struct job *job = run->job;
 
-    return job->max_seconds > 0.0 &&
+    return job->max_seconds > 0.0 && !run->untimed &&
            job->spent + run->used + run->before + clock_seconds() - run->begun >= job->max_seconds;
 }
 
@@ -428,7 +448,8 @@ void job_run(struct task *task, struct crew *crew)
     };
     struct job_report *end = job->end;
     struct err none = { 0 };
-    bool ok = run_all(&run, &end->err);
+    bool ok =
+        job->sweep != NULL ? job_sweep(&run, &end->trials, &end->err) : run_all(&run, &end->err);
 
     if (!ok && end->err.code == ERR_NONE && atomic_load(&job->suspend)) {
         end->suspended = true; /* without memory for a checkpoint, the last one has to do */

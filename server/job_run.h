@@ -1,5 +1,5 @@
-/* Training on a worker: what job_run.c and job_score.c share. Thread: the worker's that runs the
- * job. */
+/* Training on a worker: what a job of one training (job_run.c) and the trials of a sweep
+ * (job_sweep.c) share. Thread: the worker's that runs the job. */
 #ifndef JOB_RUN_H
 #define JOB_RUN_H
 
@@ -10,7 +10,7 @@
 struct run {
     struct job *job;
     struct crew *crew;
-    struct train_plan plan;  /* the job's */
+    struct train_plan plan;  /* the job's, or a trial's */
     struct net *net;         /* owned; what is trained */
     struct trainer *trainer; /* owned */
     void *scratch;           /* owned; for evaluations; NULL: no validation */
@@ -24,6 +24,7 @@ struct run {
     uint64_t plateau_waited;
     size_t cuts;      /* of the learning rate, so far */
     bool slow;        /* steps take long enough to look at the clock after each */
+    bool untimed;     /* max_seconds does not count: what was trained is trained again */
     double published; /* when, in seconds of a monotonic clock */
     size_t rows;      /* trained on since the last report, */
     double seconds;   /* in this time */
@@ -34,6 +35,9 @@ struct run {
     double kept;      /* when the last checkpoint was taken */
     size_t epoch;     /* under way, from 1 */
     size_t step;      /* steps done in it */
+    size_t trial;     /* of a sweep, from 1; 0: no sweep */
+    const struct sweep_trial *trials; /* borrowed; n_trials of them; NULL: no sweep */
+    size_t n_trials;
 };
 
 /* shift and scale of the training data, for a net that is to have some and has none yet. */
@@ -55,10 +59,12 @@ void run_end(struct run *run);
 bool run_is_time(const struct run *run);
 /* A copy of all that the bits depend on. */
 bool run_checkpoint(struct run *run, struct checkpoint *ret, struct err *err);
+/* A copy of a sweep's trials, or nothing. False: no memory. */
+bool run_trials(const struct run *run, struct sweep_trial **ret);
 
 /* job_score.c */
 
-/* What nets are compared by, more being better: what early stopping monitors;
+/* What nets are compared by, more being better: what a sweep or, else, early stopping monitors;
  * else validation accuracy, else validation loss, else training loss. */
 double run_score(const struct job *job, const struct msg_epoch *epoch);
 struct origin run_origin(const struct run *run, const struct msg_epoch *epoch);
@@ -66,5 +72,9 @@ struct origin run_origin(const struct run *run, const struct msg_epoch *epoch);
 bool run_keep(struct run *run, const struct msg_epoch *epoch, bool *better, struct err *err);
 /* Early stopping and the schedule take note: the rate may be cut, the epoch be the last. */
 void run_watch(struct run *run, const struct msg_epoch *epoch);
+
+/* job_sweep.c: a job that tries settings out and publishes the best. *trials is how they stand at
+ * the end, for its last report. False also, without an error, when told to stop. */
+bool job_sweep(struct run *run, struct sweep_trial **trials, struct err *err);
 
 #endif

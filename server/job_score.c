@@ -13,6 +13,9 @@ static double score_by(enum metric metric, const struct msg_epoch *epoch)
 
 double run_score(const struct job *job, const struct msg_epoch *epoch)
 {
+    if (job->sweep != NULL) {
+        return score_by(job->sweep->monitor, epoch);
+    }
     if (job->stopping.patience > 0) {
         return score_by(job->stopping.monitor, epoch);
     }
