@@ -84,7 +84,7 @@ static bool file_is_plain(const struct job_file *file)
 {
     return plan_is_plain(&file->plan) && file->stopping.patience == 0 && !has_schedule(file) &&
            file->max_seconds <= 0.0 && !split_is(&file->split) &&
-           file->weights.kind == WEIGHTS_EQUAL;
+           file->weights.kind == WEIGHTS_EQUAL && file->sweep == NULL;
 }
 
 static void schedule_encode(struct text *text, const struct msg_schedule *msg)
@@ -98,6 +98,16 @@ static void schedule_encode(struct text *text, const struct msg_schedule *msg)
     whole(text, "schedule_patience", schedule->patience);
     string(text, "schedule_monitor", metric_name(msg->monitor));
     whole(text, "warmup", schedule->warmup);
+}
+
+static void sweep_encode(struct text *text, const struct job_file *file)
+{
+    if (file->sweep != NULL) {
+        text_str(text, ", \"sweep\": ");
+        msg_sweep_encode(text, file->sweep);
+        text_str(text, ", \"trials\": ");
+        msg_trials_encode(text, file->sweep, file->trials);
+    }
 }
 
 void job_file_encode(struct text *text, const struct job_file *file)
@@ -143,6 +153,7 @@ void job_file_encode(struct text *text, const struct job_file *file)
         string(text, "monitor", metric_name(file->stopping.monitor));
         real(text, "min_delta", file->stopping.min_delta);
     }
+    sweep_encode(text, file);
     whole(text, "promoted", file->promoted);
     string(text, "promotion", file->promotion);
     real(text, "created", file->created);
@@ -173,6 +184,10 @@ void job_file_done(struct job_file *file)
     labels_free(file->labels);
     class_weights_done(&file->weights);
     free(file->history);
+    free(file->sweep);
+    free(file->trials);
     file->labels = NULL;
     file->history = NULL;
+    file->sweep = NULL;
+    file->trials = NULL;
 }

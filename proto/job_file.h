@@ -43,6 +43,8 @@ struct job_file {
     double max_seconds; /* 0: none */
     struct split split;
     struct class_weights weights; /* owned */
+    struct msg_sweep *sweep;      /* owned, malloc'd; NULL: none, */
+    struct sweep_trial *trials;   /* else as many as it has; likewise */
     uint64_t promoted;
     char promotion[PROMOTION_MAX];
     double created, started, finished;
@@ -57,7 +59,7 @@ struct job_file {
 };
 
 void job_file_encode(struct text *text, const struct job_file *file);
-/* On success the caller frees labels and history, by job_file_done. */
+/* On success the caller frees labels, history, sweep and trials, by job_file_done. */
 bool job_file_decode(const char *bytes, size_t len, struct job_file *ret, struct err *err);
 void job_file_done(struct job_file *file);
 

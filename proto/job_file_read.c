@@ -234,6 +234,34 @@ static bool read_precision(struct scan *scan, void *into, struct err *err)
     return true;
 }
 
+static bool read_sweep(struct scan *scan, void *into, struct err *err)
+{
+    struct job_file *file = into;
+
+    file->sweep = malloc(sizeof *file->sweep);
+    if (file->sweep == NULL) {
+        return err_set(err, ERR_MEMORY, "", "does not fit into memory");
+    }
+    if (!msg_sweep_read(scan, file->sweep, err)) {
+        return false;
+    }
+    file->trials = calloc(file->sweep->sweep.trials, sizeof *file->trials);
+    if (file->trials == NULL) {
+        return err_set(err, ERR_MEMORY, "", "does not fit into memory");
+    }
+    sweep_draw(&file->sweep->sweep, file->trials);
+    return true;
+}
+
+/* Behind sweep, which says how many. */
+static bool read_trials(struct scan *scan, void *into, struct err *err)
+{
+    struct job_file *file = into;
+
+    return file->trials != NULL ? msg_trials_read(scan, file->sweep, file->trials, err)
+                                : err_set(err, ERR_FIELD, "", "stand before sweep, or without it");
+}
+
 static bool label_read(struct scan *scan, char **ret, struct err *err)
 {
     char name[LABEL_LEN_MAX + 1];
@@ -370,6 +398,8 @@ static const struct value_field fields[] = {
     { "seed", read_seed, true },
     { "precision", read_precision, false },
     { "max_seconds", read_max_seconds, false },
+    { "sweep", read_sweep, false },
+    { "trials", read_trials, false },
     { "schedule", read_schedule, false },
     { "schedule_every", read_schedule_every, false },
     { "schedule_factor", read_schedule_factor, false },

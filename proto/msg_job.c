@@ -111,6 +111,12 @@ void msg_job_encode(struct text *text, const struct msg_job *job, bool history)
     text_str(text, ", \"class_weights\": ");
     class_weights_encode(text, job->weights);
     number(text, "max_seconds", job->max_seconds > 0.0 ? job->max_seconds : (double)NAN);
+    text_str(text, ", \"sweep\": ");
+    if (job->sweep != NULL) {
+        msg_sweep_table_encode(text, job->sweep, job->trials, history, job->state > JOB_RUNNING);
+    } else {
+        text_str(text, "null");
+    }
     number(text, "samples_per_second", job->samples_per_second);
     text_printf(text, ", \"workers\": %zu", job->workers);
     moment(text, "created", job->created);
@@ -156,7 +162,11 @@ void msg_epoch_line(struct text *text, const struct msg_job *job, const struct m
 {
     const int full = (int)(progress * BAR);
     char epochs[24];
+    size_t trial;
 
+    if (job->sweep != NULL && sweep_running(&job->sweep->sweep, job->trials, &trial)) {
+        text_printf(text, "trial %zu/%zu  ", trial + 1, job->sweep->sweep.trials);
+    }
     text_printf(text, "epoch %*zu/%zu [%.*s%.*s] %3d %%",
                 snprintf(epochs, sizeof epochs, "%zu", job->epochs), epoch->epoch, job->epochs,
                 full, "####################", BAR - full, "....................",

@@ -3,6 +3,7 @@
 #define MSG_JOB_H
 
 #include "msg_train.h"
+#include "msg_trial.h"
 #include "text.h"
 
 enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_SUCCEEDED, JOB_FAILED, JOB_CANCELLED, JOB_STATES };
@@ -41,6 +42,8 @@ struct msg_job {
     double max_seconds; /* 0: none */
     struct split split; /* of the training data, which validates; none: see validation */
     const struct class_weights *weights;
+    const struct msg_sweep *sweep; /* NULL: none, and no trials */
+    const struct sweep_trial *trials;
     uint64_t promoted;     /* the last of its versions that was promoted; 0: none */
     const char *promotion; /* why version was, or was not; "": nothing was asked of it */
     size_t position;       /* in the queue, from 1; 0: not queued */
@@ -49,7 +52,8 @@ struct msg_job {
     const char *type, *title;
 };
 
-/* {"id": "1", "model": ..., "state": ..., ...}; history when asked. */
+/* {"id": "1", "model": ..., "state": ..., ...}; history, and a sweep's trials, when
+ * asked. */
 void msg_job_encode(struct text *text, const struct msg_job *job, bool history);
 
 /* {"epoch": 3, "loss": ..., "accuracy": ..., "validation_loss": ..., "validation_accuracy": ...,
@@ -57,7 +61,7 @@ void msg_job_encode(struct text *text, const struct msg_job *job, bool history);
 void msg_epoch_encode(struct text *text, const struct msg_epoch *epoch);
 
 /* What a person reads, without the end of the line: the job's bar at so much progress, 0 .. 1, the
- * epoch and, if it has ended, what came of it. */
+ * epoch, of a sweep the trial too, and, if it has ended, what came of it. */
 void msg_epoch_line(struct text *text, const struct msg_job *job, const struct msg_epoch *epoch,
                     double progress);
 

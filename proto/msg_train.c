@@ -19,6 +19,7 @@ struct train_in {
     struct msg_train *train;
     size_t *top_k;
     bool has_publish;
+    struct msg_sweep *sweep; /* in the arena; NULL: none */
 };
 
 static const char *const publish_names[PUBLISH_COUNT] = { "epoch", "end", "best" };
@@ -228,6 +229,38 @@ static bool schedule_check(struct msg_train *msg, struct err *err)
     return msg_schedule_settle(&msg->schedule, msg->has_validation, err);
 }
 
+static bool read_sweep(struct scan *scan, void *into, struct err *err)
+{
+    struct train_in *in = into;
+    struct msg_sweep *sweep = arena_alloc(in->arena, 1, sizeof *sweep);
+
+    if (sweep == NULL) {
+        return err_set(err, ERR_MEMORY, "", "has no memory");
+    }
+    in->sweep = sweep;
+    return msg_sweep_read(scan, sweep, err);
+}
+
+/* What a sweep asks of the members beside it; it publishes once. */
+static bool sweep_settle(struct train_in *in, struct err *err)
+{
+    struct msg_train *msg = in->train;
+
+    if (in->sweep == NULL) {
+        return true;
+    }
+    if (in->has_publish && msg->publish == PUBLISH_EPOCH) {
+        return err_set(err, ERR_FIELD, "publish", "must be best or end with a sweep, is epoch");
+    }
+    if (msg->plan.optimizer == OPT_RPROP && sweep_is_over(&in->sweep->sweep, AXIS_BATCH_SIZE)) {
+        return err_set(err, ERR_FIELD, "sweep.over.batch_size",
+                       "is not for rprop, whose batch is all of the rows");
+    }
+    msg->publish = in->has_publish ? msg->publish : PUBLISH_BEST;
+    msg->sweep = in->sweep;
+    return msg_sweep_settle(in->sweep, msg->epochs, msg->has_validation, err);
+}
+
 static bool read_early_stopping(struct scan *scan, void *into, struct err *err)
 {
     struct train_in *in = into;
@@ -286,6 +319,7 @@ bool msg_train_decode(const char *body, size_t len, const struct rows_limits *li
         { "schedule", read_schedule, false },
         { "max_seconds", read_max_seconds, false },
         { "class_weights", read_class_weights, false },
+        { "sweep", read_sweep, false },
     };
     struct msg_train msg = { .epochs = 1, .plan = plan_default(), .publish_seconds = 1.0 };
     struct train_in in = { .plan.plan = &msg.plan,
@@ -297,7 +331,7 @@ bool msg_train_decode(const char *body, size_t len, const struct rows_limits *li
     if (!value_body(body, len, "train", fields, COUNT(fields), &in, err) ||
         !source_check(&msg.source, err) || !promote_check(&msg, err) ||
         !early_stopping_settle(&msg.stopping, msg.has_validation, err) ||
-        !schedule_check(&msg, err)) {
+        !schedule_check(&msg, err) || !sweep_settle(&in, err)) {
         class_weights_done(&msg.weights);
         return false;
     }

@@ -14,6 +14,7 @@
  * alpha, beta1, beta2 in [0, 1); epsilon above 0; weight_decay >= 0; l2 >= 0; epochs 1 to 1,000,000; batch_size 1 to 65,536; publish_seconds 0 to 86,400.
  * What else a plan may have: see msg_plan.h; class_weights: see class_weights.h.
  * max_seconds: above 0, to 31,536,000. schedule: see msg_schedule.h. early_stopping: see early_stopping.h; with it publish is "best" by default, by what is monitored.
+ * sweep: see msg_sweep.h; with it publish is "best" by default, by what it monitors, or "end".
  * promote: see promote_rule.h; what it asks of validation data needs some. */
 #ifndef MSG_TRAIN_H
 #define MSG_TRAIN_H
@@ -23,6 +24,7 @@
 #include "msg_plan.h"
 #include "msg_rows.h"
 #include "msg_schedule.h"
+#include "msg_sweep.h"
 #include "promote_rule.h"
 #include "split.h"
 #include "text.h"
@@ -54,8 +56,9 @@ struct msg_train {
     struct promote_rule promote;
     struct early_stopping stopping;
     struct msg_schedule schedule;
-    double max_seconds;           /* of training; 0: as long as it takes */
-    struct class_weights weights; /* owned; who has the message has to be done with them */
+    double max_seconds;            /* of training; 0: as long as it takes */
+    struct class_weights weights;  /* owned; who has the message has to be done with them */
+    const struct msg_sweep *sweep; /* in the arena; NULL: none */
 };
 
 bool msg_train_decode(const char *body, size_t len, const struct rows_limits *limits,

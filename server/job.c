@@ -39,6 +39,8 @@ static void job_free(struct job *job)
     labels_free(job->labels);
     class_weights_done(&job->weights);
     checkpoint_done(&job->resume);
+    free(job->sweep);
+    free(job->trials);
     free(job->history);
     free(job->end);
     if (job->base != NULL) {

@@ -70,6 +70,7 @@ struct job {
     double max_seconds;             /* 0: none */
     struct split split;             /* of the training data; none: validation has its own */
     struct class_weights weights;   /* owned */
+    struct msg_sweep *sweep;        /* owned; NULL: none */
     double spent;                   /* training, in earlier processes */
     size_t checkpoint_seconds;      /* 0: never */
     char dataset[NAME_MAX_LEN + 1]; /* "": inline */
@@ -93,6 +94,7 @@ struct job {
     double created, started, finished;
     struct msg_epoch *history; /* owned; cap_history entries, n_history filled */
     size_t n_history, cap_history;
+    struct sweep_trial *trials;    /* owned; the sweep's, as last reported; NULL: no sweep */
     uint64_t version;              /* last published; 0: none */
     uint64_t promoted;             /* the last of its own that was served; 0: none */
     char promotion[PROMOTION_MAX]; /* why version was, or not */
@@ -125,6 +127,7 @@ struct job {
     atomic_bool net_posted; /* by the worker, when it posts a net; taken back when that is served */
     atomic_size_t epochs_done;
     atomic_size_t steps_done, steps; /* in the epoch under way; in each epoch */
+    atomic_size_t swept;             /* a sweep's epochs, of sweep_work: see sweep_done */
     atomic_size_t ways;              /* the most a step has used */
 };
 
@@ -189,6 +192,7 @@ struct job_report {
     bool suspended;               /* of ended: it is to be gone on with */
     struct checkpoint checkpoint; /* owned; nothing: none */
     struct msg_epoch epoch;       /* of has_epoch */
+    struct sweep_trial *trials;   /* owned; all of a sweep's, as they are now; NULL: as before */
     size_t rows;                  /* trained on since the last report, */
     double seconds;               /* in this time */
     struct net *net; /* owned; to be published with this origin; NULL: nothing to publish */

@@ -64,7 +64,23 @@ static void order_done(struct job_order *order)
     order->labels = NULL;
 }
 
-/* Everything an order says, into a job of zeros. */
+/* The sweep that is asked for, if any, with its trials. */
+static bool sweep_take(struct job *job, const struct msg_sweep *sweep, struct err *err)
+{
+    if (sweep == NULL) {
+        return true;
+    }
+    job->sweep = malloc(sizeof *sweep);
+    job->trials = calloc(sweep->sweep.trials, sizeof *job->trials);
+    if (job->sweep == NULL || job->trials == NULL) {
+        return err_set(err, ERR_MEMORY, "sweep", "has no memory");
+    }
+    *job->sweep = *sweep;
+    sweep_draw(&job->sweep->sweep, job->trials);
+    return true;
+}
+
+/* Everything else that an order says, into a job of zeros. */
 static void order_take(struct job *job, struct job_order *order)
 {
     struct msg_train *msg = order->msg;
@@ -108,9 +124,12 @@ bool job_create(struct jobs *jobs, struct job_order *order,
                                           (job->end = calloc(1, sizeof *job->end)) == NULL)) {
         err_set(err, ERR_MEMORY, "job", "has no memory");
     }
-    if (err->code != ERR_NONE || !job_add(jobs, job, err)) {
+    if (err->code != ERR_NONE || !sweep_take(job, order->msg->sweep, err) ||
+        !job_add(jobs, job, err)) {
         order_done(order);
         if (job != NULL) {
+            free(job->sweep);
+            free(job->trials);
             free(job->end);
             free(job);
         }

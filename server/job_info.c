@@ -19,6 +19,17 @@ static size_t position(const struct job *job)
     return n;
 }
 
+/* 0 to 1; part: of the epoch under way. */
+static double progress(const struct job *job, size_t done, double part)
+{
+    const size_t of =
+        job->sweep != NULL ? sweep_work(&job->sweep->sweep, job->epochs) : job->epochs;
+
+    done = job->sweep != NULL ? atomic_load(&job->swept) : done;
+    return job->state == JOB_SUCCEEDED ? 1.0
+                                       : fmin(1.0, ((double)done + fmin(part, 1.0)) / (double)of);
+}
+
 void job_info(const struct job *job, struct msg_job *ret)
 {
     const size_t steps = atomic_load(&job->steps);
@@ -33,9 +44,7 @@ void job_info(const struct job *job, struct msg_job *ret)
         .state = job->state,
         .epochs = job->epochs,
         .epoch = done,
-        .progress = job->state == JOB_SUCCEEDED
-                        ? 1.0
-                        : fmin(1.0, ((double)done + fmin(part, 1.0)) / (double)job->epochs),
+        .progress = progress(job, done, part),
         .dataset = job->dataset[0] != '\0' ? job->dataset : NULL,
         .validation = !job->has_validation              ? ""
                       : job->validation_name[0] != '\0' ? job->validation_name
@@ -49,6 +58,8 @@ void job_info(const struct job *job, struct msg_job *ret)
         .max_seconds = job->max_seconds,
         .split = job->split,
         .weights = &job->weights,
+        .sweep = job->sweep,
+        .trials = job->trials,
         .promoted = job->promoted,
         .promotion = job->promotion,
         .samples_per_second =

@@ -295,6 +295,9 @@ static enum job_state outcome_of(const struct job *job)
     if (job->err.code != ERR_NONE) {
         return JOB_FAILED;
     }
+    if (job->sweep != NULL) { /* which publishes at its end */
+        return atomic_load(&job->stop) && job->version == 0 ? JOB_CANCELLED : JOB_SUCCEEDED;
+    }
     return atomic_load(&job->stop) && atomic_load(&job->epochs_done) < job->epochs ? JOB_CANCELLED
                                                                                    : JOB_SUCCEEDED;
 }
@@ -309,6 +312,10 @@ static void report_record(struct job *job, struct job_report *report)
     job->train_seconds += taken.seconds;
     job->train_rows += taken.rows;
     metrics_trained(job->jobs->server->metrics, taken.rows);
+    if (taken.trials != NULL) {
+        free(job->trials);
+        job->trials = taken.trials;
+    }
     if (taken.has_epoch) {
         history_add(job, &taken.epoch);
     }

@@ -48,6 +48,8 @@ static void file_take(struct job *job, struct job_file *file)
     job->base_number = file->base;
     job->labels = file->labels;
     job->history = file->history;
+    job->sweep = file->sweep;
+    job->trials = file->trials;
     job->n_history = job->cap_history = file->n_history;
     job->err = file->err;
     job->task.run = job_run;
@@ -56,6 +58,11 @@ static void file_take(struct job *job, struct job_file *file)
     file->labels = NULL;
     file->history = NULL;
     file->weights = (struct class_weights){ 0 };
+    if (job->sweep != NULL) {
+        atomic_store(&job->swept, sweep_done(&job->sweep->sweep, job->epochs, job->trials));
+    }
+    file->sweep = NULL;
+    file->trials = NULL;
 }
 
 /* Rows that came with a request are few enough to be read once more. */

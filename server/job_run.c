@@ -1,58 +1,28 @@
 /* A job on its worker thread: clone the version it starts from, train epoch by epoch, report.
  * Nothing of the loop's is touched; each result goes there as a report. */
-#include "job.h"
+#include "job_run.h"
 
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "priors.h"
-#include "train.h"
 
 #define CHECK_STEPS 256 /* steps between two looks at the clock, */
 #define SLOW_STEP 1e7   /* or one, where a step takes about so many multiply-adds or more */
-
-/* The worker's own. */
-struct run {
-    struct job *job;
-    struct crew *crew;
-    struct net *net; /* owned; what is trained */
-    struct trainer *trainer;
-    void *scratch;    /* owned; for evaluations; NULL: no validation */
-    struct net *best; /* owned; PUBLISH_BEST's candidate; NULL: none yet */
-    struct origin best_origin;
-    double best_score;
-    double watched;  /* by early stopping: the best score there was, */
-    uint64_t waited; /* epochs since, */
-    bool enough;     /* which are as many as it waits */
-    double plateau;  /* likewise by the schedule, */
-    uint64_t plateau_waited;
-    size_t cuts;      /* of the learning rate, so far */
-    bool slow;        /* steps take long enough to look at the clock after each */
-    double published; /* when, in seconds of a monotonic clock */
-    size_t rows;      /* trained on since the last report, */
-    double seconds;   /* in this time */
-    double used;      /* by the epochs done, in this process */
-    double begun;     /* when the part of the epoch under way began */
-    double before;    /* what its parts before that took, in an earlier process */
-    float *weights;   /* owned; of the outputs' classes; NULL: none */
-    double kept;      /* when the last checkpoint was taken */
-    size_t epoch;     /* under way, from 1 */
-    size_t step;      /* steps done in it */
-};
 
 static double clock_seconds(void)
 {
     return (double)uv_hrtime() * 1e-9;
 }
 
-/* shift and scale of the training data, for a net that has none yet. */
-static bool norm_learn(struct run *run, const struct data *data, struct err *err)
+bool norm_learn(struct net *net, const struct data *data, struct err *err)
 {
-    const struct net_spec *spec = &run->net->spec;
+    const struct net_spec *spec = &net->spec;
     const size_t outputs = spec_outputs(spec);
-    const bool inputs = norm_is_learned(spec->norm) && run->net->shift == NULL;
-    const bool targets = norm_is_learned(spec->target_norm) && run->net->target_shift == NULL;
+    const bool inputs = norm_is_learned(spec->norm) && net->shift == NULL;
+    const bool targets = norm_is_learned(spec->target_norm) && net->target_shift == NULL;
     float *shift;
     bool ok = true;
 
@@ -65,11 +35,11 @@ static bool norm_learn(struct run *run, const struct data *data, struct err *err
     }
     if (inputs) {
         norm_fit(spec->norm, data, shift, shift + spec->inputs);
-        ok = net_set_norm(run->net, shift, shift + spec->inputs, err);
+        ok = net_set_norm(net, shift, shift + spec->inputs, err);
     }
     if (ok && targets) {
         target_norm_fit(spec->target_norm, data, outputs, shift, shift + outputs);
-        ok = net_set_target_norm(run->net, shift, shift + outputs, err);
+        ok = net_set_target_norm(net, shift, shift + outputs, err);
     }
     free(shift);
     return ok;
@@ -77,9 +47,8 @@ static bool norm_learn(struct run *run, const struct data *data, struct err *err
 
 /* Goes back to where a checkpoint was taken. One that does not fit the net is a defect of the disk
  * that its digest did not show, or of ours. */
-static bool run_resume(struct run *run, struct err *err)
+static bool run_resume(struct run *run, const struct checkpoint *checkpoint, struct err *err)
 {
-    const struct checkpoint *checkpoint = &run->job->resume;
     const struct checkpoint_head *head = checkpoint->head;
     size_t blocks;
     float *memory = trainer_memory(run->trainer, &blocks);
@@ -87,9 +56,9 @@ static bool run_resume(struct run *run, struct err *err)
     if (head == NULL) {
         return true;
     }
-    if (head->job != run->job->id || head->block_len != run->net->block_len ||
-        head->inputs != run->net->spec.inputs || head->blocks != blocks ||
-        head->has_norm != (run->net->shift != NULL)) {
+    if (head->job != run->job->id || head->trial != run->trial ||
+        head->block_len != run->net->block_len || head->inputs != run->net->spec.inputs ||
+        head->blocks != blocks || head->has_norm != (run->net->shift != NULL)) {
         return err_set(err, ERR_INTERNAL, "checkpoint", "does not fit the job");
     }
     if (head->has_best && !net_clone(run->net, &run->best, err)) {
@@ -113,7 +82,7 @@ static bool run_resume(struct run *run, struct err *err)
                                         .loss = head->best_loss,
                                         .accuracy = head->best_accuracy,
                                         .has_plan = true,
-                                        .plan = run->job->plan };
+                                        .plan = run->plan };
     run->step = (size_t)head->step;
     run->before = head->seconds;
     run->epoch = (size_t)head->epochs_done + 1;
@@ -121,22 +90,20 @@ static bool run_resume(struct run *run, struct err *err)
     return true;
 }
 
-/* What a net that nobody has trained yet takes from its first data besides normalisation. */
-static bool priors_learn(struct run *run, const struct data *data, struct err *err)
+bool priors_learn(struct net *net, const struct data *data, struct err *err)
 {
-    const bool fresh = run->job->base->origin.source == SOURCE_CREATE;
-
-    return !fresh || run->net->spec.bias_init != BIAS_PRIORS || net_set_priors(run->net, data, err);
+    return net->spec.bias_init != BIAS_PRIORS || net_set_priors(net, data, err);
 }
 
-/* What rows of each class count. */
+/* What rows of each class count: learned once, and the same for all that the job trains. */
 static bool weights_learn(struct run *run, struct data *data, struct err *err)
 {
     const struct class_weights *weights = &run->job->weights;
     const size_t outputs = spec_outputs(&run->net->spec);
     bool ok;
 
-    if (weights->kind == WEIGHTS_EQUAL) {
+    if (weights->kind == WEIGHTS_EQUAL || run->weights != NULL) {
+        data->weights = run->weights;
         return true;
     }
     run->weights = malloc(outputs * sizeof *run->weights);
@@ -150,30 +117,47 @@ static bool weights_learn(struct run *run, struct data *data, struct err *err)
     return ok || err_in(err, "class_weights");
 }
 
-static bool run_begin(struct run *run, struct err *err)
+bool run_begin(struct run *run, struct net *net, const struct checkpoint *from, struct err *err)
 {
     const struct job *job = run->job;
     struct data data = feed_data(&job->train);
 
-    if (!net_clone(job->base->net, &run->net, err) || !norm_learn(run, &data, err) ||
-        !priors_learn(run, &data, err) || !weights_learn(run, &data, err)) {
-        return false;
-    }
+    run->net = net;
+    run->epoch = 1;
+    run->step = 0;
+    run->before = 0.0;
+    run->enough = false;
+    run->watched = run->plateau = -INFINITY;
+    run->waited = run->plateau_waited = run->cuts = 0;
+    run->best_origin = (struct origin){ 0 };
+    run->slow = (double)net->n_params * (double)run->plan.batch_size > SLOW_STEP;
     if (job->has_validation &&
-        (run->scratch = aligned_alloc(64, (net_scratch(run->net) + 63) / 64 * 64)) == NULL) {
+        (run->scratch = aligned_alloc(64, (net_scratch(net) + 63) / 64 * 64)) == NULL) {
         return err_set(err, ERR_MEMORY, "validation", "has no memory");
     }
-    return trainer_create(run->net, &data, &job->plan, &run->trainer, err) && run_resume(run, err);
+    return weights_learn(run, &data, err) &&
+           trainer_create(net, &data, &run->plan, &run->trainer, err) && run_resume(run, from, err);
 }
 
-/* A copy of all that the job's bits depend on. */
-static bool run_checkpoint(struct run *run, struct checkpoint *ret, struct err *err)
+void run_end(struct run *run)
+{
+    trainer_free(run->trainer);
+    net_free(run->net);
+    net_free(run->best);
+    free(run->scratch);
+    run->trainer = NULL;
+    run->net = run->best = NULL;
+    run->scratch = NULL;
+}
+
+bool run_checkpoint(struct run *run, struct checkpoint *ret, struct err *err)
 {
     size_t blocks;
     const float *memory = trainer_memory(run->trainer, &blocks);
     const struct checkpoint_head head = {
         .job = run->job->id,
         .blocks = (uint32_t)blocks,
+        .trial = (uint32_t)run->trial,
         .epochs_done = run->epoch - 1,
         .trainer = trainer_save(run->trainer),
         .best_score = run->best_score,
@@ -189,8 +173,21 @@ static bool run_checkpoint(struct run *run, struct checkpoint *ret, struct err *
         .seconds = run->before + clock_seconds() - run->begun,
     };
 
-    run->kept = clock_seconds();
     return checkpoint_make(&head, run->net, memory, run->best, ret, err);
+}
+
+bool run_trials(const struct run *run, struct sweep_trial **ret)
+{
+    const size_t bytes = run->n_trials * sizeof **ret;
+
+    if (run->n_trials == 0) {
+        return true;
+    }
+    *ret = malloc(bytes);
+    if (*ret != NULL) {
+        memcpy(*ret, run->trials, bytes);
+    }
+    return *ret != NULL;
 }
 
 /* Takes one when it is time, and when the one before has got through; without memory for it, or for
@@ -206,8 +203,13 @@ static void checkpoint_maybe(struct run *run)
         atomic_load(&job->checkpoint_posted)) {
         return;
     }
+    run->kept = clock_seconds();
     report = calloc(1, sizeof *report);
-    if (report == NULL || !run_checkpoint(run, &report->checkpoint, &none)) {
+    if (report == NULL || !run_trials(run, &report->trials) ||
+        !run_checkpoint(run, &report->checkpoint, &none)) {
+        if (report != NULL) {
+            free(report->trials);
+        }
         free(report);
         return;
     }
@@ -232,13 +234,11 @@ static bool told_to_stop(const struct job *job)
            atomic_load_explicit(&job->suspend, memory_order_relaxed);
 }
 
-/* Whether the job has trained for as long as it may: then the epoch under way ends here, and is the
- * last. */
-static bool is_time(const struct run *run)
+bool run_is_time(const struct run *run)
 {
     const struct job *job = run->job;
 
-    return job->max_seconds > 0.0 &&
+    return job->max_seconds > 0.0 && !run->untimed &&
            job->spent + run->used + run->before + clock_seconds() - run->begun >= job->max_seconds;
 }
 
@@ -268,7 +268,7 @@ static bool run_epoch(struct run *run, struct err *err)
         atomic_store_explicit(&job->steps_done, i + 1, memory_order_relaxed);
         if (i % CHECK_STEPS == 0 || run->slow) {
             checkpoint_maybe(run);
-            if (is_time(run)) {
+            if (run_is_time(run)) {
                 run->enough = true;
                 return true;
             }
@@ -297,60 +297,6 @@ static bool run_validate(struct run *run, struct msg_epoch *epoch, struct err *e
     return true;
 }
 
-/* More is better. */
-static double score_by(enum metric metric, const struct msg_epoch *epoch)
-{
-    const double value = judge_metric(epoch, metric);
-
-    return metric_is_loss(metric) ? -value : value;
-}
-
-/* What PUBLISH_BEST compares, more being better: what early stopping monitors if it is asked for, or
- * validation accuracy, else validation loss, else training loss. */
-static double score(const struct job *job, const struct msg_epoch *epoch)
-{
-    if (job->stopping.patience > 0) {
-        return score_by(job->stopping.monitor, epoch);
-    }
-    if (!isnan(epoch->validation_accuracy)) {
-        return epoch->validation_accuracy;
-    }
-    return isnan(epoch->validation_loss) ? -epoch->loss : -epoch->validation_loss;
-}
-
-static struct origin origin_of(const struct job *job, const struct msg_epoch *epoch)
-{
-    const bool validated = !isnan(epoch->validation_loss);
-
-    return (struct origin){ .source = SOURCE_TRAIN,
-                            .job = job->id,
-                            .epoch = epoch->epoch,
-                            .loss = validated ? epoch->validation_loss : epoch->loss,
-                            .accuracy = validated ? epoch->validation_accuracy : epoch->accuracy,
-                            .has_plan = true,
-                            .plan = job->plan };
-}
-
-/* Keeps the best net so far; the last epoch's report gets it. */
-static bool keep_best(struct run *run, struct job_report *report, bool last, struct err *err)
-{
-    if (run->best == NULL || score(run->job, &report->epoch) > run->best_score) {
-        net_free(run->best);
-        run->best = NULL;
-        if (!net_clone(run->net, &run->best, err)) {
-            return false;
-        }
-        run->best_score = score(run->job, &report->epoch);
-        run->best_origin = origin_of(run->job, &report->epoch);
-    }
-    if (last) {
-        report->net = run->best;
-        report->origin = run->best_origin;
-        run->best = NULL;
-    }
-    return true;
-}
-
 /* Whether this epoch's net is to be published: the last always, others when it is time. One that is
  * due while the one before has not got through waits for it, so that a fast job cannot flood the
  * loop. */
@@ -370,16 +316,22 @@ static bool is_due(struct run *run, bool last)
 static bool run_publish(struct run *run, struct job_report *report, bool last, struct err *err)
 {
     struct job *job = run->job;
+    bool better;
 
     if (job->publish == PUBLISH_BEST) {
-        if (!keep_best(run, report, last, err)) {
+        if (!run_keep(run, &report->epoch, &better, err)) {
             return false;
+        }
+        if (last) {
+            report->net = run->best;
+            report->origin = run->best_origin;
+            run->best = NULL;
         }
     } else if (is_due(run, last)) {
         if (!net_clone(run->net, &report->net, err)) {
             return false;
         }
-        report->origin = origin_of(job, &report->epoch);
+        report->origin = run_origin(run, &report->epoch);
         run->published = clock_seconds();
     }
     if (report->net == NULL) {
@@ -413,27 +365,8 @@ static bool run_measured(struct run *run, struct msg_epoch *ret, struct err *err
     run->seconds += ret->seconds;
     run->used += ret->seconds;
     run->begun = clock_seconds(); /* what was before that is in used */
-    run->enough = run->enough || is_time(run);
+    run->enough = run->enough || run_is_time(run);
     return run_validate(run, ret, err);
-}
-
-/* Whether early stopping has seen enough. */
-static bool is_enough(struct run *run, const struct msg_epoch *epoch)
-{
-    const struct early_stopping *stopping = &run->job->stopping;
-    double now;
-
-    if (stopping->patience == 0) {
-        return false;
-    }
-    now = score_by(stopping->monitor, epoch);
-    if (now > run->watched + stopping->min_delta) {
-        run->watched = now;
-        run->waited = 0;
-    } else {
-        run->waited++;
-    }
-    return run->waited >= stopping->patience;
 }
 
 /* The rate that the epoch has. */
@@ -443,30 +376,17 @@ static void rate_set(struct run *run)
     const double share =
         schedule_share(&job->schedule.schedule, run->epoch, job->epochs, run->cuts);
 
-    trainer_set_rate(run->trainer, (float)((double)job->plan.learning_rate * share));
+    trainer_set_rate(run->trainer, (float)((double)run->plan.learning_rate * share));
 }
 
-/* Cuts the rate if it is time; whether it is time but the rate is as low as it may be. */
-static bool is_spent(struct run *run, const struct msg_epoch *epoch)
+bool run_next(struct run *run, struct msg_epoch *ret, struct err *err)
 {
-    const struct msg_schedule *schedule = &run->job->schedule;
-    double now;
-
-    if (schedule->schedule.kind != SCHEDULE_PLATEAU) {
+    rate_set(run);
+    if (!run_measured(run, ret, err)) {
         return false;
     }
-    now = score_by(schedule->monitor, epoch);
-    if (now > run->plateau) {
-        run->plateau = now;
-        run->plateau_waited = 0;
-    } else if (++run->plateau_waited >= schedule->schedule.patience) {
-        if (schedule_is_spent(&schedule->schedule, run->cuts)) {
-            return true;
-        }
-        run->cuts++;
-        run->plateau_waited = 0;
-    }
-    return false;
+    run_watch(run, ret);
+    return true;
 }
 
 /* One epoch and, if it has something to say, its report; false when the job is to end. */
@@ -479,12 +399,9 @@ static bool run_one(struct run *run, struct err *err)
     struct job_report found = { .job = job };
     bool last;
 
-    rate_set(run);
-    if (!run_measured(run, &found.epoch, err)) {
+    if (!run_next(run, &found.epoch, err)) {
         return false;
     }
-    run->enough = is_enough(run, &found.epoch) || run->enough;
-    run->enough = is_spent(run, &found.epoch) || run->enough;
     last = epoch == job->epochs || run->enough;
     found.has_epoch = epoch % stride == 0 || last;
     report = calloc(1, sizeof *report);
@@ -507,33 +424,47 @@ static bool run_one(struct run *run, struct err *err)
     return true;
 }
 
+/* A job that trains one net from its base on. */
+static bool run_all(struct run *run, struct err *err)
+{
+    const struct job *job = run->job;
+    const struct data data = feed_data(&job->train);
+    const bool fresh = job->base->origin.source == SOURCE_CREATE;
+    struct net *net = NULL;
+
+    if (!net_clone(job->base->net, &net, err) || !norm_learn(net, &data, err) ||
+        (fresh && !priors_learn(net, &data, err))) {
+        net_free(net);
+        return false;
+    }
+    if (!run_begin(run, net, &job->resume, err)) {
+        return false;
+    }
+    while (run->epoch <= job->epochs && !run->enough) {
+        if (!run_one(run, err)) {
+            return false;
+        }
+        run->epoch++;
+    }
+    return true;
+}
+
 void job_run(struct task *task, struct crew *crew)
 {
     struct job *job = (struct job *)((char *)task - offsetof(struct job, task));
-    struct run run = { .job = job,
-                       .crew = crew,
-                       .published = -INFINITY,
-                       .watched = -INFINITY,
-                       .plateau = -INFINITY,
-                       .kept = clock_seconds(),
-                       .epoch = 1 };
+    struct run run = {
+        .job = job, .crew = crew, .plan = job->plan, .published = -INFINITY, .kept = clock_seconds()
+    };
     struct job_report *end = job->end;
     struct err none = { 0 };
-    bool ok = run_begin(&run, &end->err);
+    bool ok =
+        job->sweep != NULL ? job_sweep(&run, &end->trials, &end->err) : run_all(&run, &end->err);
 
-    run.slow = ok && (double)job->base->net->n_params * (double)job->plan.batch_size > SLOW_STEP;
-    while (ok && run.epoch <= job->epochs && !run.enough) {
-        ok = run_one(&run, &end->err);
-        run.epoch += ok;
-    }
     if (!ok && end->err.code == ERR_NONE && atomic_load(&job->suspend)) {
         end->suspended = true; /* without memory for a checkpoint, the last one has to do */
         run_checkpoint(&run, &end->checkpoint, &none);
     }
-    trainer_free(run.trainer);
-    net_free(run.net);
-    net_free(run.best);
-    free(run.scratch);
+    run_end(&run);
     free(run.weights);
     end->job = job;
     end->ended = true;

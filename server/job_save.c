@@ -23,6 +23,27 @@ struct save {
     const struct labels *labels;
 };
 
+/* A copy of len bytes, or NULL without memory. */
+static void *copy(const void *bytes, size_t len)
+{
+    void *ret = malloc(len > 0 ? len : 1);
+
+    if (ret != NULL && len > 0) {
+        memcpy(ret, bytes, len);
+    }
+    return ret;
+}
+
+static bool sweep_fill(const struct job *job, struct job_file *ret)
+{
+    if (job->sweep == NULL) {
+        return true;
+    }
+    ret->sweep = copy(job->sweep, sizeof *job->sweep);
+    ret->trials = copy(job->trials, job->sweep->sweep.trials * sizeof *job->trials);
+    return ret->sweep != NULL && ret->trials != NULL;
+}
+
 static bool file_fill(const struct job *job, struct job_file *ret)
 {
     struct err none = { 0 };
@@ -63,15 +84,12 @@ static bool file_fill(const struct job *job, struct job_file *ret)
     memcpy(ret->promotion, job->promotion, sizeof ret->promotion);
     memcpy(ret->key, job->key, sizeof ret->key);
     memcpy(ret->request, job->request, sizeof ret->request);
-    ret->history = malloc((job->n_history + 1) * sizeof *ret->history);
-    if (ret->history == NULL ||
+    ret->history = copy(job->history, job->n_history * sizeof *ret->history);
+    if (ret->history == NULL || !sweep_fill(job, ret) ||
         (job->labels != NULL && !labels_copy(job->labels, &ret->labels, &none)) ||
         !class_weights_copy(&job->weights, &ret->weights, &none)) {
         job_file_done(ret);
         return false;
-    }
-    if (job->n_history > 0) {
-        memcpy(ret->history, job->history, job->n_history * sizeof *ret->history);
     }
     return true;
 }

@@ -21,7 +21,8 @@ struct checkpoint_head {
     char magic[8]; /* "SIGMAJC2"; of the first kind none is read: its job begins again */
     uint64_t job, epochs_done;
     uint64_t block_len, inputs;
-    uint32_t blocks, has_norm, has_best, zero;
+    uint32_t blocks, has_norm, has_best;
+    uint32_t trial; /* of a sweep, from 1; 0: no sweep */
     struct trainer_state trainer;
     double best_score, best_loss, best_accuracy;
     uint64_t best_epoch;

@@ -70,6 +70,7 @@ void version_unref(struct version *version)
     }
     net_free(version->net);
     carry_unref(version->carry);
+    free(version->spec);
     free(version->stats);
     free(version);
     model_unref(model);
@@ -112,8 +113,30 @@ bool version_create(struct model *model, struct net *net, uint64_t number, doubl
     version->created = created;
     version->net = net;
     version->origin = *origin;
+    if (net != NULL && !version_shape(version, &net->spec, err)) {
+        version_unref(version);
+        return false;
+    }
     *ret = version;
     return true;
+}
+
+bool version_shape(struct version *version, const struct net_spec *spec, struct err *err)
+{
+    if (spec_same_shape(spec, &version->model->spec)) {
+        return true;
+    }
+    version->spec = malloc(sizeof *spec);
+    if (version->spec == NULL) {
+        return err_set(err, ERR_MEMORY, "version", "there is no memory for another");
+    }
+    *version->spec = *spec;
+    return true;
+}
+
+const struct net_spec *version_spec(const struct version *version)
+{
+    return version->spec != NULL ? version->spec : &version->model->spec;
 }
 
 /* Off the list, at place i. */

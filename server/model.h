@@ -52,6 +52,7 @@ struct version {
     double created;
     struct net *net;              /* owned; never written to; NULL: on disk only */
     struct carry *carry;          /* a reference; see model_carry; NULL: none */
+    struct net_spec *spec;        /* owned; NULL: the model's; see version_spec */
     bool on_disk;                 /* has a file of its own */
     uint64_t log_base, log_first; /* else: the learn log that leads to it; 0: none */
     struct load *load;            /* that reads the net now; NULL: none does */
@@ -64,6 +65,7 @@ struct model {
     unsigned refs;         /* one for the registry, one each version and job */
     struct server *server; /* borrowed */
     char *folder;          /* owned; NULL: nothing of it is on disk */
+    /* Inputs, outputs, cost and the like hold for all versions, hidden layers: version_spec. */
     struct net_spec spec;
     bool unloaded;             /* by /v2: not ready for it */
     bool restoring;            /* being brought back at start: nothing is pruned yet */
@@ -103,6 +105,11 @@ void model_drop_versions(struct model *model);
  * holds the one reference. Errors: ERR_MEMORY. */
 bool version_create(struct model *model, struct net *net, uint64_t number, double created,
                     const struct origin *origin, struct version **ret, struct err *err);
+/* What the net of a version looks like, loaded or not. A sweep (core/sweep.h) may have given it
+ * other hidden layers than versions before have. */
+const struct net_spec *version_spec(const struct version *version);
+/* Tells that of one whose net is on disk only. Errors: ERR_MEMORY. */
+bool version_shape(struct version *version, const struct net_spec *spec, struct err *err);
 /* Lists a version, in the order of numbers, and serves it if told so; a reference is taken, and the
  * oldest beyond --keep-versions go, their files too, but not the served one. Errors: ERR_MEMORY. */
 bool model_list(struct model *model, struct version *version, bool serve, struct err *err);

@@ -17,13 +17,17 @@ static const struct model_limits no_limits = { SPEC_LAYERS_MAX, SPEC_UNITS_MAX, 
 
 /* Lists a version by its facts. */
 static bool version_restore(struct model *model, uint64_t number, double created,
-                            const struct origin *origin, const struct learn_log *log,
-                            struct err *err)
+                            const struct net_spec *spec, const struct origin *origin,
+                            const struct learn_log *log, struct err *err)
 {
     struct version *version;
     bool ok;
 
     if (!version_create(model, NULL, number, created, origin, &version, err)) {
+        return false;
+    }
+    if (!version_shape(version, spec, err)) {
+        version_unref(version);
         return false;
     }
     version->on_disk = log == NULL;
@@ -88,7 +92,8 @@ static bool file_restore(struct server *server, const char *name, const char *fo
         (*model)->labels = stored.labels;
         stored.labels = NULL;
     }
-    ok = ok && version_restore(*model, number, stored.created, &stored.origin, NULL, err);
+    ok = ok &&
+         version_restore(*model, number, stored.created, &stored.spec, &stored.origin, NULL, err);
     if (ok) {
         plan_take(*model, number, stored.created, &stored.origin);
     }
@@ -131,7 +136,9 @@ static bool log_restore(struct model *model, const struct learn_log *log, struct
 {
     const size_t keep = model->server->options.keep_versions + 1; /* one may be served besides */
     const bool based = model_lists(model, log->base);
-    struct err why = { 0 };
+    struct err why = { 0 }, none = { 0 };
+    const struct net_spec *spec = /* steps change no shape */
+        based ? version_spec(model_version(model, log->base, &none)) : &model->spec;
     char *path = NULL;
     bool ok = true;
 
@@ -153,7 +160,7 @@ static bool log_restore(struct model *model, const struct learn_log *log, struct
                          err);
         if (ok && based && (i + keep >= log->count || entry->version == model->serving) &&
             !model_lists(model, entry->version)) {
-            ok = version_restore(model, entry->version, entry->created, &origin, log, err);
+            ok = version_restore(model, entry->version, entry->created, spec, &origin, log, err);
             plan_take(model, entry->version, entry->created, &origin);
         }
     }

@@ -4,6 +4,8 @@
  *   event: state     its state, and its place in the queue, when they change
  *   event: epoch     an entry of its history; the id is the epoch's number, and who comes back with
  *                    it as Last-Event-ID gets those behind it: the history has them all
+ *   event: trial     of a sweep, in place of epochs: a trial of its table, when it has changed;
+ *                    the id counts the changes
  *   event: progress  between two epochs, at most ten times a second
  *   event: end       its record; the id is "end", and who comes back with that gets 204
  *
@@ -37,7 +39,7 @@ struct listener {
     bool plain;
     bool gone;   /* the client is */
     bool ended;  /* all has been told */
-    size_t sent; /* entries of the history */
+    size_t sent; /* entries of the history; of a sweep changes of its table */
     int state;   /* told last; -1: none */
     size_t position;
     double progress; /* told last */
@@ -105,11 +107,52 @@ static void tell_epochs(struct listener *listener, const struct msg_job *info)
     }
 }
 
+/* The change of a sweep's table that comes after those told; false: there is none. A trial that has
+ * changed twice meanwhile is told of once, as it is now. */
+static bool trial_next(const struct listener *listener, const struct msg_job *info, size_t *ret)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < info->sweep->sweep.trials; i++) {
+        const uint64_t order = info->trials[i].order;
+
+        if (order > listener->sent && (!found || order < info->trials[*ret].order)) {
+            *ret = i;
+            found = true;
+        }
+    }
+    return found;
+}
+
+/* False: there is more. */
+static bool tell_trials(struct listener *listener, const struct msg_job *info)
+{
+    struct text *out = &listener->out;
+    size_t at = 0;
+
+    for (size_t i = 0; i < EPOCHS_AT_ONCE && trial_next(listener, info, &at); i++) {
+        const size_t from = out->len + 1;
+
+        listener->sent = (size_t)info->trials[at].order;
+        if (listener->plain) {
+            text_str(out, "\r");
+            msg_trial_line(out, info->sweep, info->trials, at);
+            line_end(listener, from, "\n");
+        } else {
+            text_printf(out, "id: %zu\nevent: trial\ndata: ", listener->sent);
+            msg_trial_encode(out, info->sweep, info->trials, at, false);
+            text_str(out, "\n\n");
+        }
+    }
+    return !trial_next(listener, info, &at);
+}
+
 static void tell_progress(struct listener *listener, const struct msg_job *info)
 {
     const struct msg_epoch epoch = { info->epoch + 1, NAN, NAN, NAN, NAN, NAN, 0 };
     struct text *out = &listener->out;
     const size_t from = out->len + 1;
+    size_t trial;
 
     if (info->state != JOB_RUNNING || info->progress <= listener->progress ||
         info->epoch == info->epochs || now(listener) - listener->told < TICK_MS) {
@@ -123,8 +166,11 @@ static void tell_progress(struct listener *listener, const struct msg_job *info)
         line_end(listener, from, "");
         return;
     }
-    text_printf(out, "event: progress\ndata: {\"epoch\": %zu, \"epochs\": %zu, \"progress\": ",
-                epoch.epoch, info->epochs);
+    text_str(out, "event: progress\ndata: {");
+    if (info->sweep != NULL && sweep_running(&info->sweep->sweep, info->trials, &trial)) {
+        text_printf(out, "\"trial\": %zu, ", trial + 1);
+    }
+    text_printf(out, "\"epoch\": %zu, \"epochs\": %zu, \"progress\": ", epoch.epoch, info->epochs);
     text_double(out, info->progress);
     text_str(out, ", \"samples_per_second\": ");
     text_double(out, info->samples_per_second);
@@ -164,8 +210,10 @@ static void tell(struct listener *listener)
     if (!job_ended(listener->job)) {
         tell_state(listener, &info);
     }
-    tell_epochs(listener, &info);
-    if (listener->sent < info.n_history) {
+    if (info.sweep == NULL) {
+        tell_epochs(listener, &info);
+    }
+    if (info.sweep != NULL ? !tell_trials(listener, &info) : listener->sent < info.n_history) {
         return;
     }
     if (job_ended(listener->job)) {
@@ -275,6 +323,10 @@ static bool last_id_parse(struct request *req, const struct job *job, size_t *re
     if (end == NULL || *end != '\0' || errno != 0) {
         return err_set(err, ERR_FIELD, "Last-Event-ID",
                        "must be the number of an epoch, or end, is '%.64s'", text);
+    }
+    if (job->sweep != NULL) {
+        *ret = (size_t)last;
+        return true;
     }
     while (*ret < job->n_history && job->history[*ret].epoch <= last) {
         ++*ret;

@@ -19,7 +19,7 @@
 static void model_info(const struct model *model, struct msg_version *served, struct text *text)
 {
     struct msg_model_info info = { .name = model->name,
-                                   .spec = &model->spec,
+                                   .spec = version_spec(model->served),
                                    .labels = model->labels,
                                    .versions = model->n_versions,
                                    .created = model->created,

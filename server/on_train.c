@@ -250,10 +250,50 @@ static bool monitors_check(const struct train *train, struct err *err)
     const struct early_stopping *stopping = &train->msg.stopping;
     const struct msg_schedule *schedule = &train->msg.schedule;
 
-    return (stopping->patience == 0 ||
+    return (train->msg.sweep == NULL ||
+            monitor_check(train, train->msg.sweep->monitor, "sweep.monitor", err)) &&
+           (stopping->patience == 0 ||
             monitor_check(train, stopping->monitor, "early_stopping.monitor", err)) &&
            (schedule->schedule.kind != SCHEDULE_PLATEAU ||
             monitor_check(train, schedule->monitor, "schedule.monitor", err));
+}
+
+/* Whether what a sweep makes of the hidden layers is within the limits of a model. */
+static bool layers_check(const struct train *train, struct err *err)
+{
+    const struct model *model = train->version->model;
+    const struct model_limits limits = server_model_limits(model->server);
+    const struct sweep *sweep = train->msg.sweep != NULL ? &train->msg.sweep->sweep : NULL;
+
+    for (size_t i = 0; sweep != NULL && i < sweep->over[AXIS_LAYERS].n; i++) {
+        const struct sweep_hidden *hidden = &sweep->hidden[i];
+        struct net_spec spec = *version_spec(train->version);
+
+        for (size_t l = 0; l < hidden->n; l++) {
+            if (hidden->units[l] > limits.max_units) {
+                err_set(err, ERR_FIELD, "", "must be 1 to %zu, is %" PRIu32, limits.max_units,
+                        hidden->units[l]);
+                return err_in(err, "sweep.over.layers[%zu][%zu]", i, l);
+            }
+        }
+        if (hidden->n + 1 > limits.max_layers) {
+            err_set(err, ERR_FIELD, "", "must have at most %zu layers, has %zu",
+                    limits.max_layers - 1, hidden->n);
+            return err_in(err, "sweep.over.layers[%zu]", i);
+        }
+        if (!sweep_shape(hidden, &spec, err)) {
+            return err_in(err, "sweep.over");
+        }
+        if (spec_params(&spec) > limits.max_params) {
+            err_set(err, ERR_FIELD, "", "must make at most %zu weights and biases, makes %zu",
+                    limits.max_params, spec_params(&spec));
+            return err_in(err, "sweep.over.layers[%zu]", i);
+        }
+        if (!plan_check(&train->msg.plan, &spec, err)) {
+            return err_in(err, "sweep.over.layers[%zu]", i);
+        }
+    }
+    return true;
 }
 
 static void decode_done(struct request *req)
@@ -277,8 +317,8 @@ static void decode_done(struct request *req)
         err_in(err, "validation");
     }
     if (err->code == ERR_NONE && promote_check(train, err) && monitors_check(train, err) &&
-        weights_check(train, err)) {
-        plan_check(&train->msg.plan, spec, err);
+        weights_check(train, err) && plan_check(&train->msg.plan, spec, err)) {
+        layers_check(train, err);
     }
     if (err->code != ERR_NONE) {
         train_end(req);
