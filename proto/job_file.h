@@ -43,6 +43,7 @@ struct job_file {
     double max_seconds; /* 0: none */
     struct split split;
     struct class_weights weights; /* owned */
+    int priority;
     uint64_t promoted;
     char promotion[PROMOTION_MAX];
     double created, started, finished;

@@ -84,6 +84,7 @@ void msg_job_encode(struct text *text, const struct msg_job *job, bool history)
 {
     text_printf(text, "{\"id\": \"%" PRIu64 "\", \"model\": \"%s\", \"state\": \"%s\"", job->id,
                 job->model, job_state_name(job->state));
+    text_printf(text, ", \"priority\": %d", job->priority);
     if (job->position > 0) {
         text_printf(text, ", \"position\": %zu", job->position);
     }

@@ -41,6 +41,7 @@ struct msg_job {
     double max_seconds; /* 0: none */
     struct split split; /* of the training data, which validates; none: see validation */
     const struct class_weights *weights;
+    int priority;
     uint64_t promoted;     /* the last of its versions that was promoted; 0: none */
     const char *promotion; /* why version was, or was not; "": nothing was asked of it */
     size_t position;       /* in the queue, from 1; 0: not queued */

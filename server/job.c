@@ -96,6 +96,8 @@ void job_count(struct job *job, bool add)
             jobs->queued--;
         } else {
             jobs->running--;
+        }
+        if (job->model->job == job) {
             job->model->job = NULL;
         }
         job->model->jobs--;

@@ -70,6 +70,7 @@ struct job {
     double max_seconds;             /* 0: none */
     struct split split;             /* of the training data; none: validation has its own */
     struct class_weights weights;   /* owned */
+    int priority;                   /* in the queue, higher first */
     double spent;                   /* training, in earlier processes */
     size_t checkpoint_seconds;      /* 0: never */
     char dataset[NAME_MAX_LEN + 1]; /* "": inline */
@@ -84,6 +85,7 @@ struct job {
     bool counted;            /* among those that have not ended */
     bool creating;           /* not on disk yet: it does not begin */
     bool beginning;          /* its start is being written */
+    bool interrupted;        /* it was under way when the process before ended */
     struct job_save *saving; /* owned; NULL: nothing is on its way to disk */
     bool end_waits;          /* for saving, to be written */
     bool unwritten;          /* it has ended, which the disk did not take */

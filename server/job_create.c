@@ -87,6 +87,7 @@ static void order_take(struct job *job, struct job_order *order)
     job->split = msg->split;
     job->weights = msg->weights;
     msg->weights = (struct class_weights){ 0 };
+    job->priority = msg->priority;
     job->has_validation = msg->has_validation;
     memcpy(job->dataset, msg->source.dataset, sizeof job->dataset);
     memcpy(job->validation_name, msg->validation.dataset, sizeof job->validation_name);

@@ -1,4 +1,6 @@
-/* Which job begins when, and how. */
+/* Which job begins when, and how. Those that were under way when the process before ended come
+ * first, then those of higher priority, then older ones; one that runs is not interrupted for
+ * another. */
 #include "jobs.h"
 
 #include <stddef.h>
@@ -31,7 +33,7 @@ static void base_loaded(struct load_waiter *waiter, const struct err *err)
 
 /* Hands a job to the workers. A job that was made before its model got its labels, by another job,
  * has to agree with them; one that does not fails here, and the list may have become shorter. */
-static bool job_start(struct jobs *jobs, struct job *job)
+static void job_start(struct jobs *jobs, struct job *job)
 {
     struct model *model = job->model;
 
@@ -39,7 +41,7 @@ static bool job_start(struct jobs *jobs, struct job *job)
         err_set(&job->err, ERR_FIELD, "labels", "of its data are not those that '%s' has got since",
                 model->name);
         job_finish(job, JOB_FAILED);
-        return false;
+        return;
     }
     job->net_labels = model->labels != NULL ? model->labels : job->labels;
     jobs->queued--;
@@ -51,6 +53,7 @@ static bool job_start(struct jobs *jobs, struct job *job)
     }
     job->base_number = model->job_base = job->base->number;
     job->beginning = true;
+    job->interrupted = false;
     model->job = job;
     if (job->base->net == NULL) {
         job->load.done = base_loaded;
@@ -58,22 +61,57 @@ static bool job_start(struct jobs *jobs, struct job *job)
     } else {
         job_save(job, SAVE_BEGIN, NULL, begun);
     }
-    return true;
 }
 
-/* Oldest first, one a model, as many as there are workers. */
-void jobs_dispatch(struct jobs *jobs)
+/* The order of the queue. */
+static bool is_before(const struct job *a, const struct job *b)
 {
-    for (size_t i = 0; i < jobs->n && jobs->queued > 0 && !jobs->server->draining; i++) {
-        struct job *job = jobs->list[i];
+    if (a->interrupted != b->interrupted) {
+        return a->interrupted;
+    }
+    return a->priority != b->priority ? a->priority > b->priority : a->id < b->id;
+}
 
-        if (jobs->running >= workers_count(jobs->server->workers)) {
-            return;
-        }
-        if (job->state == JOB_QUEUED && job->outcome == JOB_QUEUED && !job->creating &&
-            job->model->job == NULL && !job->model->deleting &&
-            learn_line_idle(job->model->learn) && !job_start(jobs, job)) {
-            i = (size_t)-1; /* from the start */
+/* A model is trained by one job at a time, which it is from its start to its end. */
+static bool can_start(const struct job *job)
+{
+    const struct model *model = job->model;
+
+    return job->state == JOB_QUEUED && job->outcome == JOB_QUEUED && !job->creating &&
+           (model->job == NULL || model->job == job) && !model->deleting &&
+           learn_line_idle(model->learn);
+}
+
+static struct job *next_job(const struct jobs *jobs)
+{
+    struct job *next = NULL;
+
+    for (size_t i = 0; i < jobs->n; i++) {
+        if (can_start(jobs->list[i]) && (next == NULL || is_before(jobs->list[i], next))) {
+            next = jobs->list[i];
         }
     }
+    return next;
+}
+
+/* As many as there are workers. */
+void jobs_dispatch(struct jobs *jobs)
+{
+    struct job *job;
+
+    while (jobs->queued > 0 && !jobs->server->draining &&
+           jobs->running < workers_count(jobs->server->workers) && (job = next_job(jobs)) != NULL) {
+        job_start(jobs, job);
+    }
+}
+
+size_t job_position(const struct job *job)
+{
+    const struct jobs *jobs = job->jobs;
+    size_t n = 1;
+
+    for (size_t i = 0; i < jobs->n; i++) {
+        n += jobs->list[i]->state == JOB_QUEUED && is_before(jobs->list[i], job);
+    }
+    return n;
 }

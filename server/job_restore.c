@@ -35,6 +35,7 @@ static void file_take(struct job *job, struct job_file *file)
     job->max_seconds = file->max_seconds;
     job->split = file->split;
     job->weights = file->weights;
+    job->priority = file->priority;
     job->spent = file->train_seconds;
     job->promoted = file->promoted;
     memcpy(job->promotion, file->promotion, sizeof job->promotion);
@@ -190,7 +191,11 @@ static bool job_revive(struct jobs *jobs, struct job *job, const struct job_file
         return err_set(err, ERR_MEMORY, "job", "has no memory");
     }
     job->checkpoint_seconds = jobs->server->options.checkpoint_seconds;
+    job->interrupted = job->state == JOB_RUNNING;
     job->state = job->outcome = JOB_QUEUED;
+    if (job->base_number > 0 && model->job == NULL) {
+        model->job = job; /* it has begun, and nobody else does before it has ended */
+    }
     job_count(job, true);
     job_feed_count(job, true);
     return true;

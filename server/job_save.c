@@ -46,6 +46,7 @@ static bool file_fill(const struct job *job, struct job_file *ret)
         .schedule = job->schedule,
         .max_seconds = job->max_seconds,
         .split = job->split,
+        .priority = job->priority,
         .promoted = job->promoted,
         .created = job->created,
         .started = job->started,

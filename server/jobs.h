@@ -30,6 +30,9 @@ void jobs_prune(struct jobs *jobs);
 /* Sets a flag that a worker may be waiting for. */
 void jobs_tell(struct jobs *jobs, atomic_bool *flag, bool value);
 
+/* job_queue.c */
+size_t job_position(const struct job *job); /* of a queued one, from 1 */
+
 /* job_save.c */
 enum job_save_kind { SAVE_CREATE, SAVE_BEGIN, SAVE_CHECKPOINT, SAVE_END };
 /* Writes the record as it is now, and with SAVE_CHECKPOINT the checkpoint (taken over); done is
