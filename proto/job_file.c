@@ -84,7 +84,7 @@ static bool file_is_plain(const struct job_file *file)
 {
     return plan_is_plain(&file->plan) && file->stopping.patience == 0 && !has_schedule(file) &&
            file->max_seconds <= 0.0 && !split_is(&file->split) &&
-           file->weights.kind == WEIGHTS_EQUAL && file->priority == 0;
+           file->weights.kind == WEIGHTS_EQUAL && file->priority == 0 && file->state != JOB_PAUSED;
 }
 
 static void schedule_encode(struct text *text, const struct msg_schedule *msg)

@@ -5,8 +5,18 @@
 #include "msg_train.h"
 #include "text.h"
 
-enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_SUCCEEDED, JOB_FAILED, JOB_CANCELLED, JOB_STATES };
+enum job_state {
+    JOB_QUEUED,
+    JOB_RUNNING,
+    JOB_PAUSED,
+    JOB_SUCCEEDED,
+    JOB_FAILED,
+    JOB_CANCELLED,
+    JOB_STATES
+};
 const char *job_state_name(enum job_state state);
+/* Whether nothing follows it. */
+bool job_state_is_end(enum job_state state);
 
 /* One epoch. NAN: not known. */
 struct msg_epoch {

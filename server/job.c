@@ -81,7 +81,14 @@ void job_drop(struct job *job)
 
 bool job_ended(const struct job *job)
 {
-    return job->state != JOB_QUEUED && job->state != JOB_RUNNING;
+    return job_state_is_end(job->state);
+}
+
+static size_t *count_of(struct jobs *jobs, enum job_state state)
+{
+    return state == JOB_QUEUED    ? &jobs->queued
+           : state == JOB_RUNNING ? &jobs->running
+                                  : &jobs->paused;
 }
 
 void job_count(struct job *job, bool add)
@@ -89,20 +96,23 @@ void job_count(struct job *job, bool add)
     struct jobs *jobs = job->jobs;
 
     if (add) {
-        jobs->queued++;
+        ++*count_of(jobs, job->state);
         job->model->jobs++;
     } else if (job->counted) {
-        if (job->state == JOB_QUEUED) {
-            jobs->queued--;
-        } else {
-            jobs->running--;
-        }
+        --*count_of(jobs, job->state);
         if (job->model->job == job) {
             job->model->job = NULL;
         }
         job->model->jobs--;
     }
     job->counted = add;
+}
+
+void job_become(struct job *job, enum job_state state)
+{
+    --*count_of(job->jobs, job->state);
+    job->state = job->outcome = state;
+    ++*count_of(job->jobs, job->state);
 }
 
 /* A job reads its data sets from the moment it is made; what was replaced meanwhile goes with the
@@ -129,7 +139,7 @@ void job_feed_count(struct job *job, bool add)
 void jobs_prune(struct jobs *jobs)
 {
     const size_t keep = jobs->server->options.keep_jobs;
-    size_t ended = jobs->n - jobs->queued - jobs->running;
+    size_t ended = jobs->n - jobs->queued - jobs->running - jobs->paused;
     size_t to = 0;
 
     for (size_t i = 0; i < jobs->n; i++) {
@@ -137,7 +147,8 @@ void jobs_prune(struct jobs *jobs)
         struct err none = { 0 };
         char *path = NULL;
 
-        if (!job_ended(job) || ended <= keep || job->saving != NULL) {
+        if (!job_ended(job) || ended <= keep || job->saving != NULL || job->changes != NULL ||
+            job->changing) {
             jobs->list[to++] = job;
             continue;
         }
@@ -161,7 +172,7 @@ bool job_cancel(struct job *job, struct err *err)
                        job_state_name(job->state));
     }
     jobs_tell(job->jobs, &job->stop, true);
-    if (job->state == JOB_QUEUED && !job->creating && job->outcome == JOB_QUEUED) {
+    if (job->state != JOB_RUNNING && !job->creating && !job_state_is_end(job->outcome)) {
         job_finish(job, JOB_CANCELLED);
     }
     return true;

@@ -15,6 +15,7 @@ static void begun(struct job *job, const struct err *err)
         job->err = *err;
         job_finish(job, JOB_FAILED);
     } else {
+        job_history_cut(job, job->resume.head != NULL ? (size_t)job->resume.head->epochs_done : 0);
         workers_submit(job->jobs->server->workers, &job->task);
     }
 }
@@ -33,7 +34,7 @@ static void base_loaded(struct load_waiter *waiter, const struct err *err)
 
 /* Hands a job to the workers. A job that was made before its model got its labels, by another job,
  * has to agree with them; one that does not fails here, and the list may have become shorter. */
-static void job_start(struct jobs *jobs, struct job *job)
+static void job_start(struct job *job)
 {
     struct model *model = job->model;
 
@@ -44,17 +45,21 @@ static void job_start(struct jobs *jobs, struct job *job)
         return;
     }
     job->net_labels = model->labels != NULL ? model->labels : job->labels;
-    jobs->queued--;
-    jobs->running++;
-    job->state = job->outcome = JOB_RUNNING;
+    job_become(job, JOB_RUNNING);
     job->started = job->started > 0.0 ? job->started : server_now();
     if (job->base == NULL) {
         job->base = version_ref(model->served);
     }
     job->base_number = model->job_base = job->base->number;
-    job->beginning = true;
     job->interrupted = false;
+    job->spent = job->train_seconds;
     model->job = job;
+    job_go_on(job);
+}
+
+void job_go_on(struct job *job)
+{
+    job->beginning = true;
     if (job->base->net == NULL) {
         job->load.done = base_loaded;
         version_load(job->base, &job->load);
@@ -72,13 +77,14 @@ static bool is_before(const struct job *a, const struct job *b)
     return a->priority != b->priority ? a->priority > b->priority : a->id < b->id;
 }
 
-/* A model is trained by one job at a time, which it is from its start to its end. */
+/* A model is trained by one job at a time, which it is from its start to its end. While its record
+ * is being written, nothing else is begun with a job. */
 static bool can_start(const struct job *job)
 {
     const struct model *model = job->model;
 
     return job->state == JOB_QUEUED && job->outcome == JOB_QUEUED && !job->creating &&
-           (model->job == NULL || model->job == job) && !model->deleting &&
+           job->saving == NULL && (model->job == NULL || model->job == job) && !model->deleting &&
            learn_line_idle(model->learn);
 }
 
@@ -101,7 +107,7 @@ void jobs_dispatch(struct jobs *jobs)
 
     while (jobs->queued > 0 && !jobs->server->draining &&
            jobs->running < workers_count(jobs->server->workers) && (job = next_job(jobs)) != NULL) {
-        job_start(jobs, job);
+        job_start(job);
     }
 }
 

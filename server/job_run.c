@@ -184,8 +184,7 @@ static bool run_checkpoint(struct run *run, struct checkpoint *ret, struct err *
     return checkpoint_make(&head, run->net, memory, run->best, ret, err);
 }
 
-/* Takes one when it is time, and when the one before has got through; without memory for it, or for
- * its report, training just goes on. */
+/* Takes one when it is time and the one before has got through; without memory, none is taken. */
 static void checkpoint_maybe(struct run *run)
 {
     struct job *job = run->job;
@@ -528,5 +527,7 @@ void job_run(struct task *task, struct crew *crew)
     free(run.weights);
     end->job = job;
     end->ended = true;
+    end->rows = run.rows;
+    end->seconds = run.seconds;
     job_post(end); /* the job is the loop's from here on */
 }
