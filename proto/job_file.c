@@ -84,7 +84,8 @@ static bool file_is_plain(const struct job_file *file)
 {
     return plan_is_plain(&file->plan) && file->stopping.patience == 0 && !has_schedule(file) &&
            file->max_seconds <= 0.0 && !split_is(&file->split) &&
-           file->weights.kind == WEIGHTS_EQUAL && file->sweep == NULL;
+           file->weights.kind == WEIGHTS_EQUAL && file->sweep == NULL && file->priority == 0 &&
+           file->state != JOB_PAUSED;
 }
 
 static void schedule_encode(struct text *text, const struct msg_schedule *msg)
@@ -135,6 +136,9 @@ void job_file_encode(struct text *text, const struct job_file *file)
     real(text, "promote_bound", file->promote.bound);
     if (file->max_seconds > 0.0) {
         real(text, "max_seconds", file->max_seconds);
+    }
+    if (file->priority != 0) {
+        text_printf(text, ", \"priority\": %d", file->priority);
     }
     if (split_is(&file->split)) {
         real(text, "split_fraction", file->split.fraction);

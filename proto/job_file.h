@@ -45,6 +45,7 @@ struct job_file {
     struct class_weights weights; /* owned */
     struct msg_sweep *sweep;      /* owned, malloc'd; NULL: none, */
     struct sweep_trial *trials;   /* else as many as it has; likewise */
+    int priority;
     uint64_t promoted;
     char promotion[PROMOTION_MAX];
     double created, started, finished;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "msg_priority.h"
 #include "value.h"
 
 /* A reader of each kind for a member of struct job_file. */
@@ -142,6 +143,11 @@ static bool read_state(struct scan *scan, void *into, struct err *err)
     }
     ((struct job_file *)into)->state = (enum job_state)at;
     return true;
+}
+
+static bool read_priority(struct scan *scan, void *into, struct err *err)
+{
+    return msg_priority_read(scan, &((struct job_file *)into)->priority, err);
 }
 
 static bool read_publish(struct scan *scan, void *into, struct err *err)
@@ -400,6 +406,7 @@ static const struct value_field fields[] = {
     { "max_seconds", read_max_seconds, false },
     { "sweep", read_sweep, false },
     { "trials", read_trials, false },
+    { "priority", read_priority, false },
     { "schedule", read_schedule, false },
     { "schedule_every", read_schedule_every, false },
     { "schedule_factor", read_schedule_factor, false },

@@ -8,10 +8,15 @@
 
 const char *job_state_name(enum job_state state)
 {
-    static const char *const names[JOB_STATES] = { "queued", "running", "succeeded", "failed",
-                                                   "cancelled" };
+    static const char *const names[JOB_STATES] = { "queued",    "running", "paused",
+                                                   "succeeded", "failed",  "cancelled" };
 
     return names[state];
+}
+
+bool job_state_is_end(enum job_state state)
+{
+    return state == JOB_SUCCEEDED || state == JOB_FAILED || state == JOB_CANCELLED;
 }
 
 static void number(struct text *text, const char *key, double value)
@@ -84,6 +89,7 @@ void msg_job_encode(struct text *text, const struct msg_job *job, bool history)
 {
     text_printf(text, "{\"id\": \"%" PRIu64 "\", \"model\": \"%s\", \"state\": \"%s\"", job->id,
                 job->model, job_state_name(job->state));
+    text_printf(text, ", \"priority\": %d", job->priority);
     if (job->position > 0) {
         text_printf(text, ", \"position\": %zu", job->position);
     }

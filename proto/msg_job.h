@@ -6,8 +6,18 @@
 #include "msg_trial.h"
 #include "text.h"
 
-enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_SUCCEEDED, JOB_FAILED, JOB_CANCELLED, JOB_STATES };
+enum job_state {
+    JOB_QUEUED,
+    JOB_RUNNING,
+    JOB_PAUSED,
+    JOB_SUCCEEDED,
+    JOB_FAILED,
+    JOB_CANCELLED,
+    JOB_STATES
+};
 const char *job_state_name(enum job_state state);
+/* Whether nothing follows it. */
+bool job_state_is_end(enum job_state state);
 
 /* One epoch. NAN: not known. */
 struct msg_epoch {
@@ -44,6 +54,7 @@ struct msg_job {
     const struct class_weights *weights;
     const struct msg_sweep *sweep; /* NULL: none, and no trials */
     const struct sweep_trial *trials;
+    int priority;
     uint64_t promoted;     /* the last of its versions that was promoted; 0: none */
     const char *promotion; /* why version was, or was not; "": nothing was asked of it */
     size_t position;       /* in the queue, from 1; 0: not queued */

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "msg_priority.h"
 #include "quote.h"
 #include "value.h"
 
@@ -211,6 +212,13 @@ static bool read_max_seconds(struct scan *scan, void *into, struct err *err)
     return value_double_in(scan, &limits, &in->train->max_seconds, err);
 }
 
+static bool read_priority(struct scan *scan, void *into, struct err *err)
+{
+    struct train_in *in = into;
+
+    return msg_priority_read(scan, &in->train->priority, err);
+}
+
 static bool read_schedule(struct scan *scan, void *into, struct err *err)
 {
     struct train_in *in = into;
@@ -319,6 +327,7 @@ bool msg_train_decode(const char *body, size_t len, const struct rows_limits *li
         { "schedule", read_schedule, false },
         { "max_seconds", read_max_seconds, false },
         { "class_weights", read_class_weights, false },
+        { "priority", read_priority, false },
         { "sweep", read_sweep, false },
     };
     struct msg_train msg = { .epochs = 1, .plan = plan_default(), .publish_seconds = 1.0 };

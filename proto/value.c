@@ -37,26 +37,60 @@ static struct quote number_quote(const struct scan *scan, const char *raw)
     return quote(raw, (size_t)(scan->at - raw));
 }
 
-bool value_whole(struct scan *scan, uint64_t min, uint64_t max, uint64_t *ret, struct err *err)
+/* A number without fraction and exponent: its size, and whether that fits. */
+static bool digits_read(struct scan *scan, uint64_t *ret, bool *fits, const char **raw,
+                        struct err *err)
 {
-    bool fits, in_range = true;
-    uint64_t value = 0;
-    const char *raw;
+    bool ignored_fits;
     float ignored;
 
-    if (!number_expect(scan, "a whole number", &ignored, &fits, &raw, err)) {
+    *ret = 0;
+    *fits = true;
+    if (!number_expect(scan, "a whole number", &ignored, &ignored_fits, raw, err)) {
         return false;
     }
-    for (const char *p = raw + (*raw == '-'); p < scan->at; p++) {
+    for (const char *p = *raw + (**raw == '-'); p < scan->at; p++) {
         if (*p < '0' || *p > '9') {
             return err_set(err, ERR_FIELD, "", "must be a whole number, is %s",
-                           number_quote(scan, raw).text);
+                           number_quote(scan, *raw).text);
         }
-        in_range = in_range && !__builtin_mul_overflow(value, (uint64_t)10, &value) &&
-                   !__builtin_add_overflow(value, (uint64_t)(*p - '0'), &value);
+        *fits = *fits && !__builtin_mul_overflow(*ret, (uint64_t)10, ret) &&
+                !__builtin_add_overflow(*ret, (uint64_t)(*p - '0'), ret);
     }
-    if (!in_range || value < min || value > max || (*raw == '-' && value != 0)) {
+    return true;
+}
+
+bool value_whole(struct scan *scan, uint64_t min, uint64_t max, uint64_t *ret, struct err *err)
+{
+    uint64_t value;
+    const char *raw;
+    bool fits;
+
+    if (!digits_read(scan, &value, &fits, &raw, err)) {
+        return false;
+    }
+    if (!fits || value < min || value > max || (*raw == '-' && value != 0)) {
         return err_set(err, ERR_FIELD, "", "must be %" PRIu64 " to %" PRIu64 ", is %s", min, max,
+                       number_quote(scan, raw).text);
+    }
+    *ret = value;
+    return true;
+}
+
+bool value_integer(struct scan *scan, int64_t min, int64_t max, int64_t *ret, struct err *err)
+{
+    uint64_t size;
+    int64_t value;
+    const char *raw;
+    bool fits;
+
+    if (!digits_read(scan, &size, &fits, &raw, err)) {
+        return false;
+    }
+    fits = fits && size <= INT64_MAX;
+    value = !fits ? 0 : *raw == '-' ? -(int64_t)size : (int64_t)size;
+    if (!fits || value < min || value > max) {
+        return err_set(err, ERR_FIELD, "", "must be %" PRId64 " to %" PRId64 ", is %s", min, max,
                        number_quote(scan, raw).text);
     }
     *ret = value;

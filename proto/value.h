@@ -15,6 +15,8 @@ bool value_in(struct err *err, const char *fmt, ...) __attribute__((format(print
 
 /* A whole number, min to max, written as one: 10, not 10.0 or 1e1. */
 bool value_whole(struct scan *scan, uint64_t min, uint64_t max, uint64_t *ret, struct err *err);
+/* The same with a sign. */
+bool value_integer(struct scan *scan, int64_t min, int64_t max, int64_t *ret, struct err *err);
 bool value_float(struct scan *scan, float *ret, struct err *err);
 /* A number for float64; ERR_RANGE when beyond that. */
 bool value_double(struct scan *scan, double *ret, struct err *err);

@@ -33,6 +33,9 @@ bool on_dataset_delete(struct request *req, struct err *err);
 bool on_job_list(struct request *req, struct err *err);
 bool on_job_get(struct request *req, struct err *err);
 bool on_job_events(struct request *req, struct err *err);
+bool on_job_pause(struct request *req, struct err *err);
+bool on_job_resume(struct request *req, struct err *err);
+bool on_job_patch(struct request *req, struct err *err);
 bool on_job_delete(struct request *req, struct err *err);
 
 bool on_server(struct request *req, struct err *err);

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "learn_line.h"
 #include "removal.h"
 #include "server.h"
 
@@ -84,7 +83,14 @@ void job_drop(struct job *job)
 
 bool job_ended(const struct job *job)
 {
-    return job->state != JOB_QUEUED && job->state != JOB_RUNNING;
+    return job_state_is_end(job->state);
+}
+
+static size_t *count_of(struct jobs *jobs, enum job_state state)
+{
+    return state == JOB_QUEUED    ? &jobs->queued
+           : state == JOB_RUNNING ? &jobs->running
+                                  : &jobs->paused;
 }
 
 void job_count(struct job *job, bool add)
@@ -92,18 +98,23 @@ void job_count(struct job *job, bool add)
     struct jobs *jobs = job->jobs;
 
     if (add) {
-        jobs->queued++;
+        ++*count_of(jobs, job->state);
         job->model->jobs++;
     } else if (job->counted) {
-        if (job->state == JOB_QUEUED) {
-            jobs->queued--;
-        } else {
-            jobs->running--;
+        --*count_of(jobs, job->state);
+        if (job->model->job == job) {
             job->model->job = NULL;
         }
         job->model->jobs--;
     }
     job->counted = add;
+}
+
+void job_become(struct job *job, enum job_state state)
+{
+    --*count_of(job->jobs, job->state);
+    job->state = job->outcome = state;
+    ++*count_of(job->jobs, job->state);
 }
 
 /* A job reads its data sets from the moment it is made; what was replaced meanwhile goes with the
@@ -130,7 +141,7 @@ void job_feed_count(struct job *job, bool add)
 void jobs_prune(struct jobs *jobs)
 {
     const size_t keep = jobs->server->options.keep_jobs;
-    size_t ended = jobs->n - jobs->queued - jobs->running;
+    size_t ended = jobs->n - jobs->queued - jobs->running - jobs->paused;
     size_t to = 0;
 
     for (size_t i = 0; i < jobs->n; i++) {
@@ -138,7 +149,8 @@ void jobs_prune(struct jobs *jobs)
         struct err none = { 0 };
         char *path = NULL;
 
-        if (!job_ended(job) || ended <= keep || job->saving != NULL) {
+        if (!job_ended(job) || ended <= keep || job->saving != NULL || job->changes != NULL ||
+            job->changing) {
             jobs->list[to++] = job;
             continue;
         }
@@ -162,7 +174,7 @@ bool job_cancel(struct job *job, struct err *err)
                        job_state_name(job->state));
     }
     jobs_tell(job->jobs, &job->stop, true);
-    if (job->state == JOB_QUEUED && !job->creating && job->outcome == JOB_QUEUED) {
+    if (job->state != JOB_RUNNING && !job->creating && !job_state_is_end(job->outcome)) {
         job_finish(job, JOB_CANCELLED);
     }
     return true;
@@ -210,80 +222,6 @@ bool jobs_idle(const struct jobs *jobs)
         }
     }
     return jobs->running == 0;
-}
-
-/* ---- the queue ---- */
-
-static void begun(struct job *job, const struct err *err)
-{
-    job->beginning = false;
-    if (err->code != ERR_NONE) {
-        job->err = *err;
-        job_finish(job, JOB_FAILED);
-    } else {
-        workers_submit(job->jobs->server->workers, &job->task);
-    }
-}
-
-/* The version it starts from is in memory, or cannot be had. */
-static void base_loaded(struct load_waiter *waiter, const struct err *err)
-{
-    struct job *job = (struct job *)((char *)waiter - offsetof(struct job, load));
-
-    if (err->code == ERR_NONE) {
-        job_save(job, SAVE_BEGIN, NULL, begun);
-    } else {
-        begun(job, err);
-    }
-}
-
-/* Hands a job to the workers. A job that was made before its model got its labels, by another job,
- * has to agree with them; one that does not fails here, and the list may have become shorter. */
-static bool job_start(struct jobs *jobs, struct job *job)
-{
-    struct model *model = job->model;
-
-    if (job->labels != NULL && model->labels != NULL && !labels_equal(job->labels, model->labels)) {
-        err_set(&job->err, ERR_FIELD, "labels", "of its data are not those that '%s' has got since",
-                model->name);
-        job_finish(job, JOB_FAILED);
-        return false;
-    }
-    job->net_labels = model->labels != NULL ? model->labels : job->labels;
-    jobs->queued--;
-    jobs->running++;
-    job->state = job->outcome = JOB_RUNNING;
-    job->started = job->started > 0.0 ? job->started : server_now();
-    if (job->base == NULL) {
-        job->base = version_ref(model->served);
-    }
-    job->base_number = model->job_base = job->base->number;
-    job->beginning = true;
-    model->job = job;
-    if (job->base->net == NULL) {
-        job->load.done = base_loaded;
-        version_load(job->base, &job->load);
-    } else {
-        job_save(job, SAVE_BEGIN, NULL, begun);
-    }
-    return true;
-}
-
-/* Oldest first, one a model, as many as there are workers. */
-void jobs_dispatch(struct jobs *jobs)
-{
-    for (size_t i = 0; i < jobs->n && jobs->queued > 0 && !jobs->server->draining; i++) {
-        struct job *job = jobs->list[i];
-
-        if (jobs->running >= workers_count(jobs->server->workers)) {
-            return;
-        }
-        if (job->state == JOB_QUEUED && job->outcome == JOB_QUEUED && !job->creating &&
-            job->model->job == NULL && !job->model->deleting &&
-            learn_line_idle(job->model->learn) && !job_start(jobs, job)) {
-            i = (size_t)-1; /* from the start */
-        }
-    }
 }
 
 bool jobs_create(struct server *server, struct jobs **ret, struct err *err)

@@ -3,6 +3,9 @@
  *   queued    its record is on disk (job_store.h), and its client has been told
  *   running   its model trains no other and a worker is free: job_run.c runs it on a worker thread,
  *             which reports to the loop thread (job_report.c); that keeps the record and publishes
+ *   paused    a client has asked for it (job_change.c): it has left its worker, its checkpoint is
+ *             on disk, and it waits to be told to go on, in the next process too; if it has begun,
+ *             no other job of its model does
  *   ended     all its epochs, divergence or want of memory, a cancel, its model deleted by force;
  *             the record says so on disk before anybody is told
  *
@@ -71,7 +74,9 @@ struct job {
     struct split split;             /* of the training data; none: validation has its own */
     struct class_weights weights;   /* owned */
     struct msg_sweep *sweep;        /* owned; NULL: none */
-    double spent;                   /* training, in earlier processes */
+    int priority;                   /* in the queue, higher first */
+    int priority_next;              /* what it becomes when that is on disk */
+    double spent;                   /* training, before it was interrupted or paused */
     size_t checkpoint_seconds;      /* 0: never */
     char dataset[NAME_MAX_LEN + 1]; /* "": inline */
     char validation_name[NAME_MAX_LEN + 1];
@@ -81,13 +86,17 @@ struct job {
 
     /* The loop's. */
     enum job_state state;
-    enum job_state outcome;  /* what state becomes when that is on disk */
-    bool counted;            /* among those that have not ended */
-    bool creating;           /* not on disk yet: it does not begin */
-    bool beginning;          /* its start is being written */
-    struct job_save *saving; /* owned; NULL: nothing is on its way to disk */
-    bool end_waits;          /* for saving, to be written */
-    bool unwritten;          /* it has ended, which the disk did not take */
+    enum job_state outcome;     /* what state becomes when that is on disk */
+    bool counted;               /* among those that have not ended */
+    bool creating;              /* not on disk yet: it does not begin */
+    bool beginning;             /* its start is being written */
+    bool interrupted;           /* it was under way when the process before ended */
+    struct job_save *saving;    /* owned; NULL: nothing is on its way to disk */
+    bool end_waits;             /* for saving, to be written */
+    bool reload;                /* its checkpoint is on disk alone */
+    bool changing;              /* job_change.c is at its changes, */
+    struct job_change *changes; /* in the order they came; theirs is the request */
+    bool unwritten;             /* it has ended, which the disk did not take */
     void (*created_done)(struct job *job, const struct err *err, void *arg);
     void *created_arg;
     uint64_t base_number; /* the version it started from; 0: it has not started */
@@ -122,7 +131,7 @@ struct job {
 
     /* Written by one side, read by the other. */
     atomic_bool stop;
-    atomic_bool suspend;           /* stop, with a checkpoint */
+    atomic_bool suspend;           /* stop, with a checkpoint, to go on later */
     atomic_bool checkpoint_posted; /* as net_posted, for checkpoints */
     atomic_bool net_posted; /* by the worker, when it posts a net; taken back when that is served */
     atomic_size_t epochs_done;
@@ -176,6 +185,21 @@ void jobs_stop(struct jobs *jobs);
 bool jobs_idle(const struct jobs *jobs);
 /* Starts what can start now; job.c does it itself but after a call to learn has ended. */
 void jobs_dispatch(struct jobs *jobs);
+
+/* What a client asks for: lies in its request's arena. */
+enum job_change_kind { CHANGE_PAUSE, CHANGE_RESUME, CHANGE_PRIORITY };
+struct job_change {
+    struct request *req;
+    struct job *job;
+    enum job_change_kind kind;
+    int priority; /* of CHANGE_PRIORITY */
+    struct job_change *next;
+    bool begun, settled;
+};
+/* Answers the request with the job when what it asks for is so, and on disk. Errors: ERR_BUSY when
+ * it has ended, or runs and another priority is asked for; ERR_DRAINING; those of the disk, after
+ * which the job is as it was. */
+void job_change(struct job_change *change);
 
 /* Answers req with the job when it has ended, or, after that many seconds, as it is then: 202.
  * seconds below 0: when it has ended. */

@@ -49,7 +49,7 @@ static bool order_check(const struct jobs *jobs, const struct job_order *order, 
     if (!feed_there(&order->train, err) || !feed_there(&order->validation, err)) {
         return false;
     }
-    if (jobs->queued + jobs->running >= max) {
+    if (jobs->queued + jobs->running + jobs->paused >= max) {
         return err_set(err, ERR_LIMIT, "jobs", "are %zu, as many as --max-jobs allows", max);
     }
     return true;
@@ -103,6 +103,7 @@ static void order_take(struct job *job, struct job_order *order)
     job->split = msg->split;
     job->weights = msg->weights;
     msg->weights = (struct class_weights){ 0 };
+    job->priority = job->priority_next = msg->priority;
     job->has_validation = msg->has_validation;
     memcpy(job->dataset, msg->source.dataset, sizeof job->dataset);
     memcpy(job->validation_name, msg->validation.dataset, sizeof job->validation_name);

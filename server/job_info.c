@@ -5,20 +5,6 @@
 
 #include "route.h"
 
-/* Queued jobs before this one, and itself. */
-static size_t position(const struct job *job)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < job->jobs->n; i++) {
-        n += job->jobs->list[i]->state == JOB_QUEUED;
-        if (job->jobs->list[i] == job) {
-            break;
-        }
-    }
-    return n;
-}
-
 /* 0 to 1; part: of the epoch under way. */
 static double progress(const struct job *job, size_t done, double part)
 {
@@ -60,6 +46,7 @@ void job_info(const struct job *job, struct msg_job *ret)
         .weights = &job->weights,
         .sweep = job->sweep,
         .trials = job->trials,
+        .priority = job->priority,
         .promoted = job->promoted,
         .promotion = job->promotion,
         .samples_per_second =
@@ -71,7 +58,7 @@ void job_info(const struct job *job, struct msg_job *ret)
         .history = job->history,
         .n_history = job->n_history,
         .version = job->version,
-        .position = job->state == JOB_QUEUED ? position(job) : 0,
+        .position = job->state == JOB_QUEUED ? job_position(job) : 0,
         .err = &job->err,
         .status = route_status(job->err.code),
         .type = route_type(job->err.code),

@@ -270,8 +270,7 @@ static void checkpoint_saved(struct job *job, const struct err *err)
     jobs_tell(job->jobs, &job->checkpoint_posted, false);
 }
 
-/* The job stops here, for the next process to go on with. */
-static void suspended(struct job *job, const struct err *err)
+void job_suspended(struct job *job, const struct err *err)
 {
     struct jobs *jobs = job->jobs;
 
@@ -283,11 +282,17 @@ static void suspended(struct job *job, const struct err *err)
     server_request_ended(jobs->server);
 }
 
-/* A checkpoint that was on its way when the job stopped is behind us. */
-static void suspend_now(struct job *job, const struct err *err)
+/* It has left its worker, and a checkpoint that was on its way is behind us. */
+static void stopped(struct job *job, const struct err *err)
 {
     (void)err; /* the one to come matters */
-    job_save(job, job->resume.head != NULL ? SAVE_CHECKPOINT : SAVE_BEGIN, &job->resume, suspended);
+    jobs_tell(job->jobs, &job->checkpoint_posted, false);
+    if (job_is_pausing(job)) {
+        job_park(job);
+    } else {
+        job_save(job, job->resume.head != NULL ? SAVE_CHECKPOINT : SAVE_BEGIN, &job->resume,
+                 job_suspended);
+    }
 }
 
 static enum job_state outcome_of(const struct job *job)
@@ -308,7 +313,11 @@ static void report_record(struct job *job, struct job_report *report)
 {
     struct job_report taken = *report;
 
-    free(report);
+    if (taken.suspended) {
+        *report = (struct job_report){ 0 }; /* to be posted again when the job goes on */
+    } else {
+        free(report);
+    }
     job->train_seconds += taken.seconds;
     job->train_rows += taken.rows;
     metrics_trained(job->jobs->server->metrics, taken.rows);
@@ -320,7 +329,7 @@ static void report_record(struct job *job, struct job_report *report)
         history_add(job, &taken.epoch);
     }
     if (taken.ended) {
-        job->end = NULL;
+        job->end = taken.suspended ? report : NULL;
         if (job->err.code == ERR_NONE) {
             job->err = taken.err;
         }
@@ -329,9 +338,9 @@ static void report_record(struct job *job, struct job_report *report)
         checkpoint_done(&job->resume);
         job->resume = taken.checkpoint;
         if (job->saving != NULL) {
-            job->saving->done = suspend_now;
+            job->saving->done = stopped;
         } else {
-            suspend_now(job, &taken.err);
+            stopped(job, &taken.err);
         }
     } else if (taken.ended) {
         checkpoint_done(&taken.checkpoint);

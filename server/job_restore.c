@@ -1,5 +1,5 @@
 /* Jobs of an earlier process: records of those that have ended, and the others back into the queue,
- * to go on from their last checkpoint. Thread: main, before the loop runs. */
+ * to go on from their last checkpoint, or to stay paused. Thread: main, before the loop runs. */
 #include "jobs.h"
 
 #include <dirent.h>
@@ -35,7 +35,7 @@ static void file_take(struct job *job, struct job_file *file)
     job->max_seconds = file->max_seconds;
     job->split = file->split;
     job->weights = file->weights;
-    job->spent = file->train_seconds;
+    job->priority = job->priority_next = file->priority;
     job->promoted = file->promoted;
     memcpy(job->promotion, file->promotion, sizeof job->promotion);
     job->has_validation = file->has_validation;
@@ -130,13 +130,20 @@ static bool feeds_open(struct jobs *jobs, struct job *job, const struct job_file
             feed_again(dataset, &job->model->spec, labels, &job->validation, err));
 }
 
-/* The history up to the checkpoint; what came after it will come again. */
-static void history_cut(struct job *job, size_t epochs)
+void job_history_cut(struct job *job, size_t epochs)
 {
     while (job->n_history > 0 && job->history[job->n_history - 1].epoch > epochs) {
         job->n_history--;
     }
     atomic_store(&job->epochs_done, epochs);
+}
+
+void job_progress_set(struct job *job)
+{
+    const size_t rows = feed_rows(&job->train), batch = job->plan.batch_size;
+
+    atomic_store(&job->steps_done, job->resume.head != NULL ? (size_t)job->resume.head->step : 0);
+    atomic_store(&job->steps, (rows + batch - 1) / batch);
 }
 
 /* Where it stood: the version it began with, and its last checkpoint. Without a checkpoint it
@@ -153,10 +160,10 @@ static bool resume_take(struct jobs *jobs, struct job *job, struct err *err)
         base = model_version(model, job->base_number, &none);
     }
     if (job_store_checkpoint(root, job->id, &job->resume, &why)) {
-        history_cut(job, (size_t)job->resume.head->epochs_done);
+        job_history_cut(job, (size_t)job->resume.head->epochs_done);
         base = base != NULL ? base : model->served; /* for its shape */
     } else {
-        history_cut(job, 0);
+        job_history_cut(job, 0);
     }
     if (why.code == ERR_MEMORY) {
         *err = why;
@@ -197,7 +204,16 @@ static bool job_revive(struct jobs *jobs, struct job *job, const struct job_file
         return err_set(err, ERR_MEMORY, "job", "has no memory");
     }
     job->checkpoint_seconds = jobs->server->options.checkpoint_seconds;
-    job->state = job->outcome = JOB_QUEUED;
+    job->interrupted = job->state == JOB_RUNNING;
+    job_progress_set(job);
+    job->reload = job->state == JOB_PAUSED && job->base_number > 0;
+    if (job->reload) {
+        checkpoint_done(&job->resume);
+    }
+    job->state = job->outcome = job->state == JOB_PAUSED ? JOB_PAUSED : JOB_QUEUED;
+    if (job->base_number > 0 && model->job == NULL) {
+        model->job = job; /* it has begun, and nobody else does before it has ended */
+    }
     job_count(job, true);
     job_feed_count(job, true);
     return true;
@@ -219,7 +235,7 @@ static void plan_take(struct jobs *jobs, const struct job *job)
 
 static bool job_restore(struct jobs *jobs, struct job_file *file, struct err *err)
 {
-    const bool over = file->state != JOB_QUEUED && file->state != JOB_RUNNING;
+    const bool over = job_state_is_end(file->state);
     struct job *job = calloc(1, sizeof *job);
     struct err why = { 0 };
     char text[512];
@@ -299,7 +315,7 @@ static bool folder_restore(struct jobs *jobs, const char *path, struct err *err)
             recovery_set_aside(jobs->server, path, &why);
         }
     } else {
-        leftovers_remove(path, file.state != JOB_QUEUED && file.state != JOB_RUNNING);
+        leftovers_remove(path, job_state_is_end(file.state));
         ok = job_restore(jobs, &file, err);
     }
     job_file_done(&file);

@@ -190,8 +190,7 @@ bool run_trials(const struct run *run, struct sweep_trial **ret)
     return *ret != NULL;
 }
 
-/* Takes one when it is time, and when the one before has got through; without memory for it, or for
- * its report, training just goes on. */
+/* Takes one when it is time and the one before has got through; without memory, none is taken. */
 static void checkpoint_maybe(struct run *run)
 {
     struct job *job = run->job;
@@ -468,5 +467,7 @@ void job_run(struct task *task, struct crew *crew)
     free(run.weights);
     end->job = job;
     end->ended = true;
+    end->rows = run.rows;
+    end->seconds = run.seconds;
     job_post(end); /* the job is the loop's from here on */
 }

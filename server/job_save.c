@@ -21,6 +21,10 @@ struct save {
     struct version *version; /* SAVE_BEGIN: to be written first; a reference; NULL: it is */
     struct carry *carry;     /* what it has of one; a reference */
     const struct labels *labels;
+    bool reload; /* SAVE_BEGIN: the checkpoint is to be read */
+    struct err unread;
+    enum job_state was; /* SAVE_CHANGE: what the record says until then; */
+    int priority_was;   /* likewise */
 };
 
 /* A copy of len bytes, or NULL without memory. */
@@ -44,13 +48,19 @@ static bool sweep_fill(const struct job *job, struct job_file *ret)
     return ret->sweep != NULL && ret->trials != NULL;
 }
 
+/* What its record has for a job in a state: one that was interrupted is still under way. */
+static enum job_state state_kept(const struct job *job, enum job_state state)
+{
+    return state == JOB_QUEUED && job->interrupted ? JOB_RUNNING : state;
+}
+
 static bool file_fill(const struct job *job, struct job_file *ret)
 {
     struct err none = { 0 };
 
     *ret = (struct job_file){
         .id = job->id,
-        .state = job->outcome,
+        .state = state_kept(job, job->outcome),
         .base = job->base_number,
         .version = job->version,
         .generation = job->train.dataset != NULL ? job->train.dataset->generation : 0,
@@ -67,6 +77,7 @@ static bool file_fill(const struct job *job, struct job_file *ret)
         .schedule = job->schedule,
         .max_seconds = job->max_seconds,
         .split = job->split,
+        .priority = job->priority_next,
         .promoted = job->promoted,
         .created = job->created,
         .started = job->started,
@@ -108,6 +119,30 @@ static bool base_put(const struct save *save, struct err *err)
                       save->carry, err);
 }
 
+/* The checkpoint, behind a record whose history reaches as far, then what is changed: who dies in
+ * between has changed nothing. */
+static void change_put(const char *root, struct save *save, struct err *err)
+{
+    struct job_file *file = &save->base.file;
+    const enum job_state state = file->state;
+    const int priority = file->priority;
+    struct err none = { 0 };
+
+    file->state = save->was;
+    file->priority = save->priority_was;
+    if (save->base.checkpoint.head != NULL &&
+        !job_store_save(root, file, &save->base.checkpoint, err)) {
+        return;
+    }
+    file->state = state;
+    file->priority = priority;
+    if (!job_store_save(root, file, NULL, err)) { /* which may be there all the same */
+        file->state = save->was;
+        file->priority = save->priority_was;
+        job_store_save(root, file, NULL, &none);
+    }
+}
+
 static void save_run(uv_work_t *uv)
 {
     struct save *save = uv->data;
@@ -120,16 +155,37 @@ static void save_run(uv_work_t *uv)
         job_store_create(root, file, save->data, save->validation, err);
         break;
     case SAVE_BEGIN:
-        if (base_put(save, err)) {
-            job_store_save(root, file, NULL, err);
+        if (base_put(save, err) && job_store_save(root, file, NULL, err) && save->reload) {
+            job_store_checkpoint(root, file->id, &save->base.checkpoint, &save->unread);
         }
         break;
     case SAVE_CHECKPOINT:
         job_store_save(root, file, &save->base.checkpoint, err);
         break;
+    case SAVE_CHANGE:
+        change_put(root, save, err);
+        break;
     case SAVE_END:
         job_store_end(root, file, err);
         break;
+    }
+}
+
+/* What is read, or was not to be taken over, is the job's. */
+static void checkpoint_back(struct save *save)
+{
+    struct job *job = save->job;
+    char text[512];
+
+    if (save->unread.code != ERR_NONE) {
+        err_detail(&save->unread, text, sizeof text);
+        log_line("job %" PRIu64 " on %s begins again: %s", job->id, job->model_name, text);
+    }
+    if (save->reload || (save->kind == SAVE_CHANGE && save->base.checkpoint.head != NULL)) {
+        job->reload = job->reload && !save->reload;
+        checkpoint_done(&job->resume);
+        job->resume = save->base.checkpoint;
+        save->base.checkpoint = (struct checkpoint){ 0 };
     }
 }
 
@@ -154,6 +210,7 @@ static void save_after(uv_work_t *uv, int status)
     if (save->validation != NULL) {
         dataset_unref(save->validation);
     }
+    checkpoint_back(save);
     job_file_done(&save->base.file);
     checkpoint_done(&save->base.checkpoint);
     free(save);
@@ -179,7 +236,7 @@ void job_save(struct job *job, enum job_save_kind kind, struct checkpoint *check
         err_set(&err, ERR_MEMORY, "job", "has no memory to be written down");
     }
     if (save == NULL) {
-        if (checkpoint != NULL) {
+        if (checkpoint != NULL && kind != SAVE_CHANGE) {
             checkpoint_done(checkpoint);
         }
         done(job, &err);
@@ -189,6 +246,9 @@ void job_save(struct job *job, enum job_save_kind kind, struct checkpoint *check
     save->base.done = done;
     save->job = job;
     save->kind = kind;
+    save->reload = kind == SAVE_BEGIN && job->reload;
+    save->was = state_kept(job, job->state);
+    save->priority_was = job->priority;
     if (checkpoint != NULL) {
         save->base.checkpoint = *checkpoint;
         *checkpoint = (struct checkpoint){ 0 };
@@ -279,6 +339,7 @@ static void ended(struct job *job, const struct err *err)
         model_job_ended(job->model);
     }
     job_waiters_answer(job);
+    job_changes_end(job);
     log_line("job %" PRIu64 " on %s has %s", job->id, job->model_name,
              job->state == JOB_CANCELLED ? "been cancelled" : job_state_name(job->state));
     jobs_prune(jobs);
@@ -289,6 +350,7 @@ static void ended(struct job *job, const struct err *err)
 void job_finish(struct job *job, enum job_state outcome)
 {
     job->outcome = outcome;
+    job->priority_next = job->priority;
     job->finished = server_now();
     if (job->saving != NULL) {
         job->end_waits = true;

@@ -39,6 +39,7 @@ struct listener {
     bool plain;
     bool gone;   /* the client is */
     bool ended;  /* all has been told */
+    bool paused; /* has been told last, and not yet that it goes on */
     size_t sent; /* entries of the history; of a sweep changes of its table */
     int state;   /* told last; -1: none */
     size_t position;
@@ -64,6 +65,24 @@ static void line_end(struct listener *listener, size_t from, const char *end)
     text_str(&listener->out, end);
 }
 
+/* A line of its own for what a person has to know, over the bar that may be there. */
+static void state_line(struct listener *listener, const struct msg_job *info)
+{
+    struct text *out = &listener->out;
+    const size_t from = out->len + 1;
+
+    if (info->state == JOB_QUEUED) {
+        text_printf(out, "\rjob %" PRIu64 " is queued, at place %zu", info->id, info->position);
+    } else if (info->state == JOB_PAUSED) {
+        text_printf(out, "\rjob %" PRIu64 " is paused", info->id);
+    } else if (info->state == JOB_RUNNING && listener->paused) {
+        text_printf(out, "\rjob %" PRIu64 " goes on", info->id);
+    } else {
+        return;
+    }
+    line_end(listener, from, "\n");
+}
+
 static void tell_state(struct listener *listener, const struct msg_job *info)
 {
     struct text *out = &listener->out;
@@ -73,15 +92,16 @@ static void tell_state(struct listener *listener, const struct msg_job *info)
     }
     listener->state = (int)info->state;
     listener->position = info->position;
-    if (listener->plain && info->state == JOB_QUEUED) {
-        text_printf(out, "job %" PRIu64 " is queued, at place %zu\n", info->id, info->position);
-    } else if (!listener->plain) {
+    if (listener->plain) {
+        state_line(listener, info);
+    } else {
         text_printf(out, "event: state\ndata: {\"state\": \"%s\"", job_state_name(info->state));
         if (info->position > 0) {
             text_printf(out, ", \"position\": %zu", info->position);
         }
         text_str(out, "}\n\n");
     }
+    listener->paused = info->state == JOB_PAUSED || (listener->paused && info->state == JOB_QUEUED);
 }
 
 static void tell_epochs(struct listener *listener, const struct msg_job *info)
@@ -207,7 +227,7 @@ static void tell(struct listener *listener)
     struct msg_job info;
 
     job_info(listener->job, &info);
-    if (!job_ended(listener->job)) {
+    if (info.state == JOB_QUEUED || info.state == JOB_RUNNING) {
         tell_state(listener, &info);
     }
     if (info.sweep == NULL) {
@@ -216,8 +236,8 @@ static void tell(struct listener *listener)
     if (info.sweep != NULL ? !tell_trials(listener, &info) : listener->sent < info.n_history) {
         return;
     }
+    tell_state(listener, &info); /* that it has stopped, when its epochs have been told */
     if (job_ended(listener->job)) {
-        tell_state(listener, &info);
         tell_end(listener, &info);
     } else {
         tell_progress(listener, &info);

@@ -1,4 +1,4 @@
-/* GET and DELETE of /v1/jobs/{id}; GET /v1/jobs. */
+/* GET, PATCH and DELETE of /v1/jobs/{id}; POST of its pause and resume; GET /v1/jobs. */
 #include "handlers.h"
 
 #include <errno.h>
@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "job.h"
+#include "msg_priority.h"
 #include "request.h"
 #include "server.h"
 
@@ -70,7 +71,8 @@ static bool state_parse(const char *text, int *ret, struct err *err)
         }
     }
     return err_set(err, ERR_FIELD, "state",
-                   "must be queued, running, succeeded, failed or cancelled, is '%.64s'", text);
+                   "must be queued, running, paused, succeeded, failed or cancelled, is '%.64s'",
+                   text);
 }
 
 static bool page_parse(struct request *req, struct page *ret, struct err *err)
@@ -151,4 +153,44 @@ bool on_job_delete(struct request *req, struct err *err)
         return job_cancel(job, err); /* refuses */
     }
     return job_wait(job, req, -1.0, err) && job_cancel(job, err);
+}
+
+/* ---- changes, answered when they are on disk ---- */
+
+static bool change_ask(struct request *req, enum job_change_kind kind, int priority,
+                       struct job *job, struct err *err)
+{
+    struct job_change *change = arena_alloc(&req->arena, 1, sizeof *change);
+
+    if (change == NULL) {
+        return err_set(err, ERR_MEMORY, "job", "has no memory to be changed");
+    }
+    *change = (struct job_change){ .req = req, .job = job, .kind = kind, .priority = priority };
+    job_change(change);
+    return true;
+}
+
+bool on_job_pause(struct request *req, struct err *err)
+{
+    struct job *job = jobs_find(req->server->jobs, req->param[0], err);
+
+    return job != NULL && change_ask(req, CHANGE_PAUSE, 0, job, err);
+}
+
+bool on_job_resume(struct request *req, struct err *err)
+{
+    struct job *job = jobs_find(req->server->jobs, req->param[0], err);
+
+    return job != NULL && change_ask(req, CHANGE_RESUME, 0, job, err);
+}
+
+/* {"priority": 5} */
+bool on_job_patch(struct request *req, struct err *err)
+{
+    struct job *job = jobs_find(req->server->jobs, req->param[0], err);
+    int priority;
+
+    return job != NULL &&
+           msg_priority_decode(req->body != NULL ? req->body : "", req->body_len, &priority, err) &&
+           change_ask(req, CHANGE_PRIORITY, priority, job, err);
 }

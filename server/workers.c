@@ -39,6 +39,7 @@ struct crew {
     struct workers *workers;
     bool leading;       /* under the lock */
     atomic_size_t want; /* threads in all; written by the leader, read by who looks for work */
+    atomic_bool spare;  /* another has fewer threads, and could use one; written under the lock */
     struct trial trial; /* the leader's, as the next */
     uint64_t began;     /* when the step under way did; 0: it is not timed */
     share_piece *piece;
@@ -76,6 +77,68 @@ static void futex_wait(atomic_uint *word, unsigned value)
 static void futex_wake(atomic_uint *word)
 {
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+/* ---- who helps whom: under the lock ---- */
+
+/* A sleeper is made to look again, for a reason other than a piece. */
+static void sleepers_rouse(struct workers *workers)
+{
+    for (size_t c = 0; c < workers->n; c++) {
+        for (size_t i = 0; i < workers->n; i++) {
+            struct seat *seat = &workers->crews[c].seats[i];
+            unsigned asleep = SEAT_ASLEEP;
+
+            if (atomic_compare_exchange_strong(&seat->state, &asleep, SEAT_IDLE)) {
+                futex_wake(&seat->state);
+            }
+        }
+    }
+}
+
+/* Threads on it, its leader included. */
+static size_t crew_size(const struct crew *crew)
+{
+    size_t size = 1;
+
+    for (size_t i = 0; i < crew->workers->n; i++) {
+        size += crew->seats[i].taken;
+    }
+    return size;
+}
+
+/* The one with the fewest threads of those that want more; NULL when none does. */
+static struct crew *crew_leanest(struct workers *workers)
+{
+    struct crew *leanest = NULL;
+
+    for (size_t c = 0; c < workers->n; c++) {
+        struct crew *crew = &workers->crews[c];
+
+        if (crew->leading &&
+            crew_size(crew) < atomic_load_explicit(&crew->want, memory_order_relaxed) &&
+            (leanest == NULL || crew_size(crew) < crew_size(leanest))) {
+            leanest = crew;
+        }
+    }
+    return leanest;
+}
+
+/* Has a helper leave where there are two more than elsewhere: one at a time, since this is asked
+ * again when that one has sat down. */
+static void crews_level(struct workers *workers)
+{
+    const struct crew *leanest = crew_leanest(workers);
+
+    for (size_t c = 0; leanest != NULL && c < workers->n; c++) {
+        struct crew *crew = &workers->crews[c];
+
+        if (crew->leading && crew_size(crew) > crew_size(leanest) + 1) {
+            atomic_store(&crew->spare, true);
+            sleepers_rouse(workers);
+            return;
+        }
+    }
 }
 
 /* ---- the leader's side ---- */
@@ -169,6 +232,7 @@ struct share *crew_share(struct crew *crew, size_t want)
         pthread_mutex_lock(&crew->workers->lock);
         atomic_store_explicit(&crew->want, want, memory_order_relaxed);
         pthread_cond_broadcast(&crew->workers->wake);
+        crews_level(crew->workers);
         pthread_mutex_unlock(&crew->workers->lock);
         crew->began = 0; /* that was another kind of work */
     }
@@ -184,13 +248,14 @@ struct share *crew_share(struct crew *crew, size_t want)
 
 /* ---- the helper's side ---- */
 
-/* Whether a helper should get up: a task waits, or its leader wants fewer. */
+/* Whether a helper should get up: a task waits, its leader wants fewer, or another has fewer. */
 static bool seat_leave(struct crew *crew, struct seat *seat)
 {
     unsigned idle = SEAT_IDLE;
 
     return (atomic_load_explicit(&crew->workers->waiting, memory_order_relaxed) > 0 ||
-            atomic_load_explicit(&crew->want, memory_order_relaxed) < 2) &&
+            atomic_load_explicit(&crew->want, memory_order_relaxed) < 2 ||
+            atomic_load_explicit(&crew->spare, memory_order_relaxed)) &&
            atomic_compare_exchange_strong(&seat->state, &idle, SEAT_EMPTY);
 }
 
@@ -227,39 +292,16 @@ static void crew_help(struct crew *crew, struct seat *seat)
     }
 }
 
-/* A sleeper is made to look again, for a reason other than a piece. Under the lock. */
-static void sleepers_rouse(struct workers *workers)
-{
-    for (size_t c = 0; c < workers->n; c++) {
-        for (size_t i = 0; i < workers->n; i++) {
-            struct seat *seat = &workers->crews[c].seats[i];
-            unsigned asleep = SEAT_ASLEEP;
-
-            if (atomic_compare_exchange_strong(&seat->state, &asleep, SEAT_IDLE)) {
-                futex_wake(&seat->state);
-            }
-        }
-    }
-}
-
-/* An empty seat at a leader that wants more; NULL when there is none. Under the lock. */
+/* An empty seat at the leader that has the fewest threads of those that want more; NULL when none
+ * does. Under the lock. */
 static struct seat *seat_find(struct workers *workers, struct crew **ret)
 {
-    for (size_t c = 0; c < workers->n; c++) {
-        struct crew *crew = &workers->crews[c];
-        const size_t want = atomic_load_explicit(&crew->want, memory_order_relaxed);
-        struct seat *empty = NULL;
-        size_t here = 1;
+    struct crew *crew = crew_leanest(workers);
 
-        for (size_t i = 0; crew->leading && i < workers->n; i++) {
-            here += crew->seats[i].taken;
-            if (!crew->seats[i].taken && empty == NULL) {
-                empty = &crew->seats[i];
-            }
-        }
-        if (crew->leading && empty != NULL && here < want) {
+    for (size_t i = 0; crew != NULL && i < workers->n; i++) {
+        if (!crew->seats[i].taken) {
             *ret = crew;
-            return empty;
+            return &crew->seats[i];
         }
     }
     return NULL;
@@ -314,10 +356,12 @@ static void *thread_main(void *arg)
         } else if ((seat = seat_find(workers, &crew)) != NULL) {
             seat->taken = true;
             atomic_store(&seat->state, SEAT_IDLE);
+            crews_level(workers);
             pthread_mutex_unlock(&workers->lock);
             crew_help(crew, seat);
             pthread_mutex_lock(&workers->lock);
             seat->taken = false;
+            atomic_store(&crew->spare, false);
         } else {
             pthread_cond_wait(&workers->wake, &workers->lock);
         }
@@ -377,6 +421,7 @@ static bool crews_create(struct workers *workers)
         crew->share = (struct share){ .ways = 1, .run = share_run };
         crew->workers = workers;
         atomic_init(&crew->want, 1);
+        atomic_init(&crew->spare, false);
         crew->seats = aligned_alloc(LINE, workers->n * sizeof *crew->seats);
         if (crew->seats == NULL) {
             return false;

@@ -2,8 +2,9 @@
  *
  * Each thread takes the oldest task that waits and leads it. A thread without one lends itself to a
  * leader that can use more: the leader's struct share then cuts its steps into as many pieces as
- * there are threads on it. Helpers leave between two pieces as soon as a task waits; results do not
- * depend on it (core/share.h).
+ * there are threads on it. Helpers leave between two pieces as soon as a task waits, and from one
+ * leader to another that has fewer, so that leaders who can use as many have as many, give or take
+ * one; results do not depend on it (core/share.h).
  *
  * Handing a piece over costs a fraction of a microsecond while both spin; who waits longer than
  * about 50 us sleeps on a futex, so that an idle daemon uses no processor. */

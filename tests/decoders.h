@@ -9,6 +9,7 @@
 #include "msg_infer.h"
 #include "msg_model.h"
 #include "msg_predict.h"
+#include "msg_priority.h"
 #include "msg_train.h"
 #include "table.h"
 
@@ -60,6 +61,15 @@ static inline bool decode_promote(const char *body, size_t len, struct arena *ar
 
     (void)arena;
     return msg_promote_decode(body, len, &version, err);
+}
+
+static inline bool decode_priority(const char *body, size_t len, struct arena *arena,
+                                   struct err *err)
+{
+    int priority;
+
+    (void)arena;
+    return msg_priority_decode(body, len, &priority, err);
 }
 
 static inline bool decode_model(const char *body, size_t len, struct arena *arena, struct err *err)
@@ -155,6 +165,7 @@ static const struct decoder decoders[] = {
     { "learn", decode_learn, false },
     { "evaluate", decode_evaluate, false },
     { "promote", decode_promote, false },
+    { "priority", decode_priority, false },
     { "model", decode_model, false },
     { "dataset", decode_dataset, false },
     { "features", decode_features, false },

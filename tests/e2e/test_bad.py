@@ -80,6 +80,8 @@ class Bodies(Case):
         at = self.model(XOR)
         for verb in ("predict", "train", "learn", "evaluate", "promote"):
             yield "POST", at + "/" + verb
+        job = self.train(at, **XOR_ROWS)
+        yield "PATCH", "/v1/jobs/" + job["id"]
         yield "PUT", "/v1/models/bad"
         yield "PUT", "/v1/datasets/bad"
 
@@ -224,7 +226,9 @@ class Paths(Case):
             ("DELETE", "/v1/models/a/versions", {"GET"}),
             ("POST", "/v1/datasets/a", {"GET", "PUT", "DELETE"}),
             ("GET", "/v1/datasets/a/features", {"PUT"}),
-            ("PUT", "/v1/jobs/1", {"GET", "DELETE"}),
+            ("PUT", "/v1/jobs/1", {"GET", "PATCH", "DELETE"}),
+            ("GET", "/v1/jobs/1/pause", {"POST"}),
+            ("DELETE", "/v1/jobs/1/resume", {"POST"}),
             ("DELETE", "/metrics", {"GET"}),
             ("POST", "/v2/health/live", {"GET"}),
         ):

@@ -33,6 +33,9 @@ class Operation:
         self.case.ok(self.api().post(self.at + "/predict", {"inputs": [[0.5, 1]]}))
         return model["version"], model["digest"]
 
+    def leave(self):
+        """What would go on for ever does not."""
+
     done = (200, 201, 202, 204)
     keyed = False  # a retry is answered as the first was
 
@@ -183,7 +186,9 @@ class Discard(Upload):
 OPERATIONS = (Create, Learn, LearnMore, LearnWhole, LearnKeyed, LearnKeyedWhole, Forget, Promote, Delete, Train, Upload, Replace, Discard)
 
 
-class Fault(Faulty):
+class Faults(Faulty):
+    """What is done with an operation."""
+
     flags = ("--checkpoint-seconds", "1")
 
     def operations(self, kind, action):
@@ -226,6 +231,7 @@ class Fault(Faulty):
                 self.assertEqual(operation.seen(), self.after, what)
             else:
                 self.assertIn(seen, (self.before, self.after), what)
+            operation.leave()
             yield operation
 
     def failed(self, kind, action):
@@ -252,7 +258,11 @@ class Fault(Faulty):
         self.clean()
         for operation, seen, what in kept:
             self.assertEqual(operation.seen(), seen, what)
+        for operation, seen, what in kept:
+            operation.leave()
 
+
+class Fault(Faults):
     def test_killed(self):
         for kind in OPERATIONS:
             for _ in self.killed(kind, DIE):
