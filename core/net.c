@@ -241,15 +241,19 @@ size_t net_bytes(const struct net *net)
 bool floats_finite(const float *at, size_t n)
 {
     typedef uint32_t four __attribute__((vector_size(16)));
-    four all = { 0 }, v;
-    uint32_t any, one;
+    four all[4] = { { 0 } }, v[4];
+    uint32_t any = 0, one;
     size_t i = 0;
 
-    for (; i + 4 <= n; i += 4) {
-        memcpy(&v, at + i, sizeof v);
-        all |= (v & NO_SIGN) + EXPONENT_ONE;
+    for (; i + 16 <= n; i += 16) {
+        memcpy(v, at + i, sizeof v);
+        all[0] |= (v[0] & NO_SIGN) + EXPONENT_ONE;
+        all[1] |= (v[1] & NO_SIGN) + EXPONENT_ONE;
+        all[2] |= (v[2] & NO_SIGN) + EXPONENT_ONE;
+        all[3] |= (v[3] & NO_SIGN) + EXPONENT_ONE;
     }
-    any = all[0] | all[1] | all[2] | all[3];
+    all[0] |= all[1] | all[2] | all[3];
+    any = all[0][0] | all[0][1] | all[0][2] | all[0][3];
     for (; i < n; i++) {
         memcpy(&one, at + i, sizeof one);
         any |= (one & NO_SIGN) + EXPONENT_ONE;

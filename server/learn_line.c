@@ -388,6 +388,16 @@ static bool labels_come(const struct learn_line *line, const struct learn *learn
     return false;
 }
 
+/* The net is there again, or cannot be had. */
+static void base_loaded(struct load_waiter *waiter, const struct err *err)
+{
+    struct learn *learn = (struct learn *)((char *)waiter - offsetof(struct learn, waiter));
+
+    learn->req->err = *err;
+    learn->state = err->code == ERR_NONE ? LEARN_QUEUED : LEARN_READY;
+    line_pump(learn->model->learn);
+}
+
 /* Begins the first that is queued, if the one before it has been computed. False: nothing to do. */
 static bool compute_next(struct learn_line *line)
 {
@@ -408,6 +418,11 @@ static bool compute_next(struct learn_line *line)
         return false;
     }
     learn->state = LEARN_COMPUTING;
+    if (base->net == NULL) { /* unloaded (/v2) since the call came */
+        learn->waiter.done = base_loaded;
+        version_load(base, &learn->waiter);
+        return true;
+    }
     if (!learn_begin(learn, base, &learn->req->err)) {
         learn->state = LEARN_READY;
         return true;

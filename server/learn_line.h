@@ -14,6 +14,7 @@
 #define LEARN_LINE_H
 
 #include "feed.h"
+#include "loader.h"
 #include "model.h"
 #include "publish.h"
 #include "request.h"
@@ -34,9 +35,10 @@ struct learn {
     const char *key_header; /* Idempotency-Key; "": none */
     struct learn_key key;   /* of it and the body */
     struct feed feed;
-    struct labels *labels; /* owned; of the rows, when the model has none */
-    struct version *base;  /* a reference, while computing */
-    struct carry *from;    /* what the optimiser goes on with; likewise; NULL: it begins */
+    struct labels *labels;     /* owned; of the rows, when the model has none */
+    struct load_waiter waiter; /* for the net of what it goes on from, given back meanwhile */
+    struct version *base;      /* a reference, while computing */
+    struct carry *from;        /* what the optimiser goes on with; likewise; NULL: it begins */
     struct train_plan plan;
     struct train_plan before; /* the model's, once this one's is in its place */
     struct net *net;          /* owned, while computing */

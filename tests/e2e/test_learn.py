@@ -223,6 +223,25 @@ class Learn(Case):
                              self.ok(self.api.post(other + "/learn", rows))["loss"])
         self.assertEqual(self.line(at), self.line(other))
 
+    def test_unloading_under_a_call(self):
+        """What the call goes on from has been given back when its turn comes, and is read again."""
+        at = self.model(XOR)
+        body = {"inputs": XOR_ROWS["inputs"] * 20000, "targets": XOR_ROWS["targets"] * 20000}
+        done = []
+
+        def client(i):
+            api = self.daemon.client()
+            for _ in range(3 if i == 0 else 200):
+                if i == 0:
+                    self.ok(api.post(at + "/promote", {"version": 1}))
+                    done.append(self.ok(api.post(at + "/learn", body))["loss"])
+                elif len(done) < 3:
+                    self.ok(api.post("/v2/repository/models/%s/unload" % self.name(), {}))
+            api.close()
+
+        in_threads(2, client)
+        self.assertEqual(len(set(done)), 1)
+
     def test_a_model_that_trains_refuses_or_takes_it_whole(self):
         at = self.model(XOR)
         job = self.ok(self.api.post(at + "/train", dict(XOR_ROWS, epochs=1000000)), 202)
