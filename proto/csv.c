@@ -6,10 +6,12 @@
 #include <string.h>
 
 #include "csv_field.h"
+#include "csv_missing.h"
 #include "csv_quick.h"
 #include "csv_target.h"
 
 #define BUFFER_VALUES 16384 /* rows are handed on when about this many values are there */
+#define NO_FEATURE SIZE_MAX /* in place of a feature's index */
 
 /* A row's columns are of two kinds: special ones, the targets among features or a class name, which
  * are few and taken one by one; and plain ones, numbers that go to one place in the order they
@@ -24,7 +26,10 @@ struct csv {
     size_t plain_width;
     struct csv_target *special; /* owned; ascending by column */
     size_t n_special;
-    struct label_set *set; /* owned; NULL unless class names are read */
+    struct label_set *set;      /* owned; NULL unless class names are read */
+    struct csv_cursor header;   /* at its record; */
+    bool has_header;            /* if there is one */
+    struct csv_missing missing; /* begun when it is no error that there are some */
 
     size_t rows;           /* of which the last `buffered` were not handed on yet */
     size_t buffered, room; /* rows */
@@ -67,10 +72,10 @@ static bool check_length(const struct csv *csv, size_t line, size_t column, bool
     return true;
 }
 
-/* Takes the field in `column` and reads its number. When it has none, that the row is too short or
- * too long says more, if it is. */
-static bool read_number(struct csv *csv, size_t line, size_t column, float *ret, bool *ret_last,
-                        struct err *err)
+/* Takes the field in `column` and reads its number, that of the feature-th feature or of a target.
+ * When it has none, that the row is too short or too long says more, if it is. */
+static bool read_number(struct csv *csv, size_t line, size_t column, size_t feature, float *ret,
+                        bool *ret_last, struct err *err)
 {
     struct csv_field field;
     struct err why = { 0 };
@@ -78,7 +83,16 @@ static bool read_number(struct csv *csv, size_t line, size_t column, float *ret,
     if (!csv_field_next(&csv->cursor, column + 1, &field, err)) {
         return false;
     }
-    if (!csv_field_number(&field, ret, &why)) {
+    if (feature != NO_FEATURE && csv_field_is_missing(&field)) {
+        if (csv->missing.count != NULL) {
+            *ret = csv_missing_take(&csv->missing, feature);
+        } else {
+            csv_missing_refuse(&field, &why);
+        }
+    } else {
+        csv_field_number(&field, ret, &why);
+    }
+    if (why.code != ERR_NONE) {
         if (check_length(csv, line, column, field.last, err)) {
             *err = why;
         }
@@ -97,6 +111,13 @@ static bool blank(const struct csv *csv, struct err *err)
 static inline unsigned digit(char c)
 {
     return (unsigned)(unsigned char)c - '0'; /* above 9: none */
+}
+
+/* Which feature of its row a plain column's place is. */
+static size_t feature_at(const struct csv *csv, const float *out)
+{
+    return csv->plain_targets ? NO_FEATURE
+                              : (size_t)(out - csv->plain) - csv->buffered * csv->plain_width;
 }
 
 /* Reads plain columns from `from` up to `to` into out. */
@@ -118,7 +139,7 @@ static bool read_plain(struct csv *csv, size_t line, size_t from, size_t to, flo
             csv->cursor.line += last;
         } else {
             csv->cursor.at = p;
-            if (!read_number(csv, line, column, out, &last, err)) {
+            if (!read_number(csv, line, column, feature_at(csv, out), out, &last, err)) {
                 return false;
             }
             next = csv->cursor.at;
@@ -149,6 +170,11 @@ static bool read_class(struct csv *csv, size_t column, uint32_t *ret, bool *ret_
     if (len == 0) {
         return csv_field_error(&field, ERR_SYNTAX, "is empty, must be the name of a class", err);
     }
+    if (csv->options->missing != MISSING_REFUSE && csv_field_is_missing(&field)) {
+        return csv_field_error(&field, ERR_SYNTAX,
+                               "must be the name of a class, as a target cannot be missing, is",
+                               err);
+    }
     *ret_last = field.last;
     return label_set_add(csv->set, name, len, ret, err) ||
            err_in(err, "line %zu column %zu", field.line, field.column);
@@ -165,7 +191,7 @@ static bool read_special(struct csv *csv, size_t line, const struct csv_target *
     } else {
         float *row = csv->numbers + csv->buffered * csv->n_special;
 
-        ok = read_number(csv, line, column, &row[target->place], &last, err);
+        ok = read_number(csv, line, column, NO_FEATURE, &row[target->place], &last, err);
     }
     if (ok && last != (column + 1 == csv->columns)) {
         return check_length(csv, line, column, last, err);
@@ -201,6 +227,9 @@ static bool flush(struct csv *csv, struct err *err)
     csv->buffered = 0;
     if (n == 0) {
         return true;
+    }
+    if (csv->missing.count != NULL) {
+        csv_missing_add(&csv->missing, csv->plain, n);
     }
     if (csv->plain_width > 0 &&
         !(csv->plain_targets ? sink->targets : sink->features)(
@@ -283,6 +312,10 @@ static bool check_options(const struct csv_options *options, struct err *err)
     if (options->part != CSV_FEATURES && options->kind == TARGET_NONE) {
         return err_set(err, ERR_FIELD, "kind", "must be labels or numbers");
     }
+    if (options->part == CSV_TARGETS && options->missing != MISSING_REFUSE) {
+        return err_set(err, ERR_FIELD, "missing",
+                       "must be refuse where every column is a target: none may be missing");
+    }
     return true;
 }
 
@@ -324,6 +357,8 @@ static bool plan(struct csv *csv, struct err *err)
                          &csv->n_special, err)) {
         return false;
     }
+    csv->header = first;
+    csv->has_header = header;
     if (!header) {
         csv->cursor = first;
     }
@@ -344,6 +379,10 @@ static bool allocate(struct csv *csv, struct err *err)
     if (csv->plain == NULL || (labels ? csv->classes == NULL : csv->numbers == NULL)) {
         return err_set(err, ERR_MEMORY, "", "no memory for rows of %zu values", most);
     }
+    if (csv->options->missing == MISSING_MEAN &&
+        !csv_missing_begin(&csv->missing, csv->plain_width, csv->options, err)) {
+        return false;
+    }
     return !labels || label_set_create(&csv->set, err);
 }
 
@@ -363,6 +402,21 @@ static struct table_info describe(const struct csv *csv)
         info.y_width = csv->n_special > 0 ? csv->n_special : csv->plain_width;
     }
     return info;
+}
+
+/* What was missing, in info. */
+static bool missing_end(struct csv *csv, struct table_info *info, struct err *err)
+{
+    size_t column = 0;
+
+    if (csv->missing.count == NULL ||
+        csv_missing_end(&csv->missing, csv->rows, info, &column, err)) {
+        return true;
+    }
+    for (size_t i = 0; i < csv->n_special; i++) {
+        column += csv->special[i].column <= column;
+    }
+    return csv_missing_bare(csv->has_header ? &csv->header : NULL, column, err);
 }
 
 bool csv_read(const char *bytes, size_t len, const struct csv_options *options,
@@ -387,13 +441,16 @@ bool csv_read(const char *bytes, size_t len, const struct csv_options *options,
         goto out;
     }
     info = describe(&csv);
-    if (csv.set != NULL && !label_set_finish(csv.set, &info.classes, &info.remap, err)) {
+    if (!missing_end(&csv, &info, err) ||
+        (csv.set != NULL && !label_set_finish(csv.set, &info.classes, &info.remap, err))) {
+        table_info_done(&info);
         goto out;
     }
     *ret = info;
     ok = true;
 out:
     label_set_free(csv.set);
+    csv_missing_done(&csv.missing);
     free(csv.special);
     free(csv.plain);
     free(csv.numbers);

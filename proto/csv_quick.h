@@ -1,5 +1,5 @@
-/* The numbers that most fields of a CSV hold, read without looking for anything else there could be:
- * csv.c's, in a header so that they are one with its loop. */
+/* The numbers that most fields of a CSV hold, read without looking for anything else: csv.c's, in a
+ * header so that they are one with its loop. */
 #ifndef CSV_QUICK_H
 #define CSV_QUICK_H
 
