@@ -6,11 +6,12 @@
 #include <string.h>
 
 #include "csv_field.h"
+#include "csv_missing.h"
+#include "csv_quick.h"
 #include "csv_target.h"
-#include "number.h"
 
 #define BUFFER_VALUES 16384 /* rows are handed on when about this many values are there */
-#define QUICK_ROOM 64       /* number_list wants as many bytes */
+#define NO_FEATURE SIZE_MAX /* in place of a feature's index */
 
 /* A row's columns are of two kinds: special ones, the targets among features or a class name, which
  * are few and taken one by one; and plain ones, numbers that go to one place in the order they
@@ -25,7 +26,10 @@ struct csv {
     size_t plain_width;
     struct csv_target *special; /* owned; ascending by column */
     size_t n_special;
-    struct label_set *set; /* owned; NULL unless class names are read */
+    struct label_set *set;      /* owned; NULL unless class names are read */
+    struct csv_cursor header;   /* at its record; */
+    bool has_header;            /* if there is one */
+    struct csv_missing missing; /* begun when it is no error that there are some */
 
     size_t rows;           /* of which the last `buffered` were not handed on yet */
     size_t buffered, room; /* rows */
@@ -68,10 +72,10 @@ static bool check_length(const struct csv *csv, size_t line, size_t column, bool
     return true;
 }
 
-/* Takes the field in `column` and reads its number. When it has none, that the row is too short or
- * too long says more, if it is. */
-static bool read_number(struct csv *csv, size_t line, size_t column, float *ret, bool *ret_last,
-                        struct err *err)
+/* Takes the field in `column` and reads its number, that of the feature-th feature or of a target.
+ * When it has none, that the row is too short or too long says more, if it is. */
+static bool read_number(struct csv *csv, size_t line, size_t column, size_t feature, float *ret,
+                        bool *ret_last, struct err *err)
 {
     struct csv_field field;
     struct err why = { 0 };
@@ -79,7 +83,16 @@ static bool read_number(struct csv *csv, size_t line, size_t column, float *ret,
     if (!csv_field_next(&csv->cursor, column + 1, &field, err)) {
         return false;
     }
-    if (!csv_field_number(&field, ret, &why)) {
+    if (feature != NO_FEATURE && csv_field_is_missing(&field)) {
+        if (csv->missing.count != NULL) {
+            *ret = csv_missing_take(&csv->missing, feature);
+        } else {
+            csv_missing_refuse(&field, &why);
+        }
+    } else {
+        csv_field_number(&field, ret, &why);
+    }
+    if (why.code != ERR_NONE) {
         if (check_length(csv, line, column, field.last, err)) {
             *err = why;
         }
@@ -100,58 +113,11 @@ static inline unsigned digit(char c)
     return (unsigned)(unsigned char)c - '0'; /* above 9: none */
 }
 
-/* The one to three digits that four bytes at p begin with, without a branch on how many; 0 when
- * there are none or more. */
-static inline unsigned few_digits(const char *p, unsigned *ret)
+/* Which feature of its row a plain column's place is. */
+static size_t feature_at(const struct csv *csv, const float *out)
 {
-    uint32_t word, other;
-    unsigned bits;
-
-    memcpy(&word, p, sizeof word);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    word = __builtin_bswap32(word);
-#endif
-    word ^= 0x30303030; /* bytes 0 to 9 are digits now, the first lowest */
-    other = (((word & 0x7f7f7f7f) + 0x76767676) | word) & 0x80808080;
-    if (other == 0 || (other & 0x80) != 0) {
-        return 0;
-    }
-    bits = (unsigned)__builtin_ctz(other) & ~7U;
-    word <<= 32 - bits; /* zeros move in before the digits */
-    word = word * 10 + (word >> 8);
-    *ret = (word & 0xff) * 100 + (word >> 16 & 0xff);
-    return bits / 8;
-}
-
-/* Reads the number at p if it is an easy one and a delimiter or a line end follows it directly.
- * Returns where the next field begins, or NULL. At least QUICK_ROOM bytes are there. */
-static inline const char *quick_number(const char *p, const char *end, char delimiter, float *ret,
-                                       bool *last)
-{
-    static const float power[4] = { 1.0F, 10.0F, 100.0F, 1000.0F };
-    unsigned whole = 0, fraction = 0, behind = 0;
-    const unsigned before = few_digits(p, &whole);
-    const char *q;
-
-    if (before > 0 && p[before] == '.') {
-        behind = few_digits(p + before + 1, &fraction);
-    }
-    q = p + before + (behind > 0 ? 1 + behind : 0);
-    if (before == 0 || (*q != delimiter && *q != '\n' && *q != '\r')) {
-        q = p;
-        if (number_list(&q, end, ret, 1) == 0) {
-            return NULL;
-        }
-    } else if (behind == 0) {
-        *ret = (float)(int)whole;
-    } else { /* both sides are exact in float32, so that one rounding makes it the nearest */
-        *ret = ((float)(int)whole * power[behind] + (float)(int)fraction) / power[behind];
-    }
-    *last = *q != delimiter;
-    if (!*last || *q == '\n') {
-        return q + 1;
-    }
-    return q[0] == '\r' && q[1] == '\n' ? q + 2 : NULL;
+    return csv->plain_targets ? NO_FEATURE
+                              : (size_t)(out - csv->plain) - csv->buffered * csv->plain_width;
 }
 
 /* Reads plain columns from `from` up to `to` into out. */
@@ -166,14 +132,14 @@ static bool read_plain(struct csv *csv, size_t line, size_t from, size_t to, flo
         const char *next = NULL;
         bool last = false;
 
-        if (end - p > QUICK_ROOM) {
-            next = quick_number(p, end, delimiter, out, &last);
+        if (end - p > CSV_QUICK_ROOM) {
+            next = csv_quick_number(p, end, delimiter, out, &last);
         }
         if (next != NULL) {
             csv->cursor.line += last;
         } else {
             csv->cursor.at = p;
-            if (!read_number(csv, line, column, out, &last, err)) {
+            if (!read_number(csv, line, column, feature_at(csv, out), out, &last, err)) {
                 return false;
             }
             next = csv->cursor.at;
@@ -204,6 +170,11 @@ static bool read_class(struct csv *csv, size_t column, uint32_t *ret, bool *ret_
     if (len == 0) {
         return csv_field_error(&field, ERR_SYNTAX, "is empty, must be the name of a class", err);
     }
+    if (csv->options->missing != MISSING_REFUSE && csv_field_is_missing(&field)) {
+        return csv_field_error(&field, ERR_SYNTAX,
+                               "must be the name of a class, as a target cannot be missing, is",
+                               err);
+    }
     *ret_last = field.last;
     return label_set_add(csv->set, name, len, ret, err) ||
            err_in(err, "line %zu column %zu", field.line, field.column);
@@ -220,7 +191,7 @@ static bool read_special(struct csv *csv, size_t line, const struct csv_target *
     } else {
         float *row = csv->numbers + csv->buffered * csv->n_special;
 
-        ok = read_number(csv, line, column, &row[target->place], &last, err);
+        ok = read_number(csv, line, column, NO_FEATURE, &row[target->place], &last, err);
     }
     if (ok && last != (column + 1 == csv->columns)) {
         return check_length(csv, line, column, last, err);
@@ -256,6 +227,9 @@ static bool flush(struct csv *csv, struct err *err)
     csv->buffered = 0;
     if (n == 0) {
         return true;
+    }
+    if (csv->missing.count != NULL) {
+        csv_missing_add(&csv->missing, csv->plain, n);
     }
     if (csv->plain_width > 0 &&
         !(csv->plain_targets ? sink->targets : sink->features)(
@@ -338,6 +312,10 @@ static bool check_options(const struct csv_options *options, struct err *err)
     if (options->part != CSV_FEATURES && options->kind == TARGET_NONE) {
         return err_set(err, ERR_FIELD, "kind", "must be labels or numbers");
     }
+    if (options->part == CSV_TARGETS && options->missing != MISSING_REFUSE) {
+        return err_set(err, ERR_FIELD, "missing",
+                       "must be refuse where every column is a target: none may be missing");
+    }
     return true;
 }
 
@@ -379,6 +357,8 @@ static bool plan(struct csv *csv, struct err *err)
                          &csv->n_special, err)) {
         return false;
     }
+    csv->header = first;
+    csv->has_header = header;
     if (!header) {
         csv->cursor = first;
     }
@@ -399,6 +379,10 @@ static bool allocate(struct csv *csv, struct err *err)
     if (csv->plain == NULL || (labels ? csv->classes == NULL : csv->numbers == NULL)) {
         return err_set(err, ERR_MEMORY, "", "no memory for rows of %zu values", most);
     }
+    if (csv->options->missing == MISSING_MEAN &&
+        !csv_missing_begin(&csv->missing, csv->plain_width, csv->options, err)) {
+        return false;
+    }
     return !labels || label_set_create(&csv->set, err);
 }
 
@@ -418,6 +402,21 @@ static struct table_info describe(const struct csv *csv)
         info.y_width = csv->n_special > 0 ? csv->n_special : csv->plain_width;
     }
     return info;
+}
+
+/* What was missing, in info. */
+static bool missing_end(struct csv *csv, struct table_info *info, struct err *err)
+{
+    size_t column = 0;
+
+    if (csv->missing.count == NULL ||
+        csv_missing_end(&csv->missing, csv->rows, info, &column, err)) {
+        return true;
+    }
+    for (size_t i = 0; i < csv->n_special; i++) {
+        column += csv->special[i].column <= column;
+    }
+    return csv_missing_bare(csv->has_header ? &csv->header : NULL, column, err);
 }
 
 bool csv_read(const char *bytes, size_t len, const struct csv_options *options,
@@ -442,13 +441,16 @@ bool csv_read(const char *bytes, size_t len, const struct csv_options *options,
         goto out;
     }
     info = describe(&csv);
-    if (csv.set != NULL && !label_set_finish(csv.set, &info.classes, &info.remap, err)) {
+    if (!missing_end(&csv, &info, err) ||
+        (csv.set != NULL && !label_set_finish(csv.set, &info.classes, &info.remap, err))) {
+        table_info_done(&info);
         goto out;
     }
     *ret = info;
     ok = true;
 out:
     label_set_free(csv.set);
+    csv_missing_done(&csv.missing);
     free(csv.special);
     free(csv.plain);
     free(csv.numbers);

@@ -186,8 +186,7 @@ static bool plain_number(const char *text, size_t len, char *ret, size_t room, s
     return true;
 }
 
-/* Blanks belong to a quoted text, but not to its number. */
-static struct csv_field trimmed(const struct csv_field *field)
+struct csv_field csv_field_trim(const struct csv_field *field)
 {
     struct csv_field text = *field;
 
@@ -203,15 +202,28 @@ static struct csv_field trimmed(const struct csv_field *field)
 
 bool csv_field_is_number(const struct csv_field *field)
 {
-    const struct csv_field text = trimmed(field);
+    const struct csv_field text = csv_field_trim(field);
     struct numeral numeral;
 
     return numeral_read(text.text, text.len, &numeral);
 }
 
+bool csv_field_is_missing(const struct csv_field *field)
+{
+    static const char *const names[] = { "", "NA", "N/A", "NaN", "nan", "null", "?" };
+    const struct csv_field text = csv_field_trim(field);
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (text.len == strlen(names[i]) && memcmp(text.text, names[i], text.len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool csv_field_number(const struct csv_field *field, float *ret, struct err *err)
 {
-    const struct csv_field text = trimmed(field);
+    const struct csv_field text = csv_field_trim(field);
     const char *at = text.text;
     enum number_status status;
     char buf[256];

@@ -42,10 +42,15 @@ bool csv_field_blank(const struct csv_cursor *cursor);
 /* Writes the first room bytes of the text with its quotes undoubled; returns its whole length. */
 size_t csv_field_text(const struct csv_field *field, char *ret, size_t room);
 
+/* Without blanks around its text: in quotes they belong to a text, but not to its number. */
+struct csv_field csv_field_trim(const struct csv_field *field);
+
 /* The decimal number that the field holds, as C's strtof would read it but for hexadecimal, nan and
  * infinity. Errors: ERR_SYNTAX, or ERR_RANGE beyond float32, at "line N column M". */
 bool csv_field_number(const struct csv_field *field, float *ret, struct err *err);
 bool csv_field_is_number(const struct csv_field *field);
+/* Whether it says that there is no value: it is empty, or NA, N/A, NaN, nan, null or ?. */
+bool csv_field_is_missing(const struct csv_field *field);
 
 /* err_set with the field's place as where, then the field's text in quotes unless that is empty. */
 bool csv_field_error(const struct csv_field *field, enum err_code code, const char *text,

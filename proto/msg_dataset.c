@@ -59,8 +59,7 @@ static void members_encode(struct text *text, const struct msg_dataset *dataset)
     text_printf(text, ", \"digest\": \"%s\", \"created\": ", dataset->digest);
 }
 
-static const char *const stat_names[] = { "min", "max", "mean", "deviation" };
-#define STATS (sizeof stat_names / sizeof stat_names[0])
+static const char *const stat_names[STAT_COUNT] = { "min", "max", "mean", "deviation", "imputed" };
 
 static void stats_encode(struct text *text, const struct table_stats *stats)
 {
@@ -72,7 +71,7 @@ static void stats_encode(struct text *text, const struct table_stats *stats)
         return;
     }
     text_printf(text, ", \"statistics\": {\"of\": \"%s\"", stats->columns ? "columns" : "all");
-    for (size_t s = 0; s < STATS; s++) {
+    for (size_t s = 0; s < STAT_COUNT; s++) {
         text_printf(text, ", \"%s\": [", stat_names[s]);
         for (size_t i = 0; i < stats->n; i++) {
             text_str(text, i > 0 ? ", " : "");
@@ -162,7 +161,8 @@ static bool targets_load(const json_t *part, const json_t *classes, struct table
     return ok;
 }
 
-/* What is not as it should be counts as missing: they are told, not used. */
+/* What is not as it should be counts as missing: they are told, not used. Servers that imputed
+ * nothing did not say so. */
 static bool stats_load(const json_t *stats, struct table_stats *ret, struct err *err)
 {
     const char *of = json_string_value(json_object_get(stats, "of"));
@@ -172,11 +172,11 @@ static bool stats_load(const json_t *stats, struct table_stats *ret, struct err 
     if (of == NULL || n < 1 || n > STATS_COLUMNS_MAX) {
         return true;
     }
-    values = calloc(STATS * n, sizeof *values);
+    values = calloc(STAT_COUNT * n, sizeof *values);
     if (values == NULL) {
         return err_set(err, ERR_MEMORY, "statistics", "do not fit into memory");
     }
-    for (size_t s = 0; s < STATS; s++) {
+    for (size_t s = 0; s < STAT_COUNT; s++) {
         for (size_t i = 0; i < n; i++) {
             values[s * n + i] =
                 json_number_value(json_array_get(json_object_get(stats, stat_names[s]), i));

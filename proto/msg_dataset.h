@@ -20,7 +20,8 @@ struct msg_dataset {
 /* {"name": ..., "rows": ..., "generation": ..., "features": {"dtype": "uint8", "shape": [60000,
  * 784]}, "targets": {"dtype": ..., "shape": [...], "kind": "labels"}, "classes": [...], "digest":
  * ..., "created": ..., "statistics": {"of": "columns", "min": [...], "max": [...], "mean": [...],
- * "deviation": [...]}}; a part that is not there is null. "of" is "all" for wide data. */
+ * "deviation": [...], "imputed": [...]}}; a part that is not there is null. "of" is "all" for wide
+ * data. */
 void msg_dataset_encode(struct text *text, const struct msg_dataset *dataset);
 
 /* dataset.json: the same with "format": 1 and "created" as a number; the statistics may be missing. */

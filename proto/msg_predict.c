@@ -9,6 +9,7 @@ struct predict_in {
     const struct rows_limits *limits;
     struct arena *arena;
     struct msg_rows rows;
+    bool remember;
 };
 
 static bool read_inputs(struct scan *scan, void *into, struct err *err)
@@ -18,11 +19,19 @@ static bool read_inputs(struct scan *scan, void *into, struct err *err)
     return msg_rows_inputs(scan, in->limits, in->arena, &in->rows, err);
 }
 
+static bool read_remember(struct scan *scan, void *into, struct err *err)
+{
+    struct predict_in *in = into;
+
+    return value_boolean(scan, &in->remember, err);
+}
+
 bool msg_predict_decode(const char *body, size_t len, const struct rows_limits *limits,
                         struct arena *arena, struct msg_predict *ret, struct err *err)
 {
     static const struct value_field fields[] = {
         { "inputs", read_inputs, true },
+        { "remember", read_remember, false },
     };
     struct predict_in in = { .limits = limits, .arena = arena };
 
@@ -30,6 +39,7 @@ bool msg_predict_decode(const char *body, size_t len, const struct rows_limits *
         return false;
     }
     ret->inputs = in.rows.inputs;
+    ret->remember = in.remember;
     return true;
 }
 
@@ -120,6 +130,9 @@ void msg_predict_encode(struct text *text, const struct msg_answer *answer)
         if (answer->labels != NULL) {
             encode_labels(text, answer);
         }
+    }
+    if (answer->prediction != NULL) {
+        text_printf(text, ", \"prediction\": \"%s\"", answer->prediction);
     }
     text_str(text, "}");
 }

@@ -1,5 +1,7 @@
-/* predict  {"inputs": [[...], ...]}
- *          -> {"model": "m", "version": 12, "outputs": [[...]], "labels": ["7"]} */
+/* predict  {"inputs": [[...], ...], "remember": false}
+ *          -> {"model": "m", "version": 12, "outputs": [[...]], "labels": ["7"]}
+ *
+ * and, when the rows are to be remembered, "prediction": "ID", for learn. */
 #ifndef MSG_PREDICT_H
 #define MSG_PREDICT_H
 
@@ -8,6 +10,7 @@
 
 struct msg_predict {
     struct matrix inputs;
+    bool remember;
 };
 
 bool msg_predict_decode(const char *body, size_t len, const struct rows_limits *limits,
@@ -20,6 +23,7 @@ struct msg_answer {
     const struct matrix *outputs; /* all finite */
     const struct labels *labels;  /* NULL: there are none */
     size_t top;                   /* 0: all outputs */
+    const char *prediction;       /* its id; NULL: it is not remembered */
 };
 
 /* "labels" has the name of each row's largest output, when there are labels. With top, in place of

@@ -190,26 +190,36 @@ bool msg_rows_labels(struct scan *scan, const struct rows_limits *limits, struct
     return true;
 }
 
-bool msg_rows_check(const struct msg_rows *rows, struct err *err)
+bool msg_rows_truth_check(const struct msg_rows *rows, struct err *err)
 {
-    if (!rows->has_inputs) {
-        return err_set(err, ERR_FIELD, "inputs", "is missing");
-    }
     if (rows->has_targets && rows->has_labels) {
         return err_set(err, ERR_FIELD, "labels", "is there beside targets: give one of them");
     }
     if (!rows->has_targets && !rows->has_labels) {
         return err_set(err, ERR_FIELD, "targets", "is missing, and so is labels: give one of them");
     }
+    return true;
+}
+
+bool msg_rows_count_check(const struct msg_rows *rows, const char *inputs, struct err *err)
+{
     if (rows->has_targets && rows->targets.rows != rows->inputs.rows) {
-        return err_set(err, ERR_FIELD, "targets", "has %zu rows, inputs has %zu",
-                       rows->targets.rows, rows->inputs.rows);
+        return err_set(err, ERR_FIELD, "targets", "has %zu rows, %s has %zu", rows->targets.rows,
+                       inputs, rows->inputs.rows);
     }
     if (rows->has_labels && rows->n_labels != rows->inputs.rows) {
-        return err_set(err, ERR_FIELD, "labels", "has %zu entries, inputs has %zu rows",
-                       rows->n_labels, rows->inputs.rows);
+        return err_set(err, ERR_FIELD, "labels", "has %zu entries, %s has %zu rows", rows->n_labels,
+                       inputs, rows->inputs.rows);
     }
     return true;
+}
+
+bool msg_rows_check(const struct msg_rows *rows, struct err *err)
+{
+    if (!rows->has_inputs) {
+        return err_set(err, ERR_FIELD, "inputs", "is missing");
+    }
+    return msg_rows_truth_check(rows, err) && msg_rows_count_check(rows, "inputs", err);
 }
 
 bool msg_labels_resolve(const struct msg_rows *rows, const struct labels *labels, size_t outputs,

@@ -58,6 +58,10 @@ bool msg_rows_labels(struct scan *scan, const struct rows_limits *limits, struct
                      struct msg_rows *ret, struct err *err);
 /* Inputs with either targets or labels, as many as there are inputs. Errors: ERR_FIELD. */
 bool msg_rows_check(const struct msg_rows *rows, struct err *err);
+/* The two halves of it, for inputs that come from elsewhere: either targets or labels are there; as
+ * many as the inputs, which the message calls by that name. */
+bool msg_rows_truth_check(const struct msg_rows *rows, struct err *err);
+bool msg_rows_count_check(const struct msg_rows *rows, const char *inputs, struct err *err);
 
 /* Errors, in all messages: ERR_SYNTAX at "body" with line and column for what is not JSON (nested
  * over 64 deep included); ERR_FIELD at the field's path: unknown or repeated fields, wrong types,

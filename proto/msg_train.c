@@ -19,6 +19,7 @@ struct train_in {
     struct msg_source *source; /* where dataset and rows go: validation's, while in there */
     struct msg_train *train;
     size_t *top_k;
+    char *prediction; /* learn's */
     bool has_publish;
     struct msg_sweep *sweep; /* in the arena; NULL: none */
 };
@@ -62,6 +63,23 @@ static bool read_dataset(struct scan *scan, void *into, struct err *err)
         return false;
     }
     memcpy(in->source->dataset, name, len + 1);
+    return true;
+}
+
+static bool read_prediction(struct scan *scan, void *into, struct err *err)
+{
+    struct train_in *in = into;
+    char id[PREDICTION_LEN_MAX + 1];
+    size_t len;
+
+    if (!value_string(scan, id, sizeof id, &len, err)) {
+        return false;
+    }
+    if (len == 0) {
+        return err_set(err, ERR_FIELD, "", "must be 1 to %d bytes long, is empty",
+                       PREDICTION_LEN_MAX);
+    }
+    memcpy(in->prediction, id, len + 1);
     return true;
 }
 
@@ -351,22 +369,42 @@ bool msg_train_decode(const char *body, size_t len, const struct rows_limits *li
     return true;
 }
 
+/* The rows' inputs come along, or from a prediction. */
+static bool learn_rows_check(const struct msg_learn *msg, const struct msg_rows *rows,
+                             struct err *err)
+{
+    if (msg->prediction[0] == '\0') {
+        return rows->has_inputs ? msg_rows_check(rows, err)
+                                : err_set(err, ERR_FIELD, "inputs",
+                                          "is missing, and so is prediction: give one of them");
+    }
+    if (rows->has_inputs) {
+        return err_set(err, ERR_FIELD, "prediction", "is there beside inputs: give one of them");
+    }
+    return msg_rows_truth_check(rows, err);
+}
+
 bool msg_learn_decode(const char *body, size_t len, const struct rows_limits *limits,
                       struct arena *arena, struct msg_learn *ret, struct err *err)
 {
     static const struct value_field fields[] = {
-        { "inputs", read_inputs, true },  { "targets", read_targets, false },
-        { "labels", read_labels, false }, { "optimizer", plan_read_optimizer, false },
+        { "inputs", read_inputs, false },
+        { "prediction", read_prediction, false },
+        { "targets", read_targets, false },
+        { "labels", read_labels, false },
+        { "optimizer", plan_read_optimizer, false },
         { "l2", plan_read_l2, false },
     };
     struct msg_learn msg = { .plan = plan_default() };
     struct msg_source source = { .dataset = "" };
-    struct train_in in = {
-        .plan.plan = &msg.plan, .limits = limits, .arena = arena, .source = &source
-    };
+    struct train_in in = { .plan.plan = &msg.plan,
+                           .limits = limits,
+                           .arena = arena,
+                           .source = &source,
+                           .prediction = msg.prediction };
 
     if (!value_body(body, len, "learn", fields, COUNT(fields), &in, err) ||
-        !msg_rows_check(&source.rows, err)) {
+        !learn_rows_check(&msg, &source.rows, err)) {
         return false;
     }
     if (msg.plan.optimizer == OPT_RPROP) {

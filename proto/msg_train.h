@@ -6,7 +6,8 @@
  *              "seed": 1, "precision": "float32", "publish": "epoch", "publish_seconds": 1, "promote": true}
  *             or "inputs" with "targets" or "labels" in place of "dataset"; validation likewise, or
  *             {"fraction": 0.2, "stratified": true} or {"last": 10000} of the rows to train on
- *   learn     inline rows, "optimizer" (any but rprop), "l2"
+ *   learn     inline rows, "optimizer" (any but rprop), "l2"; or "prediction", an id, in place of
+ *             "inputs"
  *   evaluate  inline rows or {"dataset": "..."}; "top_k": 1 to the outputs
  *
  * Defaults: epochs 1, batch_size 32, sgd with learning_rate 0.1, momentum 0, nesterov false, other optimisers as optimizer_default has it; l2 0;
@@ -29,7 +30,8 @@
 #include "split.h"
 #include "text.h"
 
-#define NAME_MAX_LEN 128 /* of models and data sets */
+#define NAME_MAX_LEN 128      /* of models and data sets */
+#define PREDICTION_LEN_MAX 64 /* of a prediction's id, as a client may send it */
 
 /* [A-Za-z0-9][A-Za-z0-9._-]{0,127}. Errors: ERR_FIELD at where. */
 bool name_check(const char *name, size_t len, const char *where, struct err *err);
@@ -67,8 +69,9 @@ bool msg_train_decode(const char *body, size_t len, const struct rows_limits *li
 
 struct msg_learn {
     struct msg_rows rows;
-    bool has_optimizer, has_l2; /* absent: as last used, by train or learn */
-    struct train_plan plan;     /* batch_size: the rows given, which make one step */
+    char prediction[PREDICTION_LEN_MAX + 1]; /* the id of one whose rows are meant; "": inputs */
+    bool has_optimizer, has_l2;              /* absent: as last used, by train or learn */
+    struct train_plan plan; /* batch_size: the rows given, which make one step; 0: not known */
 };
 bool msg_learn_decode(const char *body, size_t len, const struct rows_limits *limits,
                       struct arena *arena, struct msg_learn *ret, struct err *err);

@@ -7,6 +7,8 @@ void table_info_done(struct table_info *info)
 {
     labels_free(info->classes);
     free(info->remap);
+    free(info->imputed);
+    free(info->fill);
     memset(info, 0, sizeof *info);
 }
 

@@ -30,16 +30,21 @@ struct table_info {
     size_t y_width;         /* values a row when numbers; 1 when labels */
     struct labels *classes; /* owned; the class names when labels, in final order */
     uint32_t *remap; /* owned; provisional index, as handed to the sink -> index in classes */
+    size_t *imputed; /* owned; x_width: how many values of each column were missing; NULL: none */
+    float *fill;     /* owned; x_width: what is to take the place of the NaNs that the sink was
+                      * handed for them; NULL: it was handed none */
 };
 void table_info_done(struct table_info *info);
 
 /* What features are like. Of up to STATS_COLUMNS_MAX columns, each by itself; of more, all values
  * taken together. */
 #define STATS_COLUMNS_MAX 1024
+/* Deviations are of the population; imputed values are counted, and are in the others. */
+enum stat_kind { STAT_MIN, STAT_MAX, STAT_MEAN, STAT_DEVIATION, STAT_IMPUTED, STAT_COUNT };
 struct table_stats {
     size_t n;       /* columns; 1: all values; 0: none */
     bool columns;   /* each by itself */
-    double *values; /* owned; n minima, n maxima, n means, n deviations (of the population) */
+    double *values; /* owned; n of each kind, one kind after the other */
 };
 void table_stats_done(struct table_stats *stats);
 
@@ -66,12 +71,18 @@ enum csv_part {
     CSV_TARGETS   /* every column is a target (kind labels: exactly one column) */
 };
 
+/* What becomes of a feature that is missing, as csv_field_is_missing has it. */
+enum csv_missing_act { MISSING_REFUSE, MISSING_MEAN };
+
 struct csv_options {
     enum csv_header header;
     enum csv_part part;
     enum target_kind kind; /* TARGET_LABELS or TARGET_NUMBERS */
     const char *target;    /* NULL: the last column; or csv_target.h's names and indices */
     char delimiter; /* ',' unless asked; any blank, tab or sign that no number and no quote has */
+    enum csv_missing_act missing;
+    const float *fill; /* borrowed; n_fill means to take; NULL: those of the columns read */
+    size_t n_fill;
 };
 
 /* RFC 4180, as csv_field.h has it: CRLF or LF, quotes doubled, a BOM passed over. Blank lines at
@@ -80,7 +91,12 @@ struct csv_options {
  * physical lines, M fields), such as `line 3 column 2 must be a number, is 'abc'`, `line 9 has 4
  * fields, expected 5`; there too ERR_FIELD or ERR_LIMIT for what label_set_add refuses, and
  * ERR_TOO_LARGE beyond limits; ERR_SYNTAX at "body" when there are no rows; ERR_FIELD at "target"
- * for a column that does not exist or kinds that do not fit, and at "delimiter" and "kind". */
+ * for a column that does not exist or kinds that do not fit, and at "delimiter", "kind" and
+ * "missing".
+ *
+ * With MISSING_MEAN the sink is handed a NaN for each missing feature, for info's fill to replace,
+ * unless options have fill. Targets are never missing: what says so is then no class's name.
+ * Errors: ERR_SYNTAX at "column M" for a feature that no row has. */
 bool csv_read(const char *bytes, size_t len, const struct csv_options *options,
               const struct table_limits *limits, struct table_sink *sink, struct table_info *ret,
               struct err *err);

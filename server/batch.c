@@ -247,6 +247,9 @@ static void asks_finish(struct batch *batch)
             version->model->predictions += ask->inputs.n;
             metrics_predicted(metrics, ask->inputs.n);
         }
+        if (ask->done != NULL) {
+            ask->done(ask);
+        }
         request_finish(ask->req); /* the ask may be gone after it */
         version_unref(version);
         ask = next;

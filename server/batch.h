@@ -32,6 +32,8 @@ struct ask {
      * goes to req->err. */
     void (*decode)(struct ask *ask);
     void (*encode)(struct ask *ask);
+    /* Loop, once at the end, before the reply goes, whatever came out; NULL: nothing. */
+    void (*done)(struct ask *ask);
 };
 
 /* max: asks computed together; 1: none ever are. Errors: ERR_MEMORY. */

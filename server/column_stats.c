@@ -9,7 +9,7 @@
  * mean does not eat the digits of a small deviation. */
 struct column_stats {
     size_t n, width, count; /* sums, values a row, rows */
-    double *values;         /* owned; n each of: */
+    double *values;         /* owned; as table_stats has them; n each of: */
     double *min, *max, *sum, *squares;
     double *first; /* n; owned */
     size_t block;  /* rows at a time, */
@@ -110,7 +110,7 @@ bool column_stats_begin(size_t width, struct column_stats **ret, struct err *err
     const size_t room = (wide * width + 15) / 16 * 16 * sizeof(float);
     struct column_stats *stats = calloc(1, sizeof *stats);
 
-    if (stats == NULL || (stats->values = calloc(4 * n, sizeof(double))) == NULL ||
+    if (stats == NULL || (stats->values = calloc(STAT_COUNT * n, sizeof(double))) == NULL ||
         (stats->first = calloc(n, sizeof(double))) == NULL ||
         (stats->flat = aligned_alloc(64, (room + 63) / 64 * 64)) == NULL) {
         column_stats_free(stats);
@@ -120,10 +120,10 @@ bool column_stats_begin(size_t width, struct column_stats **ret, struct err *err
     stats->width = width;
     stats->block = block;
     stats->wide = wide;
-    stats->min = stats->values;
-    stats->max = stats->values + n;
-    stats->sum = stats->values + 2 * n;
-    stats->squares = stats->values + 3 * n;
+    stats->min = stats->values + STAT_MIN * n;
+    stats->max = stats->values + STAT_MAX * n;
+    stats->sum = stats->values + STAT_MEAN * n; /* in the end */
+    stats->squares = stats->values + STAT_DEVIATION * n;
     *ret = stats;
     return true;
 }

@@ -15,7 +15,7 @@ struct column_stats;
 bool column_stats_begin(size_t width, struct column_stats **ret, struct err *err);
 /* More rows, width values each, which need not be aligned. */
 void column_stats_add(struct column_stats *stats, const struct rows *x);
-/* There have been rows. Frees stats. */
+/* There have been rows. Frees stats. Nothing counts as imputed. */
 void column_stats_end(struct column_stats *stats, struct table_stats *ret);
 void column_stats_free(struct column_stats *stats);
 

@@ -11,6 +11,7 @@
 #include "learn_log.h"
 #include "learn_logs.h"
 #include "metrics.h"
+#include "remembered.h"
 #include "server.h"
 
 static void line_pump(struct learn_line *line);
@@ -79,6 +80,15 @@ bool learn_line_restore(struct model *model, uint64_t base, uint64_t first, uint
 
 /* ---- ends ---- */
 
+/* Whether it has been learned from or not, nobody needs the prediction for this call any more. */
+static void prediction_leave(struct learn *learn, bool used)
+{
+    if (learn->prediction != NULL) {
+        remembered_give_back(learn->model->server->remembered, learn->prediction, used);
+        learn->prediction = NULL;
+    }
+}
+
 /* Takes the head off and answers its client. */
 static void learn_end(struct learn_line *line)
 {
@@ -90,6 +100,7 @@ static void learn_end(struct learn_line *line)
     if (line->head == NULL) {
         line->tail = NULL;
     }
+    prediction_leave(learn, false);
     net_free(learn->net);
     carry_unref(learn->carry);
     carry_unref(learn->from);
@@ -135,6 +146,7 @@ static void learn_answer(struct learn *learn)
     if (learn->key.key[0] != '\0') {
         learn_keys_add(model->keys, &answer);
     }
+    prediction_leave(learn, true);
     learn_reply(learn->req, &answer);
 }
 
@@ -479,6 +491,7 @@ void learn_line_add(struct learn *learn)
     if (!line_create(learn->model, &learn->req->err)) {
         struct model *model = learn->model;
 
+        prediction_leave(learn, false);
         request_finish(learn->req);
         model_unref(model);
         return;

@@ -31,6 +31,7 @@ struct learn {
     struct err doom;     /* of what it computes from, when that has failed meanwhile */
     struct model *model; /* a reference */
     struct msg_learn msg;
+    struct prediction *prediction; /* taken; its rows are msg's inputs; NULL: they came along */
     struct rows_limits limits;
     const char *key_header; /* Idempotency-Key; "": none */
     struct learn_key key;   /* of it and the body */

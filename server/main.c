@@ -25,6 +25,7 @@
 #include "pool.h"
 #include "recovery.h"
 #include "registry.h"
+#include "remembered.h"
 #include "server.h"
 #include "state.h"
 #include "version.h"
@@ -163,6 +164,8 @@ static bool server_create(struct process *process, struct err *err)
     return isa_choose(opts->isa, err) && state_open(opts->state, &process->state, err) &&
            metrics_create(&server->metrics, err) &&
            registry_create(opts->max_models, &server->registry, err) &&
+           remembered_create(opts->prediction_memory, opts->prediction_seconds, &server->remembered,
+                             err) &&
            datasets_create(opts->state != NULL ? opts->state : process->state.memory,
                            opts->max_datasets, &server->datasets, err) &&
            datasets_load(server->datasets, server, err) &&
@@ -216,6 +219,7 @@ static void server_free(struct process *process)
     pool_free(server->pool);
     uv_run(server->loop, UV_RUN_DEFAULT); /* closes the pool's handle */
     registry_free(server->registry);
+    remembered_free(server->remembered);
     datasets_free(server->datasets);
     metrics_free(server->metrics);
     paths_free(server->corrupt, server->n_corrupt);

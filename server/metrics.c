@@ -9,6 +9,7 @@
 #include "job.h"
 #include "kernel.h"
 #include "registry.h"
+#include "remembered.h"
 #include "route.h"
 #include "server.h"
 #include "version.h"
@@ -177,6 +178,10 @@ void metrics_encode(const struct server *server, struct text *text)
         (double)server->requests);
     one(text, "sigmad_held_bytes", "gauge", "Request bodies and replies held in memory.",
         (double)server->held);
+    one(text, "sigmad_remembered_predictions", "gauge", "Predictions that can be learned from.",
+        (double)remembered_count(server->remembered));
+    one(text, "sigmad_remembered_bytes", "gauge", "Memory that their rows take.",
+        (double)remembered_bytes(server->remembered));
     one(text, "sigmad_models", "gauge", "Models.", (double)registry_count(server->registry));
     one(text, "sigmad_datasets", "gauge", "Data sets.", (double)datasets_count(server->datasets));
     one(text, "sigmad_workers", "gauge", "Training threads.", (double)server->options.workers);

@@ -9,6 +9,7 @@
 
 #include "learn_line.h"
 #include "pin.h"
+#include "remembered.h"
 #include "server.h"
 
 static void decode_work(struct request *req)
@@ -55,6 +56,31 @@ static bool answered_before(struct request *req, const struct learn *learn)
     return false;
 }
 
+/* The rows of the prediction that is meant, in place of inputs. */
+static bool prediction_rows(struct learn *learn, struct err *err)
+{
+    struct remembered *remembered = learn->req->server->remembered;
+    struct msg_rows *rows = &learn->msg.rows;
+    struct prediction *prediction;
+
+    if (learn->msg.prediction[0] == '\0') {
+        return true;
+    }
+    prediction =
+        remembered_take(remembered, learn->msg.prediction, learn->model->name, server_clock(), err);
+    if (prediction == NULL) {
+        return false;
+    }
+    rows->has_inputs = true;
+    rows->inputs = (struct matrix){ prediction->rows, prediction->cols, prediction->values };
+    if (!msg_rows_count_check(rows, "prediction", err)) {
+        remembered_give_back(remembered, prediction, false);
+        return false;
+    }
+    learn->prediction = prediction; /* given back when the call ends */
+    return true;
+}
+
 static void decode_done(struct request *req)
 {
     struct learn *learn = req->task;
@@ -63,7 +89,7 @@ static void decode_done(struct request *req)
     if (req->err.code == ERR_NONE && learn->key_header[0] != '\0') {
         answered = answered_before(req, learn);
     }
-    if (req->err.code == ERR_NONE && !answered) {
+    if (req->err.code == ERR_NONE && !answered && prediction_rows(learn, &req->err)) {
         learn_line_add(learn);
         return;
     }

@@ -12,6 +12,7 @@
 #include "job.h"
 #include "pin.h"
 #include "registry.h"
+#include "remembered.h"
 #include "removal.h"
 #include "server.h"
 #include "store.h"
@@ -304,6 +305,7 @@ static void delete_done(struct request *req)
 
     if (req->err.code == ERR_NONE) {
         registry_remove(req->server->registry, model);
+        remembered_forget(req->server->remembered, model->name);
         request_reply_empty(req, 204);
     } else {
         model->deleting = false;

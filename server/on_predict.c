@@ -10,6 +10,7 @@
 #include "matrix.h"
 #include "msg_predict.h"
 #include "pin.h"
+#include "remembered.h"
 #include "server.h"
 
 enum form { FORM_JSON, FORM_RAW, FORM_NPY, FORM_COUNT };
@@ -24,17 +25,19 @@ struct predict {
     struct ask ask;              /* first, so that one is the other */
     const struct labels *labels; /* borrowed: the pinned version keeps its model */
     enum form in, out;
-    size_t top; /* 0: all outputs */
+    size_t top;              /* 0: all outputs */
+    uint64_t number;         /* the prediction's, if it is to be remembered */
+    struct prediction *rows; /* owned; its rows; NULL: none are remembered */
 };
 
 static void predict_decode(struct ask *ask)
 {
-    const struct predict *predict = (const struct predict *)ask;
+    struct predict *predict = (struct predict *)ask;
     struct request *req = ask->req;
     const struct net_spec *spec = &ask->version->net->spec;
     const struct rows_limits limits =
         server_rows_limits(req->server, spec->inputs, spec_outputs(spec));
-    struct msg_predict msg;
+    struct msg_predict msg = { .remember = false };
     bool ok;
 
     if (predict->in == FORM_RAW) {
@@ -47,8 +50,15 @@ static void predict_decode(struct ask *ask)
         ok = msg_predict_decode(req->body != NULL ? req->body : "", req->body_len, &limits,
                                 &req->arena, &msg, &req->err);
     }
+    if (ok && msg.remember && predict->out != FORM_JSON) {
+        ok = err_set(&req->err, ERR_FIELD, "remember",
+                     "can be answered with an id in application/json only");
+    }
     if (ok) {
         ask->inputs = (struct rows){ DTYPE_F32, msg.inputs.rows, msg.inputs.cols, msg.inputs.data };
+        ok = !msg.remember ||
+             prediction_create(req->server->remembered, ask->version->model->name, predict->number,
+                               &ask->inputs, &predict->rows, &req->err);
     }
 }
 
@@ -57,12 +67,20 @@ static void predict_encode(struct ask *ask)
     const struct predict *predict = (const struct predict *)ask;
     const struct version *version = ask->version;
     const struct matrix out = { ask->inputs.n, spec_outputs(&version->net->spec), ask->outputs };
-    const struct msg_answer answer = { version->model->name, version->number, &out, predict->labels,
-                                       predict->top };
+    struct msg_answer answer = { .model = version->model->name,
+                                 .version = version->number,
+                                 .outputs = &out,
+                                 .labels = predict->labels,
+                                 .top = predict->top };
+    char id[PREDICTION_ID_LEN];
     struct text text = { 0 };
 
     if (!matrix_finite(&out, &ask->req->err)) {
         return;
+    }
+    if (predict->rows != NULL) {
+        remembered_id(ask->req->server->remembered, predict->number, id);
+        answer.prediction = id;
     }
     if (predict->out == FORM_RAW) {
         matrix_raw_encode(&text, &out);
@@ -72,6 +90,22 @@ static void predict_encode(struct ask *ask)
         msg_predict_encode(&text, &answer);
     }
     request_reply_type(ask->req, 200, form_types[predict->out], &text);
+}
+
+/* The rows are remembered from before their id is told. */
+static void predict_done(struct ask *ask)
+{
+    struct predict *predict = (struct predict *)ask;
+    struct remembered *remembered = ask->req->server->remembered;
+
+    if (predict->rows == NULL) {
+        return;
+    }
+    if (ask->req->err.code == ERR_NONE && !ask->version->model->deleted) {
+        remembered_add(remembered, predict->rows, server_clock());
+    } else {
+        prediction_free(predict->rows);
+    }
 }
 
 /* About what it takes alone: text at 400 bytes a microsecond, of 8 a number or so, numbers that
@@ -160,7 +194,11 @@ bool on_predict(struct request *req, struct err *err)
         return err_set(err, ERR_MEMORY, "inputs", "do not fit into memory");
     }
     *predict = (struct predict){
-        .ask = { .req = req, .decode = predict_decode, .encode = predict_encode },
+        .ask = { .req = req,
+                 .decode = predict_decode,
+                 .encode = predict_encode,
+                 .done = predict_done },
+        .number = remembered_number(req->server->remembered),
     };
     if (!form_in(req, &predict->in, err) || !form_out(req, &predict->out, err)) {
         return false;

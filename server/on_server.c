@@ -19,10 +19,12 @@ static void limits_encode(const struct options *o, struct text *text)
                 "\"max_models\": %zu, \"max_datasets\": %zu, \"max_jobs\": %zu, "
                 "\"max_layers\": %zu, \"max_units\": %zu, \"max_parameters\": %zu, "
                 "\"max_rows\": %zu, \"max_features\": %zu, \"keep_versions\": %zu, "
-                "\"keep_jobs\": %zu, \"timeout\": %zu}",
+                "\"keep_jobs\": %zu, \"timeout\": %zu, \"prediction_memory\": %zu, "
+                "\"prediction_seconds\": %zu}",
                 o->max_connections, o->max_body, o->max_upload, o->max_models, o->max_datasets,
                 o->max_jobs, o->max_layers, o->max_units, o->max_parameters, o->max_rows,
-                o->max_features, o->keep_versions, o->keep_jobs, o->timeout);
+                o->max_features, o->keep_versions, o->keep_jobs, o->timeout, o->prediction_memory,
+                o->prediction_seconds);
 }
 
 static void paths_encode(char *const *paths, size_t n, struct text *text)

@@ -79,6 +79,10 @@ static const struct option table[] = {
       "seconds of training that a crash can cost a job at most; it goes on by itself", 1, 86400 },
     { "--keep-jobs", "SIGMAD_KEEP_JOBS", KIND_COUNT, AT(keep_jobs), "1000", "N",
       "records kept of jobs that have ended", 1, 1000000 },
+    { "--prediction-memory", "SIGMAD_PREDICTION_MEMORY", KIND_BYTES, AT(prediction_memory), "16m", "BYTES",
+      "rows that predict remembers for learn, all together; the oldest are forgotten", 0, 1024 * GIB },
+    { "--prediction-seconds", "SIGMAD_PREDICTION_SECONDS", KIND_COUNT, AT(prediction_seconds), "3600", "SECONDS",
+      "how long it remembers them", 1, 31536000 },
 };
 /* clang-format on */
 

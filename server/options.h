@@ -31,6 +31,8 @@ struct options {
     size_t max_layers, max_units, max_parameters, max_rows, max_features;
     size_t keep_versions, keep_jobs;
     size_t checkpoint_seconds; /* between two checkpoints of a job */
+    size_t prediction_memory;  /* bytes of rows that predictions remember, */
+    size_t prediction_seconds; /* and how long */
 };
 
 enum options_act { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION };

@@ -11,6 +11,11 @@ double server_now(void)
     return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
 }
 
+double server_clock(void)
+{
+    return (double)uv_hrtime() * 1e-9;
+}
+
 struct model_limits server_model_limits(const struct server *server)
 {
     const struct options *o = &server->options;

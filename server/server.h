@@ -17,6 +17,7 @@ struct jobs;
 struct metrics;
 struct pool;
 struct registry;
+struct remembered;
 struct workers;
 
 struct server {
@@ -24,6 +25,7 @@ struct server {
     uv_loop_t *loop;
     struct http *http[LISTEN_MAX];
     struct registry *registry;
+    struct remembered *remembered;
     struct datasets *datasets;
     struct workers *workers;
     struct pool *pool;
@@ -43,6 +45,9 @@ struct server {
 
 /* Now, as seconds since the epoch. */
 double server_now(void);
+
+/* Seconds of a clock that never goes back, from some time on. */
+double server_clock(void);
 
 /* The limits of options in the form the decoders take. */
 struct model_limits server_model_limits(const struct server *server);

@@ -82,13 +82,25 @@ static bool header_parse(const char *text, enum csv_header *ret, struct err *err
     return true;
 }
 
+static bool missing_parse(const char *text, enum csv_missing_act *ret, struct err *err)
+{
+    *ret = MISSING_REFUSE;
+    if (text == NULL || strcmp(text, "refuse") == 0) {
+        return true;
+    }
+    *ret = MISSING_MEAN;
+    return strcmp(text, "mean") == 0 ||
+           err_set(err, ERR_FIELD, "missing", "must be refuse or mean, is '%.100s'", text);
+}
+
 static bool query_parse(struct request *req, struct upload *up, struct err *err)
 {
     const char *kind = request_query(req, "kind");
     const char *delimiter = request_query(req, "delimiter");
     const char *shape = request_query(req, "shape");
 
-    if (!header_parse(request_query(req, "header"), &up->csv.header, err)) {
+    if (!header_parse(request_query(req, "header"), &up->csv.header, err) ||
+        !missing_parse(request_query(req, "missing"), &up->csv.missing, err)) {
         return false;
     }
     up->csv.part = up->part;
@@ -140,6 +152,9 @@ static bool spool_begin(struct upload *up, const char **bytes, size_t *len, stru
     }
     if (up->format == FORMAT_NONE) {
         up->format = format_guess(*bytes, *len);
+    }
+    if (up->csv.missing != MISSING_REFUSE && up->format != FORMAT_CSV) {
+        return err_set(err, ERR_FIELD, "missing", "can be mean for text/csv only");
     }
     up->head_len = upload_stream_begin(up, *bytes, *len);
     if (up->head_len > 0) {
@@ -199,6 +214,7 @@ static void upload_free(struct sink *sink)
     free(up->spool);
     free(up->head);
     free(up->folder);
+    free(up->means);
     free(up);
 }
 

@@ -177,7 +177,8 @@ bool upload_append(struct upload *up, struct dataset **ret, struct err *err)
     all.remap = NULL;
     up->narrow = base->info.x_dtype == DTYPE_U8;
     up->table = (struct table_sink){ add_features, add_targets };
-    ok = part_copy(&up->features, up, "features", base->features, base->features_len, err) &&
+    ok = (up->csv.missing == MISSING_REFUSE || missing_means(up, err)) &&
+         part_copy(&up->features, up, "features", base->features, base->features_len, err) &&
          part_copy(&up->targets, up, "targets", base->targets, base->targets_len, err) &&
          spool_read(up, &rows, err) && rows_check(up, &rows, err) &&
          part_flush(&up->targets, err) &&
@@ -185,6 +186,8 @@ bool upload_append(struct upload *up, struct dataset **ret, struct err *err)
          part_sync(&up->features, err) && part_sync(&up->targets, err);
     if (ok) {
         all.rows = all.x_shape[0] = base->info.rows + rows.rows;
+        all.imputed = rows.imputed;
+        rows.imputed = NULL; /* all's now */
         ok = folder_commit(up, &all, ret, err);
     }
     table_info_done(&rows);

@@ -245,6 +245,9 @@ bool folder_commit(struct upload *up, const struct table_info *info, struct data
     } else {
         ok = dataset_digest(dataset, digest, err) && dataset_stats(dataset, &stats, err);
     }
+    if (ok) {
+        missing_count(up, info, &stats);
+    }
     ok = ok && meta_put(up, info, digest, &stats, err);
     table_stats_done(&stats);
     dataset_unref(dataset);
@@ -311,8 +314,8 @@ bool upload_build(struct request *req, struct dataset **ret, struct err *err)
         }
         return ok;
     }
-    ok = rows_take(up, &info, err) && part_sync(&up->features, err) &&
-         (up->targets.fd < 0 || part_flush(&up->targets, err)) &&
+    ok = rows_take(up, &info, err) && missing_fill(up, &info, err) &&
+         part_sync(&up->features, err) && (up->targets.fd < 0 || part_flush(&up->targets, err)) &&
          (info.remap == NULL || up->targets.fd < 0 ||
           targets_remap(up, 0, info.rows, info.remap, err)) &&
          part_sync(&up->targets, err) &&

@@ -41,6 +41,7 @@ struct upload {
     size_t n_values; /* features seen so far, */
     size_t bad_at;   /* the first of them that is no byte, from 1; 0: none, */
     float bad;       /* and it */
+    float *means;    /* owned; of base's columns, to take the place of what is missing */
     struct part_file features, targets;
 };
 
@@ -72,6 +73,17 @@ bool targets_remap(struct upload *up, size_t at, size_t n, const uint32_t *remap
 /* Everything in the folder is there: statistics, digest, sync, rename, open under its final name. */
 bool folder_commit(struct upload *up, const struct table_info *info, struct dataset **ret,
                    struct err *err);
+
+/* upload_missing.c; pool */
+
+/* Puts means where the file of all features has NaNs. */
+bool missing_fill(struct upload *up, const struct table_info *info, struct err *err);
+/* Works out the means of base's columns, in double, in the order of the rows, rounded to float32
+ * (of bytes, to a whole number), for what is missing from rows that come. Errors: ERR_MEMORY. */
+bool missing_means(struct upload *up, struct err *err);
+/* Counts in stats what was imputed in info's rows, and in base's if they are still there. */
+void missing_count(const struct upload *up, const struct table_info *info,
+                   struct table_stats *stats);
 
 /* upload_append.c; pool */
 bool upload_append(struct upload *up, struct dataset **ret, struct err *err);

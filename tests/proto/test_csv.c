@@ -131,8 +131,10 @@ static void targets_are_found_by_name_and_by_index(void **state)
 
     (void)state;
     for (size_t i = 0; i < N(cases); i++) {
-        const struct csv_options options = { CSV_HEADER_PRESENT, CSV_BOTH, TARGET_NUMBERS,
-                                             cases[i].target, ',' };
+        const struct csv_options options = { .header = CSV_HEADER_PRESENT,
+                                             .kind = TARGET_NUMBERS,
+                                             .target = cases[i].target,
+                                             .delimiter = ',' };
         struct read read = read_text("a,b,\"0\",\"c,d\"\n10,20,30,40\n", &options);
 
         assert_true(read.ok);

@@ -51,6 +51,8 @@ static void set_option(char *line, struct csv_options *options, struct table_lim
         options->target = value;
     } else if (strcmp(line, "delimiter") == 0) {
         options->delimiter = value[0];
+    } else if (strcmp(line, "missing") == 0) {
+        options->missing = strcmp(value, "mean") == 0 ? MISSING_MEAN : MISSING_REFUSE;
     } else if (strcmp(line, "max_features") == 0) {
         limits->max_features = strtoul(value, NULL, 10);
     } else if (strcmp(line, "max_rows") == 0) {
@@ -152,11 +154,13 @@ static const char sample[] = "\xef\xbb\xbfname, x \r\n\"a \"\"b\"\"\",+1.5e1\r\n
 static void check_hostile(const char *text, size_t len)
 {
     static const struct csv_options all[] = {
-        { CSV_HEADER_AUTO, CSV_BOTH, TARGET_LABELS, "name", ',' },
-        { CSV_HEADER_PRESENT, CSV_BOTH, TARGET_NUMBERS, NULL, ',' },
-        { CSV_HEADER_AUTO, CSV_BOTH, TARGET_LABELS, "0", ',' },
-        { CSV_HEADER_ABSENT, CSV_FEATURES, TARGET_NONE, NULL, ',' },
-        { CSV_HEADER_AUTO, CSV_TARGETS, TARGET_LABELS, NULL, '\t' },
+        { .kind = TARGET_LABELS, .target = "name", .delimiter = ',' },
+        { .header = CSV_HEADER_PRESENT, .kind = TARGET_NUMBERS, .delimiter = ',' },
+        { .kind = TARGET_LABELS, .target = "0", .delimiter = ',' },
+        { .header = CSV_HEADER_ABSENT, .part = CSV_FEATURES, .delimiter = ',' },
+        { .part = CSV_TARGETS, .kind = TARGET_LABELS, .delimiter = '\t' },
+        { .kind = TARGET_LABELS, .delimiter = ',', .missing = MISSING_MEAN },
+        { .part = CSV_FEATURES, .delimiter = ',', .missing = MISSING_MEAN },
     };
     char *exact = malloc(len > 0 ? len : 1); /* a sanitizer sees its end */
 
@@ -200,9 +204,10 @@ static void no_memory_is_reported_and_nothing_leaks(void **state)
     (void)state;
     options.target = "name";
     for (int kind = TARGET_LABELS; kind <= TARGET_NUMBERS; kind++) {
-        const char *text = kind == TARGET_LABELS ? sample : "x,name\n1,2\n";
+        const char *text = kind == TARGET_LABELS ? sample : "x,name\n1,2\nNA,3\n";
         bool ok = false;
 
+        options.missing = kind == TARGET_LABELS ? MISSING_REFUSE : MISSING_MEAN;
         options.kind = (enum target_kind)kind;
         for (size_t k = 1; !ok; k++) {
             struct read read;

@@ -101,19 +101,20 @@ static void outputs_are_answered_with_the_largest_s_name(void **state)
     struct text text = { 0 };
 
     (void)state;
-    msg_predict_encode(&text, &(struct msg_answer){ "m", 12, &outputs, labels, 0 });
+    msg_predict_encode(&text, &(struct msg_answer){ "m", 12, &outputs, labels, 0, NULL });
     assert_text(&text, "{\"model\": \"m\", \"version\": 12, "
                        "\"outputs\": [[0.25, 0.5, 0.25], [1, 0, 1]], "
                        "\"labels\": [\"yes \\\"!\\\"\", \"no\"]}");
-    msg_predict_encode(&text, &(struct msg_answer){ "m", 1, &outputs, NULL, 0 });
+    msg_predict_encode(&text, &(struct msg_answer){ "m", 1, &outputs, NULL, 0, NULL });
     assert_text(&text, "{\"model\": \"m\", \"version\": 1, "
                        "\"outputs\": [[0.25, 0.5, 0.25], [1, 0, 1]]}");
-    msg_predict_encode(&text, &(struct msg_answer){ "m", 1, &outputs, labels, 2 });
+    msg_predict_encode(&text, &(struct msg_answer){ "m", 1, &outputs, labels, 2, "ab-1" });
     assert_text(&text, "{\"model\": \"m\", \"version\": 1, \"top\": ["
                        "[{\"label\": \"yes \\\"!\\\"\", \"index\": 1, \"probability\": 0.5}, "
                        "{\"label\": \"no\", \"index\": 0, \"probability\": 0.25}], "
                        "[{\"label\": \"no\", \"index\": 0, \"probability\": 1}, "
-                       "{\"label\": \"maybe\", \"index\": 2, \"probability\": 1}]]}");
+                       "{\"label\": \"maybe\", \"index\": 2, \"probability\": 1}]], "
+                       "\"prediction\": \"ab-1\"}");
     text_done(&text);
     labels_free(labels);
 }
@@ -191,6 +192,24 @@ static void learn_tells_what_was_said_from_what_was_not(void **state)
     assert_true(msg_learn_decode(more, sizeof more - 1, &limits, &arena, &msg, &err));
     assert_true(msg.has_optimizer && !msg.has_l2);
     assert_true(msg.plan.learning_rate == 0.1F);
+    assert_string_equal(msg.prediction, "");
+    arena_done(&arena);
+}
+
+static void learn_takes_a_prediction_in_place_of_inputs(void **state)
+{
+    static const char body[] = "{\"labels\": [1], \"prediction\": \"ab-1\"}";
+    struct msg_learn msg;
+    struct err err = { 0 };
+
+    (void)state;
+    assert_true(msg_learn_decode(body, sizeof body - 1, &limits, &arena, &msg, &err));
+    assert_string_equal(msg.prediction, "ab-1");
+    assert_true(!msg.rows.has_inputs && msg.rows.has_labels);
+    msg.rows.inputs.rows = 2;
+    assert_false(msg_rows_count_check(&msg.rows, "prediction", &err));
+    assert_string_equal(err.where, "labels");
+    assert_string_equal(err.text, "has 1 entries, prediction has 2 rows");
     arena_done(&arena);
 }
 
@@ -307,6 +326,7 @@ int main(void)
         cmocka_unit_test(what_train_does_not_say_has_its_default),
         cmocka_unit_test(what_train_says_arrives),
         cmocka_unit_test(learn_tells_what_was_said_from_what_was_not),
+        cmocka_unit_test(learn_takes_a_prediction_in_place_of_inputs),
         cmocka_unit_test(as_many_labels_as_rows_are_kept),
         cmocka_unit_test(a_first_row_must_have_a_width),
         cmocka_unit_test(promote_takes_a_version),
