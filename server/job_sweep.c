@@ -200,6 +200,7 @@ static bool trial_begin(struct sweeper *s, size_t at, struct sweep_trial *row, s
     const struct checkpoint *from = trial_from(s, at);
     struct run *run = s->run;
     struct net *net = NULL;
+    bool ok;
 
     run_end(run);
     run->trial = at + 1;
@@ -213,7 +214,9 @@ static bool trial_begin(struct sweeper *s, size_t at, struct sweep_trial *row, s
         numbers_clear(row);
     }
     tell(s);
-    return trial_net(s, at, &net, err) && run_begin(run, net, from, err);
+    ok = trial_net(s, at, &net, err) && run_begin(run, net, from, err);
+    kept_drop(s, at); /* it goes on from there, and will stand elsewhere */
+    return ok;
 }
 
 /* Up to the end of that epoch, unless it ends before by itself. What came of it goes into row. */

@@ -146,6 +146,17 @@ class Sweep(Sweeping):
         best = table[job["sweep"]["best"] - 1]
         self.assertEqual(self.digest(at), self.by_hand(self.name() + "-hand", best, epochs=7)[0])
 
+    def test_what_else_a_job_says_holds_for_its_trials(self):
+        body = {"validation": {"fraction": 0.25, "stratified": True}, "class_weights": "balanced", "seed": 5, "l1": 0.01,
+                "dropout": {"hidden": 0.2}, "optimizer": {"name": "adam", "learning_rate": 0.01}, "epochs": 4}
+        at = self.model(DIGITS)
+        job, table = self.sweep(at, {"method": "grid", "over": {"batch_size": [8, 16, 32]},
+                                     "halving": {"factor": 2, "min_epochs": 2}}, **body)
+        best = table[job["sweep"]["best"] - 1]
+        digest, epoch = self.by_hand(self.name() + "-hand", best, **body)
+        self.assertEqual(self.digest(at), digest)
+        self.assertEqual([best[key] for key in NUMBERS], [epoch[key] for key in NUMBERS])
+
     def test_more_than_is_kept_between_rounds(self):
         """Four nets of 19 MB with their best go on: one of them is trained again from the start."""
         spec = dict(DIGITS, layers=[{"units": 1500, "activation": "sigmoid"}] * 2 + DIGITS["layers"][-1:])
