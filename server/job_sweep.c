@@ -23,7 +23,8 @@ struct sweeper {
     struct sweep_trial *trials; /* owned */
     struct checkpoint *kept;    /* owned; one a trial */
     size_t kept_bytes;
-    float *norm;      /* owned; shift and scale of the training data; NULL: none yet, or none */
+    float *norm;        /* owned; shift and scale of the training data; NULL: not yet, or none */
+    float *target_norm; /* owned; likewise */
     struct net *best; /* owned; that of trial best_at, the best so far; NULL: to be trained again */
     size_t best_at;
     double told; /* when the table was reported, in seconds of a monotonic clock */
@@ -37,24 +38,37 @@ static double clock_seconds(void)
 
 /* ---- a trial's net and plan ---- */
 
+/* Both, one behind the other; NULL without memory: then they are worked out again. */
+static float *pair_copy(const float *shift, const float *scale, size_t n)
+{
+    float *ret = malloc(2 * n * sizeof *ret);
+
+    if (ret != NULL) {
+        memcpy(ret, shift, n * sizeof *ret);
+        memcpy(ret + n, scale, n * sizeof *ret);
+    }
+    return ret;
+}
+
+/* Normalisation of a trial's net, worked out once for all of them. */
 static bool norm_set(struct sweeper *s, struct net *net, struct err *err)
 {
     const struct net *base = s->job->base->net;
     const struct data data = feed_data(&s->job->train);
-    const size_t inputs = net->spec.inputs;
+    const size_t inputs = net->spec.inputs, outputs = spec_outputs(&net->spec);
 
-    if (net->spec.norm == NORM_UNIT) {
-        return net_set_norm(net, base->shift, base->scale, err);
-    }
-    if (s->norm != NULL) {
-        return net_set_norm(net, s->norm, s->norm + inputs, err);
-    }
-    if (!norm_learn(net, &data, err)) {
+    if ((net->spec.norm == NORM_UNIT && !net_set_norm(net, base->shift, base->scale, err)) ||
+        (s->norm != NULL && !net_set_norm(net, s->norm, s->norm + inputs, err)) ||
+        (s->target_norm != NULL &&
+         !net_set_target_norm(net, s->target_norm, s->target_norm + outputs, err)) ||
+        !norm_learn(net, &data, err)) {
         return false;
     }
-    if (net->shift != NULL && (s->norm = malloc(2 * inputs * sizeof *s->norm)) != NULL) {
-        memcpy(s->norm, net->shift, inputs * sizeof *s->norm);
-        memcpy(s->norm + inputs, net->scale, inputs * sizeof *s->norm);
+    if (s->norm == NULL && net->shift != NULL) {
+        s->norm = pair_copy(net->shift, net->scale, inputs);
+    }
+    if (s->target_norm == NULL && net->target_shift != NULL) {
+        s->target_norm = pair_copy(net->target_shift, net->target_scale, outputs);
     }
     return true;
 }
@@ -405,6 +419,7 @@ bool job_sweep(struct run *run, struct sweep_trial **trials, struct err *err)
     }
     free(s.kept);
     free(s.norm);
+    free(s.target_norm);
     net_free(s.best);
     run->trials = NULL;
     run->n_trials = 0;

@@ -2,6 +2,7 @@
 """Sweeps: what is tried, what comes of it, and that it is what training each trial by hand gives."""
 import itertools
 import signal
+import time
 
 import harness
 from harness import DIGITS, LONG, XOR, XOR_ROWS, Case, digits, main
@@ -215,6 +216,39 @@ class Sweep(Sweeping):
             best = table[job["sweep"]["best"] - 1]
             digest, _ = self.by_hand("%s-%s-hand" % (self.name(), kind), best, spec=spec, epochs=2)
             self.assertEqual(self.digest(at), digest, kind)
+
+    def test_normalised_targets(self):
+        """Of every trial, not only of the first: each is what train alone would have made of it."""
+        spec = {"inputs": 1, "layers": [{"units": 1, "activation": "linear"}], "cost": "mse", "seed": 2,
+                "normalize_targets": "standard"}
+        body = {"inputs": [[i] for i in range(20)], "targets": [[1000 + 7 * i] for i in range(20)], "epochs": 3,
+                "validation": {"last": 5}, "publish": "end", "optimizer": {"name": "sgd", "learning_rate": 0.001}}
+        at = self.model(spec)
+        job = self.train(at, **dict(body, sweep={"method": "grid", "over": {"l2": [0, 5]}}))
+        hand = self.model(spec, name="hand")
+        best = job["sweep"]["best"]
+        alone = self.train(hand, **dict(body, l2=job["sweep"]["trials"][best - 1]["l2"]))
+        self.assertEqual(best, 2, job["sweep"])
+        self.assertEqual(job["sweep"]["trials"][1]["validation_loss"], alone["history"][-1]["validation_loss"])
+        self.assertEqual(self.digest(at), self.digest(hand))
+
+    def test_paused_and_resumed(self):
+        """A sweep that was paused ends with the table and the version that it would have had."""
+        sweep = {"method": "grid", "over": {"l2": [0, 1, 5], "batch_size": [5, 8]}}
+        whole = self.model(DIGITS, name="whole")
+        want = self.sweep(whole, sweep, epochs=20)[1]
+        cut = self.model(DIGITS, name="cut")
+        job = self.ok(self.api.post(cut + "/train", dict(DATA, epochs=20, sweep=sweep)), 202)
+        path = "/v1/jobs/" + job["id"]
+        for _ in range(3):
+            time.sleep(0.05)
+            reply = self.api.post(path + "/pause")
+            if reply.status == 409:  # it has ended
+                break
+            self.assertEqual(self.ok(reply)["state"], "paused")
+            self.ok(self.api.post(path + "/resume"))
+        self.assertEqual(plain(self.ended(job)["sweep"]["trials"]), plain(want))
+        self.assertEqual(self.digest(cut), self.digest(whole))
 
     def test_a_diverging_trial_fails_alone(self):
         spec = dict(XOR, layers=[{"units": 4, "activation": "relu"}, {"units": 1, "activation": "linear"}], cost="mse")

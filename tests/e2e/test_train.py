@@ -102,8 +102,8 @@ class Train(Case):
     def test_settings_of_other_optimizers_are_refused(self):
         self.digits()
         at = self.model(DIGITS)
-        own = {"sgd": ("momentum", "nesterov"), "rmsprop": ("momentum", "alpha", "epsilon"),
-               "adam": ("beta1", "beta2", "epsilon"), "adamw": ("beta1", "beta2", "epsilon", "weight_decay"), "rprop": ()}
+        own = {"sgd": ("momentum", "nesterov", "weight_decay"), "rmsprop": ("momentum", "alpha", "epsilon", "weight_decay"),
+               "adam": ("beta1", "beta2", "epsilon", "weight_decay"), "adamw": ("beta1", "beta2", "epsilon", "weight_decay"), "rprop": ()}
         values = {"momentum": 0.5, "nesterov": True, "alpha": 0.5, "beta1": 0.5, "beta2": 0.5, "epsilon": 1e-7,
                   "weight_decay": 0.5}
         for name, has in own.items():
