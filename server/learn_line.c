@@ -430,7 +430,7 @@ static bool compute_next(struct learn_line *line)
         return false;
     }
     learn->state = LEARN_COMPUTING;
-    if (base->net == NULL) { /* unloaded (/v2) since the call came */
+    if (!line->model->deleted && base->net == NULL) { /* unloaded (/v2) since the call came */
         learn->waiter.done = base_loaded;
         version_load(base, &learn->waiter);
         return true;

@@ -61,7 +61,7 @@ class Models(Case):
     def test_every_init_and_activation_is_taken(self):
         seen = set()
         for init in ("scaled_normal", "normal", "xavier", "he", "xavier_uniform", "he_uniform"):
-            for bias in ("zeros", "normal"):
+            for bias in ("zeros", "normal", "priors"):
                 for act in ("sigmoid", "tanh", "relu", "linear"):
                     for out, cost in (("sigmoid", "mse"), ("sigmoid", "cross_entropy"),
                                       ("softmax", "log_likelihood"), ("linear", "mse"),
@@ -75,7 +75,7 @@ class Models(Case):
                         outputs = self.ok(self.api.post(at + "/predict", {"inputs": [[1, -2, 3]]}))
                         self.assertEqual(len(outputs["outputs"][0]), 2)
                         self.assertEqual(self.api.delete(at).status, 204)
-        self.assertEqual(len(seen), 4 * 2 * 4 * 5)
+        self.assertEqual(len(seen), 6 * 3 * 4 * 5)
 
 
 class Exchange(Case):
