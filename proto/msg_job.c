@@ -119,7 +119,8 @@ void msg_job_encode(struct text *text, const struct msg_job *job, bool history)
     number(text, "max_seconds", job->max_seconds > 0.0 ? job->max_seconds : (double)NAN);
     text_str(text, ", \"sweep\": ");
     if (job->sweep != NULL) {
-        msg_sweep_table_encode(text, job->sweep, job->trials, history, job->state > JOB_RUNNING);
+        msg_sweep_table_encode(text, job->sweep, job->trials, history,
+                               job_state_is_end(job->state));
     } else {
         text_str(text, "null");
     }

@@ -245,7 +245,9 @@ class Sweep(Sweeping):
             reply = self.api.post(path + "/pause")
             if reply.status == 409:  # it has ended
                 break
-            self.assertEqual(self.ok(reply)["state"], "paused")
+            paused = self.ok(reply)
+            self.assertEqual(paused["state"], "paused")
+            self.assertNotIn("skipped", [trial["state"] for trial in paused["sweep"]["trials"]])
             self.ok(self.api.post(path + "/resume"))
         self.assertEqual(plain(self.ended(job)["sweep"]["trials"]), plain(want))
         self.assertEqual(self.digest(cut), self.digest(whole))
