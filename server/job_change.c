@@ -160,6 +160,7 @@ static void change_state(struct job *job)
     }
     job_become(job, job->outcome);
     job->interrupted = false;
+    job_listeners_wake(job);
     if (!pauses) {
         atomic_store(&job->suspend, false);
     } else if (job->model_folder[0] != '\0') {

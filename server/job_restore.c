@@ -142,6 +142,9 @@ void job_progress_set(struct job *job)
 {
     const size_t rows = feed_rows(&job->train), batch = job->plan.batch_size;
 
+    if (job->sweep != NULL) {
+        return; /* whose batches are each trial's own */
+    }
     atomic_store(&job->steps_done, job->resume.head != NULL ? (size_t)job->resume.head->step : 0);
     atomic_store(&job->steps, (rows + batch - 1) / batch);
 }

@@ -67,7 +67,9 @@ void job_end_again(struct job *job);
  * alive. */
 void job_give_up(struct job *job);
 
-/* on_events.c: the record goes; nothing more will be told of it. */
+/* on_events.c: it is paused, or not any more: they hear of it before the next change. */
+void job_listeners_wake(struct job *job);
+/* The record goes; nothing more will be told of it. */
 void job_listeners_leave(struct job *job);
 
 /* job_report.c */

@@ -313,6 +313,13 @@ static void events_free(struct stream *stream)
     uv_close((uv_handle_t *)&listener->timer, events_closed);
 }
 
+void job_listeners_wake(struct job *job)
+{
+    for (struct listener *at = job->listeners; at != NULL; at = at->next) {
+        stream_wake(at->req);
+    }
+}
+
 void job_listeners_leave(struct job *job)
 {
     for (struct listener *at = job->listeners; at != NULL; at = at->next) {
