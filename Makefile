@@ -256,7 +256,7 @@ bench-peers:
 
 # Each optimiser beside PyTorch's.
 bench-optimizers: $(BUILD)/sigmad
-	$(call need,build test peers)
+	$(call need,build test peers bench-serve)
 	@SIGMAD=$(abspath $(BUILD)/sigmad) tests/bench/optimizers.py
 
 # SOAK_SECONDS of everything at once; memory and descriptors have to stay flat.

@@ -35,8 +35,9 @@ void carry_unref(struct carry *carry);
 /* Whether a step by that plan goes on with it. carry may be NULL: it does not. */
 bool carry_goes_on(const struct carry *carry, const struct train_plan *plan);
 
-/* A step on all of data as one batch, by a plan (but for its batch_size) that from goes on under; from NULL: the optimiser
- * begins. Writes net, and sets *ret (NULL when nothing is carried) and *sum, that before the step.
+/* A step on all of data as one batch, by a plan (but for its batch_size) that from goes on under;
+ * from NULL: the optimiser begins. Writes net, and sets *ret (NULL when nothing is carried) and
+ * *sum, that before the step.
  * Errors: ERR_MEMORY; ERR_NUMBER at "loss" when it is not finite, as trainer_step has it. */
 bool carry_step(struct net *net, const struct data *data, const struct train_plan *plan,
                 const struct carry *from, struct carry **ret, struct train_sum *sum,

@@ -66,7 +66,8 @@ void net_set_layer(struct net *net, size_t l, const float *w, const float *b);
 /* Bytes of scratch that net_predict and net_evaluate need. Scratch must be 64-byte aligned. */
 size_t net_scratch(const struct net *net);
 
-/* out[i][outputs] = a^L, as meant, of row first + i of x, i < n. x.width == spec.inputs was checked.
+/* out[i][outputs] = a^L, as meant, of row first + i of x, i < n. x.width == spec.inputs
+ * was checked.
  * A row's result has the same bits alone and in any batch. Thread: any; share may be NULL. */
 void net_predict(const struct net *net, const struct rows *x, size_t first, size_t n, float *out,
                  void *scratch, struct share *share);

@@ -55,16 +55,16 @@ void rows_widen(const struct rows *x, size_t at, size_t n, float *out);
 /* weights[i], what row index[i] counts: data->weights' entry of its class, which it has. */
 void data_weigh(const struct data *data, const uint32_t *index, size_t n, float *weights);
 
-/* weights[c] = rows / (classes that have rows * rows of class c), for c < outputs; 0 where there is no
- * row: the "balanced" of scikit-learn. data has classes. Errors: ERR_MEMORY. */
+/* weights[c] = rows / (classes that have rows * rows of class c), for c < outputs; 0 where there is
+ * no row: the "balanced" of scikit-learn. data has classes. Errors: ERR_MEMORY. */
 bool data_balance(const struct data *data, size_t outputs, float *weights, struct err *err);
 
 /* y[i][ld], the targets of row index[i] (or first + i) as the cost takes them, pads +0. */
 void data_gather(const struct data *data, const uint32_t *index, size_t first, size_t n,
                  size_t outputs, float *y, size_t ld);
 
-/* shift and scale of the columns of data's inputs for NORM_STANDARD, NORM_MINMAX or NORM_UNIT, in float64 sums down
- * the rows in order, rounded once. Thread: any. */
+/* shift and scale of the columns of data's inputs for NORM_STANDARD, NORM_MINMAX or NORM_UNIT, in
+ * float64 sums down the rows in order, rounded once. Thread: any. */
 void norm_fit(enum norm norm, const struct data *data, float *shift, float *scale);
 /* Likewise of its targets, which are numbers. */
 void target_norm_fit(enum norm norm, const struct data *data, size_t outputs, float *shift,

@@ -30,8 +30,8 @@ enum init {
     INIT_COUNT
 };
 
-/* zeros; normal: N(0, 1); priors: zeros, but for the outputs, whose biases are those of priors.h by the
- * data that are first trained on. */
+/* zeros; normal: N(0, 1); priors: zeros, but for the outputs, whose biases are those of priors.h by
+ * the data that are first trained on. */
 enum bias_init { BIAS_ZEROS, BIAS_NORMAL, BIAS_PRIORS, BIAS_COUNT };
 
 /* What becomes of an input before the first layer: x'_i = (x_i - shift_i) * scale_i.

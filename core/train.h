@@ -12,12 +12,12 @@
  *   dropout  each unit's activation becomes 0 with probability p, else a / (1 - p); a prediction
  *            changes nothing ("inverted"; Srivastava et al. 2014). p is kept to 2^-16.
  *   noise    x' = x + s N(0, 1), each input at each visit                     Bishop 1995
- *   smoothed y' = (1 - s) y + s / K, K outputs of a softmax, and 2 for each sigmoid; cross_entropy and
+ *   smoothed y' = (1 - s) y + s / K, K outputs of a softmax, 2 for each sigmoid; cross_entropy and
  *            log_likelihood only                                       Szegedy et al. 2016
  *   weights  of classes: each row's cost times its class's, the batch's mean still over m
  *
- * What is random in a row follows from the seed, the epoch and its place in the epoch alone. The sums
- * of an epoch are of costs as trained with: dropped, noised, smoothed and weighted.
+ * What is random in a row follows from the seed, the epoch and its place in the epoch alone. The
+ * sums of an epoch are of costs as trained with: dropped, noised, smoothed and weighted.
  *
  * Rows are shuffled anew at each epoch (Fisher-Yates, from the plan's seed); the last mini-batch of
  * an epoch may be smaller. */
@@ -27,24 +27,24 @@
 #include "net.h"
 #include "rng.h"
 
-/* With eta the learning rate and t the gradient's mean over the mini-batch, clipped, and the terms of
- * L2 and L1 added; each as
- * PyTorch defines it (torch.optim), whose defaults optimizer_default gives:
+/* With eta the learning rate and t the gradient's mean over the mini-batch, clipped, and the terms
+ * of L2 and L1 added; each as PyTorch defines it (torch.optim), whose defaults optimizer_default
+ * gives:
  *
  *   sgd      w' = w - eta t; with momentum buf' = mu buf + t, and a step with buf', or t + mu buf'
  *            (nesterov: Sutskever et al. 2013)
- *   rmsprop  v' = alpha v + (1 - alpha) t^2, w' = w - eta t / (sqrt v' + epsilon) (Hinton, 2012), or
- *            with momentum buf' = mu buf + t / (...), w' = w - eta buf'
+ *   rmsprop  v' = alpha v + (1 - alpha) t^2, w' = w - eta t / (sqrt v' + epsilon)
+ *            (Hinton, 2012), or with momentum buf' = mu buf + t / (...), w' = w - eta buf'
  *   adam     m' = beta1 m + (1 - beta1) t, v' = beta2 v + (1 - beta2) t^2,
- *            w' = w - eta mhat / (sqrt vhat + epsilon), mhat = m' / (1 - beta1^k), vhat likewise, at
- *            the k-th step (Kingma, Ba 2015)
+ *            w' = w - eta mhat / (sqrt vhat + epsilon), mhat = m' / (1 - beta1^k), vhat likewise,
+ *            at the k-th step (Kingma, Ba 2015)
  *   adamw    w (1 - eta weight_decay) in place of w, weights only (Loshchilov, Hutter 2019); in the
  *            others weight_decay w is added to t, as PyTorch does, but for weights only
  *   rprop    by signs, with steps that grow by 1.2 and shrink by 1/2 within 1e-6 .. 50, the first
  *            being eta; for whole batches (Riedmiller, Braun 1993) */
 enum optimizer { OPT_SGD, OPT_RMSPROP, OPT_ADAM, OPT_ADAMW, OPT_RPROP, OPT_COUNT };
 
-/* What the operands of products are rounded to; all that is kept is float32 in any case (bf16.h). */
+/* What the operands of products are rounded to; all that is kept is float32 (bf16.h). */
 enum precision { PRECISION_FLOAT32, PRECISION_BF16, PRECISION_COUNT };
 const char *precision_name(enum precision precision);
 bool precision_find(const char *name, enum precision *ret);
@@ -136,8 +136,8 @@ struct trainer_state {
 struct trainer_state trainer_save(const struct trainer *trainer);
 /* Into a new trainer of the same net, data and plan, whose net and memory are those of then. */
 void trainer_restore(struct trainer *trainer, const struct trainer_state *state);
-/* What the optimiser keeps: *blocks of block_len floats, laid out as the net's, one behind the other;
- * NULL and 0 when it keeps nothing. */
+/* What the optimiser keeps: *blocks of block_len floats, laid out as the net's, one behind the
+ * other; NULL and 0 when it keeps nothing. */
 float *trainer_memory(struct trainer *trainer, size_t *blocks);
 /* The same, from now on the caller's to free(): the trainer takes no further step. */
 float *trainer_take_memory(struct trainer *trainer, size_t *blocks);

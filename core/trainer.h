@@ -60,7 +60,8 @@ struct kernel_update trainer_update(const struct trainer *t, size_t l, size_t i)
 
 /* optimizer.c */
 
-/* What the plan says of every step, its learning rate included; then what the optimiser keeps. False: no memory. */
+/* What the plan says of every step, its learning rate included; then what the optimiser keeps.
+ * False: no memory. */
 void optimizer_prepare(struct trainer *t);
 bool optimizer_memory(struct trainer *t);
 /* What it says of the step on the t->m rows that are there. */

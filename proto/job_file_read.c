@@ -40,6 +40,21 @@
         ((struct job_file *)into)->member = (type)value;                                           \
         return true;                                                                               \
     }
+#define NAMED(name, member, type, name_of, count)                                                  \
+    static bool read_##name(struct scan *scan, void *into, struct err *err)                        \
+    {                                                                                              \
+        const char *names[count];                                                                  \
+        size_t at;                                                                                 \
+                                                                                                   \
+        for (at = 0; at < (count); at++) {                                                         \
+            names[at] = name_of((type)at);                                                         \
+        }                                                                                          \
+        if (!value_choice(scan, names, count, &at, err)) {                                         \
+            return false;                                                                          \
+        }                                                                                          \
+        ((struct job_file *)into)->member = (type)at;                                              \
+        return true;                                                                               \
+    }
 
 TEXT(model)
 TEXT(folder)
@@ -95,6 +110,12 @@ REAL(created, created, double)
 REAL(started, started, double)
 REAL(finished, finished, double)
 REAL(train_seconds, train_seconds, double)
+NAMED(state, state, enum job_state, job_state_name, JOB_STATES)
+NAMED(publish, publish, enum publish, publish_name, PUBLISH_COUNT)
+NAMED(promote, promote.kind, enum promotion, promote_name, PROMOTE_COUNT)
+NAMED(schedule, schedule.schedule.kind, enum schedule_kind, schedule_name, SCHEDULE_COUNT)
+NAMED(optimizer, plan.optimizer, enum optimizer, optimizer_name, OPT_COUNT)
+NAMED(precision, plan.precision, enum precision, precision_name, PRECISION_COUNT)
 
 static bool read_class_weights(struct scan *scan, void *into, struct err *err)
 {
@@ -130,74 +151,14 @@ static bool read_format(struct scan *scan, void *into, struct err *err)
                    JOB_FILE_FORMAT);
 }
 
-static bool read_state(struct scan *scan, void *into, struct err *err)
-{
-    const char *names[JOB_STATES];
-    size_t at;
-
-    for (at = 0; at < JOB_STATES; at++) {
-        names[at] = job_state_name((enum job_state)at);
-    }
-    if (!value_choice(scan, names, JOB_STATES, &at, err)) {
-        return false;
-    }
-    ((struct job_file *)into)->state = (enum job_state)at;
-    return true;
-}
-
 static bool read_priority(struct scan *scan, void *into, struct err *err)
 {
     return msg_priority_read(scan, &((struct job_file *)into)->priority, err);
 }
 
-static bool read_publish(struct scan *scan, void *into, struct err *err)
-{
-    const char *names[PUBLISH_COUNT];
-    size_t at;
-
-    for (at = 0; at < PUBLISH_COUNT; at++) {
-        names[at] = publish_name((enum publish)at);
-    }
-    if (!value_choice(scan, names, PUBLISH_COUNT, &at, err)) {
-        return false;
-    }
-    ((struct job_file *)into)->publish = (enum publish)at;
-    return true;
-}
-
-static bool read_promote(struct scan *scan, void *into, struct err *err)
-{
-    const char *names[PROMOTE_COUNT];
-    size_t at;
-
-    for (at = 0; at < PROMOTE_COUNT; at++) {
-        names[at] = promote_name((enum promotion)at);
-    }
-    if (!value_choice(scan, names, PROMOTE_COUNT, &at, err)) {
-        return false;
-    }
-    ((struct job_file *)into)->promote.kind = (enum promotion)at;
-    return true;
-}
-
 static bool read_promote_metric(struct scan *scan, void *into, struct err *err)
 {
     return metric_read(scan, &((struct job_file *)into)->promote.metric, err);
-}
-
-static bool read_schedule(struct scan *scan, void *into, struct err *err)
-{
-    const char *names[SCHEDULE_COUNT];
-    size_t at;
-
-    for (at = 0; at < SCHEDULE_COUNT; at++) {
-        names[at] = schedule_name((enum schedule_kind)at);
-    }
-    if (!value_choice(scan, names, SCHEDULE_COUNT, &at, err)) {
-        return false;
-    }
-    ((struct job_file *)into)->schedule.schedule.kind = (enum schedule_kind)at;
-    return true;
 }
 
 static bool read_schedule_monitor(struct scan *scan, void *into, struct err *err)
@@ -208,36 +169,6 @@ static bool read_schedule_monitor(struct scan *scan, void *into, struct err *err
 static bool read_monitor(struct scan *scan, void *into, struct err *err)
 {
     return metric_read(scan, &((struct job_file *)into)->stopping.monitor, err);
-}
-
-static bool read_optimizer(struct scan *scan, void *into, struct err *err)
-{
-    const char *names[OPT_COUNT];
-    size_t at;
-
-    for (at = 0; at < OPT_COUNT; at++) {
-        names[at] = optimizer_name((enum optimizer)at);
-    }
-    if (!value_choice(scan, names, OPT_COUNT, &at, err)) {
-        return false;
-    }
-    ((struct job_file *)into)->plan.optimizer = (enum optimizer)at;
-    return true;
-}
-
-static bool read_precision(struct scan *scan, void *into, struct err *err)
-{
-    const char *names[PRECISION_COUNT];
-    size_t at;
-
-    for (at = 0; at < PRECISION_COUNT; at++) {
-        names[at] = precision_name((enum precision)at);
-    }
-    if (!value_choice(scan, names, PRECISION_COUNT, &at, err)) {
-        return false;
-    }
-    ((struct job_file *)into)->plan.precision = (enum precision)at;
-    return true;
 }
 
 static bool read_sweep(struct scan *scan, void *into, struct err *err)

@@ -192,8 +192,10 @@ static bool read_validation(struct scan *scan, void *into, struct err *err)
 static bool read_class_weights(struct scan *scan, void *into, struct err *err)
 {
     struct train_in *in = into;
+    bool none = false;
 
-    return class_weights_read(scan, &in->train->weights, err);
+    return value_null(scan, &none, err) &&
+           (none || class_weights_read(scan, &in->train->weights, err));
 }
 
 static bool read_epochs(struct scan *scan, void *into, struct err *err)
@@ -226,8 +228,10 @@ static bool read_max_seconds(struct scan *scan, void *into, struct err *err)
     static const struct value_limits limits = { 0.0, SECONDS_MAX, true, false,
                                                 "above 0, 31536000 at most" };
     struct train_in *in = into;
+    bool none = false;
 
-    return value_double_in(scan, &limits, &in->train->max_seconds, err);
+    return value_null(scan, &none, err) &&
+           (none || value_double_in(scan, &limits, &in->train->max_seconds, err));
 }
 
 static bool read_priority(struct scan *scan, void *into, struct err *err)
@@ -258,8 +262,13 @@ static bool schedule_check(struct msg_train *msg, struct err *err)
 static bool read_sweep(struct scan *scan, void *into, struct err *err)
 {
     struct train_in *in = into;
-    struct msg_sweep *sweep = arena_alloc(in->arena, 1, sizeof *sweep);
+    struct msg_sweep *sweep;
+    bool none = false;
 
+    if (!value_null(scan, &none, err) || none) {
+        return none;
+    }
+    sweep = arena_alloc(in->arena, 1, sizeof *sweep);
     if (sweep == NULL) {
         return err_set(err, ERR_MEMORY, "", "has no memory");
     }
@@ -290,8 +299,10 @@ static bool sweep_settle(struct train_in *in, struct err *err)
 static bool read_early_stopping(struct scan *scan, void *into, struct err *err)
 {
     struct train_in *in = into;
+    bool none = false;
 
-    return early_stopping_read(scan, &in->train->stopping, err);
+    return value_null(scan, &none, err) &&
+           (none || early_stopping_read(scan, &in->train->stopping, err));
 }
 
 static bool read_promote(struct scan *scan, void *into, struct err *err)

@@ -13,6 +13,7 @@
  * Defaults: epochs 1, batch_size 32, sgd with learning_rate 0.1, momentum 0, nesterov false, other optimisers as optimizer_default has it; l2 0;
  * seed 0; precision "float32"; publish "epoch", publish_seconds 1; promote true. learning_rate must be above 0; momentum,
  * alpha, beta1, beta2 in [0, 1); epsilon above 0; weight_decay >= 0; l2 >= 0; epochs 1 to 1,000,000; batch_size 1 to 65,536; publish_seconds 0 to 86,400.
+ * early_stopping, class_weights, max_seconds and sweep may be null: none.
  * What else a plan may have: see msg_plan.h; class_weights: see class_weights.h.
  * max_seconds: above 0, to 31,536,000. priority: -100 to 100, by default 0. schedule: see msg_schedule.h. early_stopping: see early_stopping.h; with it publish is "best" by default, by what is monitored.
  * sweep: see msg_sweep.h; with it publish is "best" by default, by what it monitors, or "end".

@@ -196,6 +196,17 @@ bool value_boolean(struct scan *scan, bool *ret, struct err *err)
     return scan_expect(scan, SCAN_BOOLEAN, "true or false", err) && scan_boolean(scan, ret, err);
 }
 
+bool value_null(struct scan *scan, bool *ret, struct err *err)
+{
+    enum scan_kind kind;
+
+    if (!scan_peek(scan, &kind, err)) {
+        return false;
+    }
+    *ret = kind == SCAN_NULL;
+    return !*ret || scan_skip(scan, err);
+}
+
 bool value_string(struct scan *scan, char *ret, size_t cap, size_t *len, struct err *err)
 {
     if (!scan_expect(scan, SCAN_STRING, "a string", err) ||

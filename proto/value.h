@@ -33,6 +33,8 @@ bool value_float_in(struct scan *scan, const struct value_limits *limits, float 
 bool value_double_in(struct scan *scan, const struct value_limits *limits, double *ret,
                      struct err *err);
 bool value_boolean(struct scan *scan, bool *ret, struct err *err);
+/* Whether null is there, and then past it: as if the field were not. */
+bool value_null(struct scan *scan, bool *ret, struct err *err);
 /* A string of less than cap bytes, with a NUL behind it. */
 bool value_string(struct scan *scan, char *ret, size_t cap, size_t *len, struct err *err);
 

@@ -223,7 +223,9 @@ static bool piece_add(struct request *req, const char *data, size_t *len)
 
 bool body_settle(struct request *req)
 {
-    if (req->sink == NULL || (!req->writing && req->body_len == 0)) {
+    const bool more = req->body_len > 0 && req->err.code == ERR_NONE;
+
+    if (req->sink == NULL || (!req->writing && !more)) {
         return false;
     }
     req->settling = true;

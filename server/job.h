@@ -143,8 +143,8 @@ struct job {
 bool jobs_create(struct server *server, struct jobs **ret, struct err *err);
 void jobs_free(struct jobs *jobs);
 
-/* What a client asks for. Feeds, labels and the message's weights are taken over by job_create, also
- * on failure. */
+/* What a client asks for. Feeds, labels and the message's weights are taken over by job_create,
+ * also on failure. */
 struct job_order {
     struct model *model;
     struct msg_train *msg;

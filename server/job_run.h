@@ -40,8 +40,8 @@ struct run {
     size_t n_trials;
 };
 
-/* shift and scale of the training data, inputs and targets, for a net that is to have some and has none
- * yet. */
+/* shift and scale of the training data, inputs and targets, for a net that is to have some and has
+ * none yet. */
 bool norm_learn(struct net *net, const struct data *data, struct err *err);
 /* Biases, for one that nobody has trained yet and whose spec wants them from the data. */
 bool priors_learn(struct net *net, const struct data *data, struct err *err);

@@ -6,9 +6,9 @@
  *                 checkpoint    where training stood, in all that its bits depend on
  *
  * A checkpoint: struct checkpoint_head as memory has it (little-endian), then block_len floats of
- * the net, blocks times block_len of the optimiser's memory, inputs of shift and scale if there are some,
- * block_len of the best net if there is one, then the SHA-256 of all before it. Thread: pool, and
- * start-up. */
+ * the net, blocks times block_len of the optimiser's memory, inputs of shift and scale if there are
+ * some, block_len of the best net if there is one, then the SHA-256 of all before it. Thread: pool,
+ * and start-up. */
 #ifndef JOB_STORE_H
 #define JOB_STORE_H
 

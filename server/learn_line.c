@@ -393,7 +393,7 @@ static bool line_leave(struct learn_line *line)
 static bool labels_come(const struct learn_line *line, const struct learn *learn)
 {
     for (const struct learn *at = line->head; at != learn; at = at->next) {
-        if (line->model->labels == NULL && at->msg.rows.has_labels) {
+        if (line->model->labels == NULL && at->labels != NULL) {
             return true;
         }
     }
@@ -415,16 +415,23 @@ static bool compute_next(struct learn_line *line)
 {
     struct version *base = line->model->served;
     struct learn *learn = line->head;
+    bool comes = false; /* the base is of one before it */
     double us;
 
     for (; learn != NULL && learn->state != LEARN_QUEUED; learn = learn->next) {
         if (learn->state == LEARN_COMPUTING) {
             return false;
         }
-        base = learn->version != NULL ? learn->version : base;
+        if (learn->version != NULL) {
+            base = learn->version;
+            comes = true;
+        }
     }
     if (learn == NULL || labels_come(line, learn)) {
         return false;
+    }
+    if (comes && line->model->folder != NULL && line->tip != base->number && !base->on_disk) {
+        return false; /* it is written whole, and the next log begins with its file */
     }
     if (!may_begin(line)) {
         return false;

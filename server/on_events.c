@@ -40,8 +40,10 @@ struct listener {
     bool gone;   /* the client is */
     bool ended;  /* all has been told */
     bool paused; /* has been told last, and not yet that it goes on */
-    size_t sent; /* entries of the history; of a sweep changes of its table */
-    int state;   /* told last; -1: none */
+    size_t
+        sent; /* the last epoch told, here or to who came back with its id; of a sweep the last change
+                    of its table */
+    int state; /* told last; -1: none */
     size_t position;
     double progress; /* told last */
     uint64_t told;   /* uv_now() of that, */
@@ -104,12 +106,32 @@ static void tell_state(struct listener *listener, const struct msg_job *info)
     listener->paused = info->state == JOB_PAUSED || (listener->paused && info->state == JOB_QUEUED);
 }
 
+/* Where in the history the epochs behind that one begin. By number, not by place: a job that went on
+ * from a checkpoint may have entries to come that somebody has been told of before. */
+static size_t history_behind(const struct msg_job *info, size_t epoch)
+{
+    size_t low = 0, high = info->n_history;
+
+    while (low < high) {
+        const size_t mid = low + (high - low) / 2;
+
+        if (info->history[mid].epoch <= epoch) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    return low;
+}
+
 static void tell_epochs(struct listener *listener, const struct msg_job *info)
 {
     struct text *out = &listener->out;
 
-    for (size_t i = 0; i < EPOCHS_AT_ONCE && listener->sent < info->n_history; i++) {
-        const struct msg_epoch *epoch = &info->history[listener->sent++];
+    size_t at = history_behind(info, listener->sent);
+
+    for (size_t i = 0; i < EPOCHS_AT_ONCE && at < info->n_history; i++) {
+        const struct msg_epoch *epoch = &info->history[at++];
         const double progress = (double)epoch->epoch / (double)info->epochs;
         const size_t from = out->len + 1;
 
@@ -122,6 +144,7 @@ static void tell_epochs(struct listener *listener, const struct msg_job *info)
             msg_epoch_encode(out, epoch);
             text_str(out, "\n\n");
         }
+        listener->sent = epoch->epoch;
         listener->progress = fmax(listener->progress, progress);
         listener->told = now(listener);
     }
@@ -233,7 +256,8 @@ static void tell(struct listener *listener)
     if (info.sweep == NULL) {
         tell_epochs(listener, &info);
     }
-    if (info.sweep != NULL ? !tell_trials(listener, &info) : listener->sent < info.n_history) {
+    if (info.sweep != NULL ? !tell_trials(listener, &info)
+                           : history_behind(&info, listener->sent) < info.n_history) {
         return;
     }
     tell_state(listener, &info); /* that it has stopped, when its epochs have been told */
@@ -330,7 +354,7 @@ void job_listeners_leave(struct job *job)
 
 /* ---- the request ---- */
 
-/* Where in the history to begin; *over: all has been told. */
+/* What has been told last, 0 for nothing; *over: all has been told. */
 static bool last_id_parse(struct request *req, const struct job *job, size_t *ret, bool *over,
                           struct err *err)
 {
@@ -351,13 +375,7 @@ static bool last_id_parse(struct request *req, const struct job *job, size_t *re
         return err_set(err, ERR_FIELD, "Last-Event-ID",
                        "must be the number of an epoch, or end, is '%.64s'", text);
     }
-    if (job->sweep != NULL) {
-        *ret = (size_t)last;
-        return true;
-    }
-    while (*ret < job->n_history && job->history[*ret].epoch <= last) {
-        ++*ret;
-    }
+    *ret = (size_t)last;
     return true;
 }
 

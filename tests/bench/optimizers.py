@@ -1,18 +1,23 @@
 #!/usr/bin/python3
 """Rows a second by each optimiser, sigmad's beside PyTorch's, on one core.
 
-    make bench-optimizers       (PyTorch from Debian's python3-torch; two minutes)
+    make bench-optimizers       (PyTorch and wrk from Debian; five minutes)
 
 Both train the same network on rows of float32, cross-entropy on sigmoid outputs, everything in a step
 included: shuffled rows gathered, forward, cost, backward, update. sigmad's figure is a job's
 samples_per_second, over HTTP. PyTorch's is the best of four ways to have it: gradients by autograd or,
 without, by hand into tensors made beforehand; torch.optim's loop over parameters or its foreach. Rounds
 take turns, and medians are quoted; each process is at nice 19, as sigmad's workers are.
+
+Then calls to learn, one row each, of 64 clients at once (wrk): each is durable before it is answered.
 """
+import json
 import os
+import re
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
@@ -115,12 +120,34 @@ def ours(api, at, net, batch, rows, name, settings):
     kind = name if name in ("rmsprop", "adam", "adamw", "rprop") else "sgd"
     batch = rows if name == "rprop" else batch
     job = api.post(at + "/train", {
-        "dataset": "rows%d" % net[0], "epochs": 1 if name == "rprop" else max(1, 400000000 // (rows * net[1] * net[0])),
+        "dataset": at.replace("/v1/models/net", "rows"), "epochs": 1 if name == "rprop" else max(1, 400000000 // (rows * net[1] * net[0])),
         "batch_size": min(batch, 65536), "publish": "end", "promote": False,
         "optimizer": dict(settings, name=kind, learning_rate=RATE)}, Prefer="wait=600").json
     if job["state"] != "succeeded":
         sys.exit("optimizers: %r" % job)
     return job["samples_per_second"]
+
+
+def learning(api, port, seconds=5):
+    """Calls a second, by the optimiser."""
+    layers = [{"units": n, "activation": "sigmoid"} for n in (30, 10)]
+    print("\n| 784-30-10, one row a call | learn, calls a second | p50 / p99 |\n|-|-|-|")
+    for name, settings, _, _ in OPTIMIZERS[:-1]:
+        kind = name if name in ("rmsprop", "adam", "adamw") else "sgd"
+        at = "/v1/models/learn-" + name
+        api.put(at, {"inputs": 784, "layers": layers, "cost": "cross_entropy", "seed": 1})
+        body = {"inputs": [[round(i % 7 / 7, 2) for i in range(784)]], "labels": [3],
+                "optimizer": dict(settings, name=kind, learning_rate=RATE)}
+        with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+            script.write("wrk.method = 'POST'\nwrk.body = [==[%s]==]\n" % json.dumps(body))
+            script.flush()
+            said = subprocess.run(["wrk", "-t1", "-c64", "-d%d" % seconds, "--latency", "-s", script.name,
+                                   "http://127.0.0.1:%d%s/learn" % (port, at)], capture_output=True, text=True, check=True).stdout
+        if "Non-2xx" in said:
+            sys.exit("optimizers: " + said)
+        figure = {key: re.search(pattern, said)[1] for key, pattern in (
+            ("rate", r"Requests/sec:\s+([0-9.]+)"), ("p50", r"50%\s+(\S+)"), ("p99", r"99%\s+(\S+)"))}
+        print("| %s | %.0f | %s / %s |" % (name, float(figure["rate"]), figure["p50"], figure["p99"]), flush=True)
 
 
 def main():
@@ -139,7 +166,7 @@ def main():
                 head = "{'descr': '%s', 'fortran_order': False, 'shape': %s, }" % (
                     array.dtype.str, str(array.shape))
                 body = npy + head.ljust(117).encode() + b"\n" + array.tobytes()
-                reply = api.put("/v1/datasets/rows%d/%s" % (net[0], part), body, "application/x-npy")
+                reply = api.put("/v1/datasets/rows%d/%s" % (at, part), body, "application/x-npy")
                 if reply.status not in (200, 201):
                     sys.exit("optimizers: %r" % reply)
             layers = [{"units": n, "activation": "sigmoid"} for n in net[1:]]
@@ -155,6 +182,7 @@ def main():
                 a, b = statistics.median(mine), statistics.median(its)
                 print("| %s | %s | %s | %.0f | %.0f | %.1fx |" % ("-".join(map(str, net)), "all" if name == "rprop" else batch,
                                                                 name, a, b, a / b), flush=True)
+        learning(api, daemon.port)
     finally:
         peer.stdin.close()
         peer.wait()

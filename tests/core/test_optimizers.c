@@ -1,4 +1,5 @@
-/* A hundred steps of each optimiser, and of what changes its gradients, on every kernel, against what PyTorch gives for the same:
+/* A hundred steps of each optimiser, and of what changes its gradients, on every kernel, against
+ * what PyTorch gives for the same:
  * optimizers.py says what is trained, and made optimizers.h. */
 #include <math.h>
 #include <setjmp.h>

@@ -3,7 +3,9 @@ import contextlib
 import http.client
 import json
 import re
+import shutil
 import signal
+import tempfile
 import unittest
 
 from harness import DIGITS, LONG, SLOW, WAIT, XOR, XOR_ROWS, Case, Daemon, digits, in_threads, main, read_all
@@ -237,6 +239,31 @@ class Ends(unittest.TestCase):
         api.close()
         self.assertEqual(daemon.process.wait(WAIT), 0)
         daemon.end()
+
+    def test_who_comes_back_after_a_restart_misses_no_epoch(self):
+        state = tempfile.mkdtemp(prefix="sigmad-test-")
+        self.addCleanup(shutil.rmtree, state)
+        for how in (signal.SIGTERM, signal.SIGKILL):
+            daemon = Daemon("--checkpoint-seconds", "1", state=state)
+            self.addCleanup(lambda daemon=daemon: daemon.process.poll() is None and daemon.end(signal.SIGKILL))
+            api = daemon.client()
+            name = "m%d" % how
+            self.assertEqual(api.put("/v1/models/" + name, XOR).status, 201)
+            path = "/v1/jobs/%s/events" % api.post("/v1/models/%s/train" % name, dict(XOR_ROWS, epochs=LONG)).json["id"]
+            with listening(daemon.port, path) as reply:
+                epochs = (event for event in events_of(reply) if event["event"] == "epoch")
+                last = [next(epochs)["id"] for _ in range(3)][-1]
+            api.close()
+            daemon.end(how)
+            daemon = Daemon("--checkpoint-seconds", "1", state=state)
+            with listening(daemon.port, path, Last_Event_ID=last) as reply:
+                epochs = (event for event in events_of(reply) if event["event"] == "epoch")
+                self.assertEqual([next(epochs)["id"] for _ in range(3)],
+                                 [str(int(last) + n * STRIDE) for n in (1, 2, 3)])
+            api = daemon.client()
+            self.assertEqual(api.delete(path.removesuffix("/events")).status, 200)
+            api.close()
+            self.assertEqual(daemon.end(), 0)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
 """Online learning: one step on the rows given, at once."""
+import glob
+import os
+
 from harness import LARGEST, XOR, XOR_ROWS, Case, in_threads, main
 
 LINE = {"inputs": 1, "cost": "mse", "layers": [{"units": 1, "activation": "linear",
@@ -120,6 +123,22 @@ class Learn(Case):
 
     def keyed(self, at, key, body, api=None):
         return (api or self.api).ask("POST", at + "/learn", body, {"Idempotency-Key": key})
+
+    def test_many_clients_are_logged_and_not_written_whole(self):
+        """A log is full after 1,000 calls: then one version gets a file, and the next begins a log."""
+        at = self.model()
+
+        def learn(_):
+            api = self.daemon.client()
+            for _ in range(200):
+                self.ok(api.post(at + "/learn", XOR_ROWS))
+            api.close()
+
+        in_threads(6, learn)
+        self.assertEqual(self.ok(self.api.get(at))["version"], 1201)
+        files = glob.glob(os.path.join(self.daemon.state, "models", glob.escape(self.name()) + "@*", "*.safetensors"))
+        self.assertLess(len(files), 20, files)
+        self.assertGreater(len(files), 0)
 
     def test_a_retry_is_answered_as_the_first(self):
         at = self.model(XOR)

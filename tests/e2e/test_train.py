@@ -99,6 +99,17 @@ class Train(Case):
                 job = self.train(at, dataset="digits-train", batch_size=rows, optimizer=dict(settings, name=name))
                 self.assertEqual(job["optimizer"], dict(settings, name=name))
 
+    def test_what_a_job_says_can_be_asked_for_again(self):
+        """With the nulls in it: its plan is a request."""
+        at = self.model(XOR)
+        job = self.train(at, **dict(XOR_ROWS, epochs=2, dropout=0.25, optimizer={"name": "adam"}))
+        again = {key: job[key] for key in (
+            "epochs", "batch_size", "optimizer", "l2", "dropout", "seed", "precision", "publish", "publish_seconds",
+            "promote", "early_stopping", "schedule", "class_weights", "max_seconds", "priority", "sweep")}
+        self.assertIn(None, again.values())
+        other = self.train(self.model(XOR, name="other"), **dict(XOR_ROWS, **again))
+        self.assertEqual({key: other[key] for key in again}, again)
+
     def test_settings_of_other_optimizers_are_refused(self):
         self.digits()
         at = self.model(DIGITS)
