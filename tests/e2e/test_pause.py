@@ -337,7 +337,7 @@ class Kept(Pausing):
                  "noisy": {"publish": "end", "dropout": 0.3, "input_noise": 0.1, "l1": 0.1, "clip_norm": 1.0,
                            "validation": {"fraction": 0.1, "stratified": True}, "class_weights": "balanced"},
                  "sweep": {"epochs": int(100 / SLOW), "sweep": {
-                     "method": "grid", "halving": {"factor": 2, "min_epochs": 10},
+                     "method": "grid", "halving": {"factor": 2, "min_epochs": max(1, int(10 / SLOW))},
                      "over": {"learning_rate": [0.05, 0.2, 0.5], "batch_size": [7, 10]}}}}
         spec = dict(DIGITS, normalize="standard")
         self.pauses = 0
