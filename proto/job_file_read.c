@@ -41,20 +41,7 @@
         return true;                                                                               \
     }
 #define NAMED(name, member, type, name_of, count)                                                  \
-    static bool read_##name(struct scan *scan, void *into, struct err *err)                        \
-    {                                                                                              \
-        const char *names[count];                                                                  \
-        size_t at;                                                                                 \
-                                                                                                   \
-        for (at = 0; at < (count); at++) {                                                         \
-            names[at] = name_of((type)at);                                                         \
-        }                                                                                          \
-        if (!value_choice(scan, names, count, &at, err)) {                                         \
-            return false;                                                                          \
-        }                                                                                          \
-        ((struct job_file *)into)->member = (type)at;                                              \
-        return true;                                                                               \
-    }
+    VALUE_NAMED(read_##name, ((struct job_file *)into)->member, type, name_of, count)
 
 TEXT(model)
 TEXT(folder)

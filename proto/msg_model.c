@@ -145,53 +145,12 @@ static bool read_layers(struct scan *scan, void *into, struct err *err)
     return *n > 0 || err_set(err, ERR_FIELD, "", "must have 1 to %zu layers, has none", max);
 }
 
-static bool read_cost(struct scan *scan, void *into, struct err *err)
-{
-    struct model_in *in = into;
-    const char *names[COST_COUNT];
-    size_t at;
+VALUE_NAMED(read_cost, ((struct model_in *)into)->spec.cost, enum cost, cost_name, COST_COUNT)
 
-    for (at = 0; at < COST_COUNT; at++) {
-        names[at] = cost_name((enum cost)at);
-    }
-    if (!value_choice(scan, names, COST_COUNT, &at, err)) {
-        return false;
-    }
-    in->spec.cost = (enum cost)at;
-    return true;
-}
+VALUE_NAMED(read_init, ((struct model_in *)into)->spec.init, enum init, init_name, INIT_COUNT)
 
-static bool read_init(struct scan *scan, void *into, struct err *err)
-{
-    struct model_in *in = into;
-    const char *names[INIT_COUNT];
-    size_t at;
-
-    for (at = 0; at < INIT_COUNT; at++) {
-        names[at] = init_name((enum init)at);
-    }
-    if (!value_choice(scan, names, INIT_COUNT, &at, err)) {
-        return false;
-    }
-    in->spec.init = (enum init)at;
-    return true;
-}
-
-static bool read_bias_init(struct scan *scan, void *into, struct err *err)
-{
-    struct model_in *in = into;
-    const char *names[BIAS_COUNT];
-    size_t at;
-
-    for (at = 0; at < BIAS_COUNT; at++) {
-        names[at] = bias_init_name((enum bias_init)at);
-    }
-    if (!value_choice(scan, names, BIAS_COUNT, &at, err)) {
-        return false;
-    }
-    in->spec.bias_init = (enum bias_init)at;
-    return true;
-}
+VALUE_NAMED(read_bias_init, ((struct model_in *)into)->spec.bias_init, enum bias_init,
+            bias_init_name, BIAS_COUNT)
 
 static bool read_seed(struct scan *scan, void *into, struct err *err)
 {
@@ -200,21 +159,7 @@ static bool read_seed(struct scan *scan, void *into, struct err *err)
     return value_whole(scan, 0, INT64_MAX, &in->spec.seed, err);
 }
 
-static bool read_normalize(struct scan *scan, void *into, struct err *err)
-{
-    struct model_in *in = into;
-    const char *names[NORM_COUNT];
-    size_t at;
-
-    for (at = 0; at < NORM_COUNT; at++) {
-        names[at] = norm_name((enum norm)at);
-    }
-    if (!value_choice(scan, names, NORM_COUNT, &at, err)) {
-        return false;
-    }
-    in->spec.norm = (enum norm)at;
-    return true;
-}
+VALUE_NAMED(read_normalize, ((struct model_in *)into)->spec.norm, enum norm, norm_name, NORM_COUNT)
 
 static bool read_normalize_targets(struct scan *scan, void *into, struct err *err)
 {

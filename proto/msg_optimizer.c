@@ -11,21 +11,8 @@ struct optimizer_in {
     float of[OF_COUNT];
 };
 
-static bool read_optimizer_name(struct scan *scan, void *into, struct err *err)
-{
-    struct optimizer_in *in = into;
-    const char *names[OPT_COUNT];
-    size_t at;
-
-    for (at = 0; at < OPT_COUNT; at++) {
-        names[at] = optimizer_name((enum optimizer)at);
-    }
-    if (!value_choice(scan, names, OPT_COUNT, &at, err)) {
-        return false;
-    }
-    in->plan->optimizer = (enum optimizer)at;
-    return true;
-}
+VALUE_NAMED(read_optimizer_name, ((struct optimizer_in *)into)->plan->optimizer, enum optimizer,
+            optimizer_name, OPT_COUNT)
 
 static bool read_learning_rate(struct scan *scan, void *into, struct err *err)
 {

@@ -31,21 +31,8 @@ static bool is_of(enum setting setting, enum schedule_kind kind)
     return (settings[setting].kinds >> kind & 1u) != 0;
 }
 
-static bool read_name(struct scan *scan, void *into, struct err *err)
-{
-    struct schedule_in *in = into;
-    const char *names[SCHEDULE_COUNT];
-    size_t at;
-
-    for (at = 0; at < SCHEDULE_COUNT; at++) {
-        names[at] = schedule_name((enum schedule_kind)at);
-    }
-    if (!value_choice(scan, names, SCHEDULE_COUNT, &at, err)) {
-        return false;
-    }
-    in->to->schedule.kind = (enum schedule_kind)at;
-    return true;
-}
+VALUE_NAMED(read_name, ((struct schedule_in *)into)->to->schedule.kind, enum schedule_kind,
+            schedule_name, SCHEDULE_COUNT)
 
 static bool read_epochs(struct scan *scan, uint64_t least, size_t *ret, struct err *err)
 {

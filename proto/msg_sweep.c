@@ -213,21 +213,8 @@ static bool read_over(struct scan *scan, void *into, struct err *err)
 
 /* ---- the others ---- */
 
-static bool read_method(struct scan *scan, void *into, struct err *err)
-{
-    struct sweep_in *in = into;
-    const char *names[SWEEP_METHODS];
-    size_t at;
-
-    for (at = 0; at < SWEEP_METHODS; at++) {
-        names[at] = sweep_method_name((enum sweep_method)at);
-    }
-    if (!value_choice(scan, names, SWEEP_METHODS, &at, err)) {
-        return false;
-    }
-    in->sweep->method = (enum sweep_method)at;
-    return true;
-}
+VALUE_NAMED(read_method, ((struct sweep_in *)into)->sweep->method, enum sweep_method,
+            sweep_method_name, SWEEP_METHODS)
 
 static bool size_read(struct scan *scan, uint64_t min, uint64_t max, size_t *ret, struct err *err)
 {

@@ -42,6 +42,24 @@ bool value_string(struct scan *scan, char *ret, size_t cap, size_t *len, struct 
 bool value_choice(struct scan *scan, const char *const *names, size_t n, size_t *ret,
                   struct err *err);
 
+/* read_NAME of a field whose value is one of `count` names, name_of((type)0) and on: it goes to
+ * member, an lvalue in terms of `into`. */
+#define VALUE_NAMED(read_name, member, type, name_of, count)                                       \
+    static bool read_name(struct scan *scan, void *into, struct err *err)                          \
+    {                                                                                              \
+        const char *names[count];                                                                  \
+        size_t at;                                                                                 \
+                                                                                                   \
+        for (at = 0; at < (count); at++) {                                                         \
+            names[at] = name_of((type)at);                                                         \
+        }                                                                                          \
+        if (!value_choice(scan, names, count, &at, err)) {                                         \
+            return false;                                                                          \
+        }                                                                                          \
+        (member) = (type)at;                                                                       \
+        return true;                                                                               \
+    }
+
 /* [1, 2.5, ...]: the first room of them to ret, *n says how many there are. */
 bool value_row(struct scan *scan, float *ret, size_t room, size_t *n, struct err *err);
 /* The same where exactly n must be there: "has 5 values, expected 4". */
