@@ -1,4 +1,4 @@
-/* What learn_line.c and learn_step.c share, and nobody else sees. */
+/* What learn_line.c, learn_step.c and learn_write.c share, and nobody else sees. */
 #ifndef LEARN_LINES_H
 #define LEARN_LINES_H
 
@@ -31,5 +31,19 @@ bool learn_step(struct learn *learn, struct err *err);
  * labels, the first after a long log, rows of a log's size, and one that goes on from what has no
  * file are written whole. Errors: ERR_MEMORY. Loop thread. */
 bool learn_entry_make(struct learn_line *line, struct learn *learn, struct err *err);
+
+/* learn_write.c, loop thread. */
+
+/* Has all that are ready written to the log, from the head up to the next that begins a log of its
+ * own; or the head's version as a file. The head is ready. */
+void learn_write_batch(struct learn_line *line);
+void learn_write_whole(struct learn_line *line);
+/* Takes the head off and answers its client. */
+void learn_line_end(struct learn_line *line);
+/* Used up or not, nobody needs the prediction for this call any more. */
+void learn_leave_prediction(struct learn *learn, bool used);
+
+/* learn_line.c: does whatever can be done next. Loop thread. */
+void learn_line_pump(struct learn_line *line);
 
 #endif
