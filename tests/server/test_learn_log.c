@@ -14,14 +14,13 @@
 #include "disk.h"
 #include "learn_log.h"
 #include "server.h"
+#include "state_folder.h"
 
 /* main.c's, which no test here calls. */
 void server_request_ended(struct server *server)
 {
     (void)server;
 }
-
-static char root[] = "/tmp/sigmad-test-XXXXXX";
 
 static const struct net_spec spec = { .inputs = 3,
                                       .n_layers = 2,
@@ -309,34 +308,6 @@ static void names_of_logs(void **state)
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         assert_false(learn_log_name(others[i], &base, &first));
     }
-}
-
-static int folder_make(void **state)
-{
-    struct err err = { 0 };
-    char path[300];
-
-    (void)state;
-    disk_durability_set(DISK_PROCESS);
-    if (mkdtemp(root) == NULL) {
-        return -1;
-    }
-    for (size_t i = 0; i < 3; i++) {
-        static const char *const names[] = { "models", "jobs", "tmp" };
-
-        snprintf(path, sizeof path, "%s/%s", root, names[i]);
-        if (!disk_make_dirs(path, &err)) {
-            return -1;
-        }
-    }
-    return 0;
-}
-
-static int folder_remove(void **state)
-{
-    (void)state;
-    disk_remove(root);
-    return access(root, F_OK) == 0 ? -1 : 0;
 }
 
 int main(void)

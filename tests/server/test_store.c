@@ -15,6 +15,7 @@
 #include "disk.h"
 #include "job_store.h"
 #include "server.h"
+#include "state_folder.h"
 #include "store.h"
 
 /* main.c's, which no test here calls. */
@@ -22,8 +23,6 @@ void server_request_ended(struct server *server)
 {
     (void)server;
 }
-
-static char root[] = "/tmp/sigmad-test-XXXXXX";
 
 static const struct model_limits no_limits = { SPEC_LAYERS_MAX, SPEC_UNITS_MAX, SIZE_MAX };
 static const struct net_spec spec = { .inputs = 3,
@@ -366,34 +365,6 @@ static void a_damaged_description_is_refused(void **state)
     assert_int_equal(truncate(path, 23), 0);
     assert_false(dataset_open(folder, &again, &err));
     dataset_unref(dataset);
-}
-
-static int folder_make(void **state)
-{
-    struct err err = { 0 };
-    char path[300];
-
-    (void)state;
-    disk_durability_set(DISK_PROCESS);
-    if (mkdtemp(root) == NULL) {
-        return -1;
-    }
-    for (size_t i = 0; i < 3; i++) {
-        static const char *const names[] = { "models", "jobs", "tmp" };
-
-        snprintf(path, sizeof path, "%s/%s", root, names[i]);
-        if (!disk_make_dirs(path, &err)) {
-            return -1;
-        }
-    }
-    return 0;
-}
-
-static int folder_remove(void **state)
-{
-    (void)state;
-    disk_remove(root);
-    return access(root, F_OK) == 0 ? -1 : 0;
 }
 
 int main(void)
