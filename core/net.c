@@ -202,16 +202,26 @@ void net_init(struct net *net)
     }
 }
 
-void net_get_layer(const struct net *net, size_t l, float *w, float *b)
+void net_get_rows(const struct net *net, size_t l, size_t first, size_t n, float *w)
 {
     const struct net_layer *layer = &net->layer[l];
 
-    for (size_t j = 0; j < layer->out; j++) {
+    for (size_t j = 0; j < n; j++) {
         for (size_t k = 0; k < layer->in; k++) {
-            w[j * layer->in + k] = *weight_at(net, layer, j, k);
+            w[j * layer->in + k] = *weight_at(net, layer, first + j, k);
         }
     }
-    memcpy(b, net->block + layer->b_at, layer->out * sizeof *b);
+}
+
+void net_get_biases(const struct net *net, size_t l, float *b)
+{
+    memcpy(b, net->block + net->layer[l].b_at, net->layer[l].out * sizeof *b);
+}
+
+void net_get_layer(const struct net *net, size_t l, float *w, float *b)
+{
+    net_get_rows(net, l, 0, net->layer[l].out, w);
+    net_get_biases(net, l, b);
 }
 
 void net_set_layer(struct net *net, size_t l, const float *w, const float *b)

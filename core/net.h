@@ -61,6 +61,9 @@ void net_as_meant(const struct net *net, size_t n, float *a, size_t ld);
 
 /* Layer l in logical order: w[units * inputs], W[j][k] at w[j * inputs + k]; b[units]. */
 void net_get_layer(const struct net *net, size_t l, float *w, float *b);
+/* The same in parts: weights of units first .. first + n - 1, and all biases. */
+void net_get_rows(const struct net *net, size_t l, size_t first, size_t n, float *w);
+void net_get_biases(const struct net *net, size_t l, float *b);
 void net_set_layer(struct net *net, size_t l, const float *w, const float *b);
 
 /* Bytes of scratch that net_predict and net_evaluate need. Scratch must be 64-byte aligned. */

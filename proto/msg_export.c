@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "export.h"
 #include "msg_model.h"
 
 static void encode_layer(struct text *text, const struct layer_spec *layer)
@@ -58,39 +59,49 @@ void msg_spec_encode(struct text *text, const struct net_spec *spec, const struc
     encode_rest(text, spec, labels);
 }
 
-static void encode_params(struct text *text, const struct net *net, size_t l)
-{
-    const size_t inputs = net->layer[l].in, units = net->layer[l].out;
-    float *w = calloc(units * inputs, sizeof *w), *b = calloc(units, sizeof *b);
+enum { LAYER, WEIGHTS };
 
-    if (w == NULL || b == NULL) {
-        text->failed = true;
-    } else {
-        net_get_layer(net, l, w, b);
-        text_str(text, ",\n \"weights\": ");
-        text_rows(text, w, units, inputs);
-        text_str(text, ",\n \"biases\": ");
-        text_floats(text, b, units);
+/* Rows of the layer's weights, and behind the last of them its biases. */
+static bool next_weights(struct exporter *e, struct text *text, struct err *err)
+{
+    const size_t inputs = e->net->layer[e->layer].in, units = e->net->layer[e->layer].out;
+    float *w;
+    size_t n;
+
+    if (!export_rows(e, e->layer, &w, &n, err)) {
+        return false;
+    }
+    for (size_t j = 0; j < n; j++) {
+        text_str(text, e->row - n + j == 0 ? ",\n \"weights\": [" : ", ");
+        text_floats(text, w + j * inputs, inputs);
     }
     free(w);
-    free(b);
+    if (n > 0) {
+        return true;
+    }
+    w = malloc(units * sizeof *w);
+    if (w == NULL) {
+        return err_set(err, ERR_MEMORY, "export", "does not fit into memory");
+    }
+    net_get_biases(e->net, e->layer, w);
+    text_str(text, "],\n \"biases\": ");
+    text_floats(text, w, units);
+    text_str(text, "}");
+    free(w);
+    e->layer++;
+    e->stage = LAYER;
+    return true;
 }
 
-void msg_model_encode(struct text *text, const struct net *net, const struct labels *labels)
+static void rest_encode(struct exporter *e, struct text *text)
 {
+    const struct net *net = e->net;
     const struct net_spec *spec = &net->spec;
     /* unit's are not learned: they follow from its name. */
     const bool learned = norm_is_learned(spec->norm);
 
-    text_printf(text, "{\"inputs\": %zu, \"layers\": [\n", spec->inputs);
-    for (size_t l = 0; l < spec->n_layers; l++) {
-        text_str(text, l == 0 ? "" : ",\n");
-        encode_layer(text, &spec->layers[l]);
-        encode_params(text, net, l);
-        text_str(text, "}");
-    }
     text_str(text, "]");
-    encode_rest(text, spec, labels);
+    encode_rest(text, spec, e->labels);
     if (learned && net->shift != NULL) {
         encode_pair(text, "", net->shift, net->scale, spec->inputs);
     }
@@ -98,4 +109,26 @@ void msg_model_encode(struct text *text, const struct net *net, const struct lab
         encode_pair(text, "target_", net->target_shift, net->target_scale, spec_outputs(spec));
     }
     text_str(text, "}\n");
+}
+
+bool msg_model_next(struct exporter *e, struct text *text, bool *end, struct err *err)
+{
+    const struct net_spec *spec = &e->net->spec;
+
+    if (e->stage == WEIGHTS) {
+        return next_weights(e, text, err);
+    }
+    if (e->layer == spec->n_layers) {
+        rest_encode(e, text);
+        *end = true;
+        return true;
+    }
+    if (e->layer == 0) {
+        text_printf(text, "{\"inputs\": %zu, \"layers\": [\n", spec->inputs);
+    } else {
+        text_str(text, ",\n");
+    }
+    encode_layer(text, &spec->layers[e->layer]);
+    e->stage = WEIGHTS;
+    return true;
 }

@@ -31,6 +31,8 @@ struct msg_model {
     const float *target_shift, *target_scale;
 };
 
+struct exporter;
+
 struct model_limits {
     size_t max_layers, max_units, max_params;
 };
@@ -47,7 +49,7 @@ bool target_scale_check(const float *scale, size_t n, const char *where, struct 
  * more. */
 void msg_spec_encode(struct text *text, const struct net_spec *spec, const struct labels *labels);
 
-/* The whole export document of a net; a newline at its end. */
-void msg_model_encode(struct text *text, const struct net *net, const struct labels *labels);
+/* Format json of an export (export.h): the whole document, a newline at its end. */
+bool msg_model_next(struct exporter *e, struct text *text, bool *end, struct err *err);
 
 #endif

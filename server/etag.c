@@ -173,7 +173,9 @@ bool etag_read(struct request *req, const char *etag, bool *fresh, struct err *e
         return false;
     }
     etag_reply(req, etag);
-    req->reply.vary = "Accept-Encoding";
+    if (req->reply.vary == NULL) {
+        req->reply.vary = "Accept-Encoding";
+    }
     if (*fresh) {
         fresh_coded(req, etag);
         request_reply_empty(req, 304);

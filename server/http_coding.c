@@ -172,7 +172,9 @@ bool coding_reply(struct request *req)
     if (reply->len < REPLY_LEAST) {
         return false;
     }
-    reply->vary = "Accept-Encoding";
+    if (reply->vary == NULL) {
+        reply->vary = "Accept-Encoding";
+    }
     reply->coding = coding_wanted(request_header_all(req, "Accept-Encoding"));
     if (reply->coding == CODING_IDENTITY) {
         return false;

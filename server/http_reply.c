@@ -26,7 +26,8 @@ static ssize_t stream_read(void *cls, uint64_t at, char *buf, size_t max)
 
     (void)at;
     if (n < 0) {
-        return MHD_CONTENT_READER_END_OF_STREAM;
+        return n == STREAM_CUT ? MHD_CONTENT_READER_END_WITH_ERROR
+                               : MHD_CONTENT_READER_END_OF_STREAM;
     }
     if (n > 0) {
         http_phase(req, WATCH_WRITE, (size_t)n);
@@ -44,8 +45,8 @@ static struct MHD_Response *response_make(struct request *req)
     struct MHD_Response *response;
 
     if (reply->stream != NULL) {
-        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, stream_read, req,
-                                                 NULL);
+        return MHD_create_response_from_callback(reply->total > 0 ? reply->total : MHD_SIZE_UNKNOWN,
+                                                 STREAM_BLOCK, stream_read, req, NULL);
     }
     response = MHD_create_response_from_buffer_with_free_callback(reply->len, reply->data, free);
     if (response != NULL) {
@@ -81,6 +82,12 @@ bool http_reply_send(struct request *req)
     }
     if (reply->etag != NULL) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_ETAG, reply->etag);
+    }
+    if (reply->file_name != NULL) {
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_DISPOSITION, reply->file_name);
+    }
+    if (reply->digest != NULL) {
+        MHD_add_response_header(response, "Sigmad-Digest", reply->digest);
     }
     if (reply->coding != CODING_IDENTITY) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_ENCODING,

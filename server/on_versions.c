@@ -1,4 +1,4 @@
-/* GET /v1/models/{name}/versions, /versions/{version} and /export; POST .../promote. */
+/* GET /v1/models/{name}/versions and /versions/{version}; POST .../promote. */
 #include "handlers.h"
 
 #include <inttypes.h>
@@ -172,57 +172,5 @@ bool on_promote(struct request *req, struct err *err)
     } else {
         turn_take(&model->turns, &promote->turn);
     }
-    return true;
-}
-
-/* ---- export ---- */
-
-struct exporting {
-    struct version *version; /* pinned */
-    const struct labels *labels;
-};
-
-static void export_work(struct request *req)
-{
-    const struct exporting *exporting = req->task;
-    struct text text = { 0 };
-
-    msg_model_encode(&text, exporting->version->net, exporting->labels);
-    request_reply(req, 200, &text);
-}
-
-static void export_done(struct request *req)
-{
-    const struct exporting *exporting = req->task;
-
-    version_unref(exporting->version);
-    request_finish(req);
-}
-
-bool on_export(struct request *req, struct err *err)
-{
-    struct exporting *exporting = arena_alloc(&req->arena, 1, sizeof *exporting);
-    const char *format = request_query(req, "format");
-    char etag[ETAG_LEN];
-    bool fresh;
-
-    if (exporting == NULL) {
-        return err_set(err, ERR_MEMORY, "", "there is no memory for the export");
-    }
-    if (format != NULL && strcmp(format, "json") != 0) {
-        return err_set(err, ERR_FIELD, "format", "must be json, is '%.64s'", format);
-    }
-    exporting->version = pin_version(req, err);
-    if (exporting->version == NULL) {
-        return false;
-    }
-    etag_version(exporting->version, etag);
-    if (!etag_read(req, etag, &fresh, err) || fresh) {
-        version_unref(exporting->version);
-        return err->code == ERR_NONE;
-    }
-    exporting->labels = exporting->version->model->labels;
-    req->task = exporting;
-    request_work(req, (double)exporting->version->net->n_params / 50.0, export_work, export_done);
     return true;
 }

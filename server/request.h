@@ -33,9 +33,13 @@ struct sink {
     void (*free)(struct sink *sink);
 };
 
-/* A reply that is made while it is sent, of unknown length. Loop thread. */
+#define STREAM_END (-1)
+#define STREAM_CUT                                                                                 \
+    (-2) /* it cannot go on: the connection ends, so that nobody takes it for whole */
+
+/* A reply that is made while it is sent. Loop thread. */
 struct stream {
-    /* Up to max bytes into buf: how many; 0: none now, stream_wake will be called; -1: the end. */
+    /* Up to max bytes into buf: how many; 0: none now, stream_wake will be called; or what follows. */
     ssize_t (*read)(struct stream *stream, char *buf, size_t max);
     void (*hung_up)(void *stream); /* the client is gone: read is to say so when it is called */
     void (*free)(struct stream *stream);
@@ -47,10 +51,13 @@ struct reply {
     char *data;       /* owned, malloc'd; NULL: no body */
     size_t len;
     struct stream *stream; /* owned; in place of data */
+    uint64_t total;        /* bytes of stream; 0: not known */
     const char *location;  /* in the arena, or NULL; allow and retry_after likewise */
     const char *allow;
     const char *retry_after;
     const char *etag;
+    const char *file_name;        /* a Content-Disposition; in the arena, or NULL */
+    const char *digest;           /* of the version sent; likewise */
     const char *inference_header; /* bytes of data, inflated, that are JSON, when others follow */
     const char *accept_encoding;  /* static, or NULL; vary likewise */
     const char *vary;

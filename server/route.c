@@ -248,7 +248,7 @@ void route_problem(struct request *req)
     req->reply.status = status;
     req->reply.type = "application/problem+json";
     req->reply.location = NULL;
-    req->reply.etag = NULL;
+    req->reply.etag = req->reply.file_name = req->reply.digest = NULL;
     if (code == ERR_LIMIT || code == ERR_MEMORY || code == ERR_DRAINING) {
         req->reply.retry_after = "1";
     }

@@ -1,0 +1,53 @@
+/* A version of a model on its way out, in one of the formats that other tools read: piece by piece,
+ * so that no more than a piece of it is in memory, however large the net.
+ *
+ *   name         media type                 extension    what writes it
+ *   json         application/json           json         msg_export.c
+ *
+ * Thread: an exporter belongs to one thread at a time; the net is only read. */
+#ifndef EXPORT_H
+#define EXPORT_H
+
+#include "msg_version.h"
+#include "net.h"
+#include "text.h"
+
+#define EXPORT_PIECE ((size_t)64 << 10) /* bytes of weights in a piece, about */
+
+struct exporter;
+
+struct export_format {
+    const char *name, *type;
+    const char *extension; /* of a file's name, without the dot */
+    /* Adds what comes next to text: some rows of a layer's weights at most, or what is no larger.
+     * *end: that was the last. Where it is, it keeps in e. Errors: ERR_MEMORY, by text->failed too;
+     * before the first byte also ERR_FIELD: what this format cannot say. */
+    bool (*next)(struct exporter *e, struct text *text, bool *end, struct err *err);
+};
+
+/* Object lifetime: the caller's storage; zeros but for what is exported. */
+struct exporter {
+    const struct export_format *format;
+    const char *model; /* its name */
+    const struct net *net;
+    const struct labels *labels;     /* NULL: none */
+    const struct msg_version *facts; /* of the version */
+
+    size_t stage, layer, row; /* the format's place; 0 at first */
+};
+
+/* The formats in the order above; NULL: no more. */
+const struct export_format *export_format_at(size_t i);
+/* NULL: none of that name. */
+const struct export_format *export_format_find(const char *name);
+
+/* The next piece, or all that is left. Errors: as a format's next. */
+bool export_next(struct exporter *e, struct text *text, bool *end, struct err *err);
+bool export_all(struct exporter *e, struct text *text, struct err *err);
+
+/* For formats: the next rows of layer l's weights, from e->row on, *n of them, as many as a piece
+ * takes; e->row moves behind them. The caller frees. *n is 0, e->row 0 again, and NULL returned
+ * when there were no more. Errors: ERR_MEMORY. */
+bool export_rows(struct exporter *e, size_t l, float **ret, size_t *n, struct err *err);
+
+#endif

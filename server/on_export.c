@@ -1,0 +1,124 @@
+/* GET /v1/models/{name}/export: a version, in one of the formats of proto/export.h. */
+#include "handlers.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "accept.h"
+#include "etag.h"
+#include "export.h"
+#include "flow.h"
+#include "pin.h"
+#include "server.h"
+
+#define FORMATS_MAX 16
+
+struct exporting {
+    struct flow flow;
+    struct exporter exporter;
+    struct version *version; /* a reference */
+    struct msg_version facts;
+};
+
+static struct exporting *exporting_of(struct flow *flow)
+{
+    return (struct exporting *)((char *)flow - offsetof(struct exporting, flow));
+}
+
+static bool exporting_next(struct flow *flow, struct text *text, bool *end, struct err *err)
+{
+    return export_next(&exporting_of(flow)->exporter, text, end, err);
+}
+
+static void exporting_free(struct flow *flow)
+{
+    version_unref(exporting_of(flow)->version);
+}
+
+/* By ?format=, else by Accept. NULL with an error. */
+static const struct export_format *format_choose(struct request *req, struct err *err)
+{
+    const char *name = request_query(req, "format");
+    const char *types[FORMATS_MAX];
+    const struct export_format *format;
+    char list[160] = "";
+    size_t n = 0, at = 0;
+
+    for (; n < FORMATS_MAX && (format = export_format_at(n)) != NULL; n++) {
+        types[n] = format->type;
+        strncat(list, n > 0 ? ", " : "", sizeof list - strlen(list) - 1);
+        strncat(list, format->name, sizeof list - strlen(list) - 1);
+    }
+    if (name != NULL) {
+        format = export_format_find(name);
+        if (format == NULL) {
+            err_set(err, ERR_FIELD, "format", "must be one of %s, is '%.64s'", list, name);
+        }
+        return format;
+    }
+    if (!accept_choose(request_header_all(req, "Accept"), types, n, &at)) {
+        err_set(err, ERR_ACCEPT, "Accept", "must allow the type of one of %s", list);
+        return NULL;
+    }
+    return export_format_at(at);
+}
+
+/* Each format has a tag of its own: none is the same bytes as another. */
+static void tag_make(const struct exporting *exporting, char ret[ETAG_LEN])
+{
+    const struct export_format *format = exporting->exporter.format;
+    size_t len;
+
+    etag_version(exporting->version, ret);
+    if (format != export_format_at(0)) {
+        len = strlen(ret) - 1;
+        snprintf(ret + len, ETAG_LEN - len, "-%s\"", format->name);
+    }
+}
+
+static void headers_set(struct request *req, const struct exporting *exporting)
+{
+    const struct version *version = exporting->version;
+    char name[NAME_MAX_LEN + 64];
+
+    snprintf(name, sizeof name, "attachment; filename=\"%s-v%" PRIu64 ".%s\"", version->model->name,
+             version->number, exporting->exporter.format->extension);
+    req->reply.file_name = arena_copy(&req->arena, name, strlen(name));
+    req->reply.digest =
+        arena_copy(&req->arena, exporting->facts.digest, strlen(exporting->facts.digest));
+}
+
+bool on_export(struct request *req, struct err *err)
+{
+    struct exporting *exporting = arena_alloc(&req->arena, 1, sizeof *exporting);
+    const struct export_format *format = format_choose(req, err);
+    char etag[ETAG_LEN];
+    bool fresh;
+
+    if (exporting == NULL) {
+        return err_set(err, ERR_MEMORY, "", "there is no memory for the export");
+    }
+    memset(exporting, 0, sizeof *exporting);
+    if (format == NULL || (exporting->version = pin_version(req, err)) == NULL) {
+        return false;
+    }
+    version_info(exporting->version, &exporting->facts);
+    exporting->exporter = (struct exporter){ .format = format,
+                                             .model = exporting->version->model->name,
+                                             .net = exporting->version->net,
+                                             .labels = exporting->version->model->labels,
+                                             .facts = &exporting->facts };
+    req->reply.vary = "Accept, Accept-Encoding";
+    tag_make(exporting, etag);
+    headers_set(req, exporting);
+    if (!etag_read(req, etag, &fresh, err) || fresh) {
+        version_unref(exporting->version);
+        return err->code == ERR_NONE;
+    }
+    exporting->flow.next = exporting_next;
+    exporting->flow.free = exporting_free;
+    flow_reply(req, format->type, &exporting->flow);
+    return true;
+}
