@@ -8,6 +8,7 @@
 
 #include "err.h"
 #include "table.h"
+#include "text.h"
 
 enum array_type {
     ARRAY_U8,
@@ -48,6 +49,10 @@ bool array_read(const struct array *array, enum csv_part part, enum target_kind 
 /* What stands before the values of an NPY or IDX file, of which bytes[len] are the beginning or all.
  * ret->bytes is what is behind it. Errors: as npy_read and idx_read, of the head. */
 bool npy_head(const char *bytes, size_t len, struct array *ret, struct err *err);
+/* Adds what stands before the values of NPY 1.0, NPY_HEAD_LEN bytes: descr is numpy's name of their type,
+ * "<f4"; cols 0: of one dimension. */
+#define NPY_HEAD_LEN 128
+void npy_head_encode(struct text *text, const char *descr, size_t rows, size_t cols);
 bool idx_head(const char *bytes, size_t len, struct array *ret, struct err *err);
 
 /* Whether its values are kept as they come: bytes, and float32 in the machine's order. */

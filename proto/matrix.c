@@ -1,7 +1,6 @@
 #include "matrix.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "table.h"
@@ -150,21 +149,9 @@ void matrix_raw_encode(struct text *text, const struct matrix *matrix)
     text_add(text, (const char *)matrix->data, matrix->rows * matrix->cols * sizeof(float));
 }
 
-/* The header ends with a newline, and its length is such that the values begin at a multiple of
- * 64. */
 void matrix_npy_encode(struct text *text, const struct matrix *matrix)
 {
-    enum { HEAD = 128 };
-    char head[HEAD + 1];
-    int n;
-
-    n = snprintf(
-        head, sizeof head,
-        "\x93NUMPY\x01%c%c%c{'descr': '<f4', 'fortran_order': False, 'shape': (%zu, %zu), }", 0,
-        HEAD - 10, 0, matrix->rows, matrix->cols);
-    memset(head + n, ' ', (size_t)(HEAD - 1 - n));
-    head[HEAD - 1] = '\n';
-    text_add(text, head, HEAD);
+    npy_head_encode(text, "<f4", matrix->rows, matrix->cols);
     matrix_raw_encode(text, matrix);
 }
 

@@ -1,5 +1,6 @@
 #include "array.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "quote.h"
@@ -266,4 +267,23 @@ bool npy_read(const char *bytes, size_t len, enum csv_part part, enum target_kin
 
     return npy_head(bytes, len, &array, err) &&
            array_read(&array, part, kind, limits, sink, ret, err);
+}
+
+/* A newline ends it, at a multiple of 64: numpy would have the values there. */
+void npy_head_encode(struct text *text, const char *descr, size_t rows, size_t cols)
+{
+    char head[NPY_HEAD_LEN + 1], shape[64];
+    int n;
+
+    if (cols > 0) {
+        snprintf(shape, sizeof shape, "(%zu, %zu)", rows, cols);
+    } else {
+        snprintf(shape, sizeof shape, "(%zu,)", rows);
+    }
+    n = snprintf(head, sizeof head,
+                 "\x93NUMPY\x01%c%c%c{'descr': '%s', 'fortran_order': False, 'shape': %s, }", 0,
+                 NPY_HEAD_LEN - 10, 0, descr, shape);
+    memset(head + n, ' ', (size_t)(NPY_HEAD_LEN - 1 - n));
+    head[NPY_HEAD_LEN - 1] = '\n';
+    text_add(text, head, NPY_HEAD_LEN);
 }
