@@ -3,10 +3,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dot.h"
 #include "msg_model.h"
+#include "npz.h"
+#include "safetensors.h"
 
 static const struct export_format formats[] = {
     { "json", "application/json", "json", msg_model_next },
+    { "safetensors", "application/x-safetensors", "safetensors", safetensors_next },
+    { "npz", "application/x-npz", "npz", npz_next },
+    { "dot", "text/vnd.graphviz", "dot", dot_next },
 };
 
 #define FORMATS (sizeof formats / sizeof *formats)

@@ -3,11 +3,15 @@
  *
  *   name         media type                 extension    what writes it
  *   json         application/json           json         msg_export.c
+ *   safetensors  application/x-safetensors  safetensors  safetensors_write.c
+ *   npz          application/x-npz          npz          npz_write.c
+ *   dot          text/vnd.graphviz          dot          dot.c
  *
  * Thread: an exporter belongs to one thread at a time; the net is only read. */
 #ifndef EXPORT_H
 #define EXPORT_H
 
+#include "arena.h"
 #include "msg_version.h"
 #include "net.h"
 #include "text.h"
@@ -33,7 +37,11 @@ struct exporter {
     const struct labels *labels;     /* NULL: none */
     const struct msg_version *facts; /* of the version */
 
+    struct arena *arena; /* for what a format has to keep from piece to piece */
+
     size_t stage, layer, row; /* the format's place; 0 at first */
+    void *own;                /* the format's, in the arena */
+    uint64_t total;           /* bytes in all, if the format knows by the first piece; else 0 */
 };
 
 /* The formats in the order above; NULL: no more. */

@@ -47,6 +47,9 @@ bool safetensors_data(const struct net *net, const struct carry *carry,
                       bool (*add)(void *arg, const void *bytes, size_t len, struct err *err),
                       void *arg, struct err *err);
 
+/* Format safetensors of an export (export.h): a file without checksum and carry. */
+bool safetensors_next(struct exporter *e, struct text *text, bool *end, struct err *err);
+
 struct safetensors {
     struct msg_model model; /* weights point into the file; labels owned until taken */
     bool has_facts;

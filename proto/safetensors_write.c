@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "export_tensor.h"
 #include "msg_train.h"
 
 #define NAME_LEN 64 /* room for a tensor's name */
@@ -208,4 +209,30 @@ bool safetensors_data(const struct net *net, const struct carry *carry,
         ok = layers_data(net, carry, i, add, arg, err);
     }
     return ok;
+}
+
+bool safetensors_next(struct exporter *e, struct text *text, bool *end, struct err *err)
+{
+    const size_t n = export_tensors(e->net);
+    bool over = false;
+
+    if (e->stage == 0) {
+        const size_t before = text->len;
+        struct export_tensor tensor;
+
+        safetensors_head(text, e->net, e->labels, e->facts, NULL, false);
+        e->total = text->len - before;
+        for (size_t i = 0; i < n; i++) {
+            export_tensor_at(e->net, i, &tensor);
+            e->total += tensor.bytes;
+        }
+        e->stage = 1;
+        return true;
+    }
+    if (!export_tensor_next(e, e->layer, text, &over, err)) {
+        return false;
+    }
+    e->layer += over;
+    *end = e->layer == n;
+    return true;
 }

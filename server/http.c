@@ -119,6 +119,7 @@ static enum MHD_Result request_begin(struct request *req, const char *url, const
     struct body_head head = { 0 };
     struct err *err = &req->err;
 
+    req->head = strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
     route_find(req, method, head_path(url), err);
     body_limit(req);
     head_body_read(req, version, &head, err); /* for its length at least: the first error stays */

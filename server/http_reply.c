@@ -109,7 +109,8 @@ bool http_reply_send(struct request *req)
     if (reply->retry_after != NULL) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, reply->retry_after);
     }
-    if (req->server->draining) {
+    /* Of HEAD, MHD sends the end of a chunked body that there is not: nothing may come behind it. */
+    if (req->server->draining || (req->head && reply->stream != NULL && reply->total == 0)) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     }
     ok = MHD_queue_response(req->conn, (unsigned)reply->status, response) == MHD_YES;

@@ -29,7 +29,11 @@ static struct exporting *exporting_of(struct flow *flow)
 
 static bool exporting_next(struct flow *flow, struct text *text, bool *end, struct err *err)
 {
-    return export_next(&exporting_of(flow)->exporter, text, end, err);
+    struct exporting *exporting = exporting_of(flow);
+    const bool ok = export_next(&exporting->exporter, text, end, err);
+
+    flow->total = exporting->exporter.total;
+    return ok;
 }
 
 static void exporting_free(struct flow *flow)
@@ -109,7 +113,8 @@ bool on_export(struct request *req, struct err *err)
                                              .model = exporting->version->model->name,
                                              .net = exporting->version->net,
                                              .labels = exporting->version->model->labels,
-                                             .facts = &exporting->facts };
+                                             .facts = &exporting->facts,
+                                             .arena = &req->arena };
     req->reply.vary = "Accept, Accept-Encoding";
     tag_make(exporting, etag);
     headers_set(req, exporting);

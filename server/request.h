@@ -77,6 +77,7 @@ struct request {
     const char *param[REQUEST_PARAMS_MAX]; /* in the arena, decoded */
     struct arena arena;
     uint64_t started; /* uv_hrtime() */
+    bool head;        /* the method is HEAD, the route GET's */
 
     /* Owned; body_len bytes, NUL behind them; NULL when there is none. With a sink, the piece of it
      * that is being collected. */

@@ -17,6 +17,7 @@ build pc gnutls libgnutls28-dev
 build pc zlib zlib1g-dev
 test file /usr/bin/python3 python3
 test pc cmocka libcmocka-dev
+test python numpy python3-numpy
 test command curl curl
 test command jq jq
 test command qemu-aarch64 qemu-user

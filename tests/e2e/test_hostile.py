@@ -172,9 +172,9 @@ class Memory(HostileCase):
         self.nothing_left()
 
     def test_a_reply_that_does_not_fit_is_refused(self):
-        at = self.model({"inputs": 900, "cost": "mse",
+        at = self.model({"inputs": 1, "cost": "mse",
                          "layers": [{"units": 900, "activation": "linear"}]})
-        self.problem(self.api.get(at + "/export"), 503, "limit", "reply")
+        self.problem(self.api.post(at + "/predict", {"inputs": [[i / 7] for i in range(1, 900)]}), 503, "limit", "reply")
         self.ok(self.api.get(at))
 
 
