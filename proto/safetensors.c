@@ -67,6 +67,14 @@ static bool layers_fit(struct reader *reader, const struct tensors *tensors, con
         }
         in = out;
     }
+    for (size_t l = spec->n_layers; l < SPEC_LAYERS_MAX; l++) {
+        if (tensors->weight[l].there || tensors->bias[l].there) {
+            snprintf(name, sizeof name, "%slayers.%zu.%s", prefix, l,
+                     tensors->weight[l].there ? "weight" : "bias");
+            return err_set(err, ERR_FIELD, name, "is there, but spec has %zu layers",
+                           spec->n_layers);
+        }
+    }
     return true;
 }
 

@@ -7,13 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "digest.h"
 #include "disk.h"
 #include "etag.h"
+#include "import.h"
 #include "job.h"
 #include "pin.h"
 #include "registry.h"
 #include "remembered.h"
 #include "removal.h"
+#include "safetensors.h"
 #include "server.h"
 #include "store.h"
 
@@ -35,6 +38,7 @@ static void model_info(const struct model *model, struct msg_version *served, st
 /* ---- PUT: create from a spec, or import with weights ---- */
 
 struct create {
+    const struct import_format *format; /* NULL: by the first bytes */
     struct msg_model msg;
     struct net *net; /* owned */
     char *folder;    /* owned; NULL: in memory only */
@@ -67,15 +71,48 @@ static bool net_norm(struct net *net, const struct msg_model *msg, struct arena 
     return net_set_norm(net, flat, flat + msg->spec.inputs, err);
 }
 
+/* A checksum that the body ends with is that of what stands before it. */
+static bool checksum_check(const struct request *req, struct err *err)
+{
+    const size_t len = req->body_len - SAFETENSORS_CHECKSUM;
+    unsigned char sum[SAFETENSORS_CHECKSUM];
+    struct digest digest;
+
+    if (!digest_begin(&digest, err)) {
+        return false;
+    }
+    digest_add(&digest, req->body, len);
+    digest_end_raw(&digest, sum);
+    return memcmp(sum, req->body + len, sizeof sum) == 0 ||
+           err_set(err, ERR_SYNTAX, "body", "is not what its SHA-256 at the end is of");
+}
+
+/* The spec, and the weights if there are some. *digest: what the file says of itself, or NULL. */
+static bool body_read(struct request *req, struct create *create, const char **digest)
+{
+    const struct model_limits limits = server_model_limits(req->server);
+    const char *body = req->body != NULL ? req->body : "";
+    const struct import_format *format = create->format;
+    struct import import;
+
+    if (format == NULL) {
+        format = import_format_guess(body, req->body_len);
+    }
+    if (!import_read(format, body, req->body_len, &limits, &req->arena, &import, &req->err)) {
+        return false;
+    }
+    create->msg = import.model;
+    *digest = import.digest;
+    return !import.has_checksum || checksum_check(req, &req->err);
+}
+
 /* Drawn from the seed, or with the weights that came. */
 static bool net_make(struct request *req, struct create *create)
 {
-    const struct model_limits limits = server_model_limits(req->server);
     struct msg_model *msg = &create->msg;
+    const char *digest = NULL;
 
-    if (!msg_model_decode(req->body != NULL ? req->body : "", req->body_len, &limits, &req->arena,
-                          msg, &req->err) ||
-        !net_create(&msg->spec, &create->net, &req->err) ||
+    if (!body_read(req, create, &digest) || !net_create(&msg->spec, &create->net, &req->err) ||
         !net_norm(create->net, msg, &req->arena, &req->err)) {
         return false;
     }
@@ -88,7 +125,12 @@ static bool net_make(struct request *req, struct create *create)
     create->origin = (struct origin){ .source = msg->has_weights ? SOURCE_IMPORT : SOURCE_CREATE,
                                       .loss = NAN,
                                       .accuracy = NAN };
-    return digest_net(create->net, msg->labels, create->origin.digest, &req->err);
+    if (!digest_net(create->net, msg->labels, create->origin.digest, &req->err)) {
+        return false;
+    }
+    return digest == NULL || strcmp(digest, create->origin.digest) == 0 ||
+           err_set(&req->err, ERR_FIELD, "digest", "is %.64s, that of the weights is %s", digest,
+                   create->origin.digest);
 }
 
 static void create_work(struct request *req)
@@ -207,7 +249,9 @@ bool on_model_put(struct request *req, struct err *err)
         return err_set(err, ERR_MEMORY, "", "there is no memory for another model");
     }
     memset(create, 0, sizeof *create);
-    if (!name_reserve(req, err)) {
+    if (!import_format_find(request_query(req, "format"), request_header(req, "Content-Type"),
+                            &create->format, err) ||
+        !name_reserve(req, err)) {
         return false;
     }
     snprintf(name, sizeof name, "models/%s@%" PRIu64, req->param[0], registry_id(registry));

@@ -1,0 +1,161 @@
+#include "import.h"
+
+#include <stdint.h>
+#include <string.h>
+#include <strings.h>
+
+#include "rows.h"
+#include "safetensors.h"
+
+/* ---- The formats ---- */
+
+static bool json_magic(const char *bytes, size_t len)
+{
+    size_t at = 0;
+
+    while (at < len && memchr(" \t\r\n", bytes[at], 4) != NULL) {
+        at++;
+    }
+    return at < len && bytes[at] == '{';
+}
+
+static bool json_read(const char *bytes, size_t len, const struct model_limits *limits,
+                      struct arena *arena, struct import *ret, struct err *err)
+{
+    struct import import = { .digest = NULL };
+
+    if (!msg_model_decode(bytes, len, limits, arena, &import.model, err)) {
+        return false;
+    }
+    *ret = import;
+    return true;
+}
+
+/* Eight bytes that say where a header ends, and its first: the eight of a JSON text are, taken for
+ * a number, beyond any file's end. */
+static bool safetensors_magic(const char *bytes, size_t len)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < 8 && len > 8; i++) {
+        n |= (uint64_t)(unsigned char)bytes[i] << (8 * i);
+    }
+    return len > 8 && n <= SAFETENSORS_HEADER_MAX && bytes[8] == '{';
+}
+
+static bool safetensors_import(const char *bytes, size_t len, const struct model_limits *limits,
+                               struct arena *arena, struct import *ret, struct err *err)
+{
+    struct safetensors file;
+
+    if (!safetensors_read(bytes, len, limits, true, arena, &file, err)) {
+        return false;
+    }
+    *ret = (struct import){ .model = file.model,
+                            .digest = file.facts.digest[0] != '\0' ? file.facts.digest : NULL,
+                            .has_checksum = file.has_checksum };
+    return true;
+}
+
+static const struct import_format formats[] = {
+    { "json", "application/json", json_magic, json_read },
+    { "safetensors", "application/x-safetensors", safetensors_magic, safetensors_import },
+};
+
+#define FORMATS (sizeof formats / sizeof *formats)
+#define FORMAT_LIST "json or safetensors"
+#define TYPE_LIST                                                                                  \
+    "application/json, application/x-safetensors or, judged by its first bytes, "                  \
+    "application/octet-stream"
+
+const struct import_format *import_format_at(size_t i)
+{
+    return i < FORMATS ? &formats[i] : NULL;
+}
+
+static bool type_is(const char *type, size_t len, const char *known)
+{
+    return strlen(known) == len && strncasecmp(type, known, len) == 0;
+}
+
+bool import_format_find(const char *format, const char *type, const struct import_format **ret,
+                        struct err *err)
+{
+    const size_t len = type != NULL ? strcspn(type, "; ") : 0;
+
+    for (size_t i = 0; i < FORMATS; i++) {
+        if (format != NULL ? strcmp(format, formats[i].name) == 0
+                           : type != NULL && type_is(type, len, formats[i].type)) {
+            *ret = &formats[i];
+            return true;
+        }
+    }
+    if (format != NULL) {
+        return err_set(err, ERR_FIELD, "format", "must be " FORMAT_LIST ", is '%.64s'", format);
+    }
+    if (type != NULL && !type_is(type, len, "application/octet-stream") &&
+        !type_is(type, len, "application/x-www-form-urlencoded")) {
+        return err_set(err, ERR_TYPE, "Content-Type", "must be " TYPE_LIST ", is '%.64s'", type);
+    }
+    *ret = NULL;
+    return true;
+}
+
+const struct import_format *import_format_guess(const char *bytes, size_t len)
+{
+    for (size_t i = 0; i < FORMATS; i++) {
+        if (formats[i].magic(bytes, len)) {
+            return &formats[i];
+        }
+    }
+    return &formats[0];
+}
+
+/* ---- What goes for all of them ---- */
+
+/* Unit's numbers are the same for all columns; others than those would be lost by a JSON export. */
+static bool unit_check(const struct msg_model *model, struct err *err)
+{
+    const struct data none = { .x = { DTYPE_F32, 0, 1, NULL } };
+    float shift, scale;
+
+    norm_fit(NORM_UNIT, &none, &shift, &scale);
+    for (size_t i = 0; i < model->spec.inputs; i++) {
+        if (model->shift[i] != shift || model->scale[i] != scale) {
+            return err_set(err, ERR_FIELD, "norm",
+                           "must be shift %g and scale %g for normalize unit, is %g and %g at %zu",
+                           (double)shift, (double)scale, (double)model->shift[i],
+                           (double)model->scale[i], i);
+        }
+    }
+    return true;
+}
+
+static bool norm_check(const struct msg_model *model, struct err *err)
+{
+    if (model->shift != NULL && model->spec.norm == NORM_NONE) {
+        return err_set(err, ERR_FIELD, "norm.shift", "is there, but spec.normalize is none");
+    }
+    if (model->target_shift != NULL && model->spec.target_norm == NORM_NONE) {
+        return err_set(err, ERR_FIELD, "norm.target_shift",
+                       "is there, but spec.normalize_targets is none");
+    }
+    return model->shift == NULL || model->spec.norm != NORM_UNIT || unit_check(model, err);
+}
+
+bool import_read(const struct import_format *format, const char *bytes, size_t len,
+                 const struct model_limits *limits, struct arena *arena, struct import *ret,
+                 struct err *err)
+{
+    struct import import;
+
+    if (!format->read(bytes, len, limits, arena, &import, err)) {
+        return false;
+    }
+    if (!norm_check(&import.model, err)) {
+        labels_free(import.model.labels);
+        return false;
+    }
+    *ret = import;
+    return true;
+}

@@ -1,0 +1,51 @@
+/* A model on its way in, in one of the formats that hold weights.
+ *
+ *   name         media types                                       what reads it
+ *   json         application/json                                  msg_model.c
+ *   safetensors  application/x-safetensors                         safetensors.c
+ *
+ * The media types are those of an export (export.h). Every byte is a client's: nothing is allocated
+ * by what a file claims before it is checked against its length and the limits.
+ *
+ * Thread: any; only the arguments are read and written. */
+#ifndef IMPORT_H
+#define IMPORT_H
+
+#include "arena.h"
+#include "err.h"
+#include "msg_model.h"
+
+struct import {
+    struct msg_model model; /* as msg_model_decode leaves it; what it points to may be the body */
+    const char *digest;     /* that the file says its model has, in the arena; NULL: it says none */
+    bool has_checksum;      /* its last 32 bytes are the SHA-256 of those before them */
+};
+
+struct import_format {
+    const char *name, *type;
+    /* Whether a body begins as this format does. */
+    bool (*magic)(const char *bytes, size_t len);
+    /* bytes must stay as long as ret is used. On success the caller frees ret->model.labels. Errors:
+     * ERR_SYNTAX at "body"; ERR_FIELD, ERR_RANGE at the field or tensor; ERR_MEMORY. */
+    bool (*read)(const char *bytes, size_t len, const struct model_limits *limits,
+                 struct arena *arena, struct import *ret, struct err *err);
+};
+
+/* The formats in the order above; NULL: no more. */
+const struct import_format *import_format_at(size_t i);
+/* What a client names: its ?format=, and the content type, parameters and all; either may be NULL.
+ * format wins. *ret is NULL for a type that says nothing (none, application/octet-stream, and
+ * application/x-www-form-urlencoded, which is curl's when not told): import_format_guess knows.
+ * Errors: ERR_FIELD at "format", ERR_TYPE at "Content-Type", both with the names that are taken. */
+bool import_format_find(const char *format, const char *type, const struct import_format **ret,
+                        struct err *err);
+/* By its first bytes; JSON when it is nothing else, so that its reader says what is wrong. */
+const struct import_format *import_format_guess(const char *bytes, size_t len);
+
+/* As format's read, and what goes for all formats: a normalisation's numbers are there only when
+ * the spec has that normalisation, and those of unit are unit's. */
+bool import_read(const struct import_format *format, const char *bytes, size_t len,
+                 const struct model_limits *limits, struct arena *arena, struct import *ret,
+                 struct err *err);
+
+#endif
