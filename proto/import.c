@@ -4,8 +4,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "npz.h"
 #include "rows.h"
 #include "safetensors.h"
+#include "zip.h"
 
 /* ---- The formats ---- */
 
@@ -57,16 +59,29 @@ static bool safetensors_import(const char *bytes, size_t len, const struct model
     return true;
 }
 
+static bool npz_import(const char *bytes, size_t len, const struct model_limits *limits,
+                       struct arena *arena, struct import *ret, struct err *err)
+{
+    struct import import = { .digest = NULL };
+
+    if (!npz_read(bytes, len, limits, arena, &import.model, err)) {
+        return false;
+    }
+    *ret = import;
+    return true;
+}
+
 static const struct import_format formats[] = {
     { "json", "application/json", json_magic, json_read },
     { "safetensors", "application/x-safetensors", safetensors_magic, safetensors_import },
+    { "npz", "application/x-npz", zip_magic, npz_import },
 };
 
 #define FORMATS (sizeof formats / sizeof *formats)
-#define FORMAT_LIST "json or safetensors"
+#define FORMAT_LIST "json, safetensors or npz"
 #define TYPE_LIST                                                                                  \
-    "application/json, application/x-safetensors or, judged by its first bytes, "                  \
-    "application/octet-stream"
+    "application/json, application/x-safetensors, application/x-npz, application/zip or, judged "  \
+    "by its first bytes, application/octet-stream"
 
 const struct import_format *import_format_at(size_t i)
 {
@@ -94,6 +109,7 @@ bool import_format_find(const char *format, const char *type, const struct impor
         return err_set(err, ERR_FIELD, "format", "must be " FORMAT_LIST ", is '%.64s'", format);
     }
     if (type != NULL && !type_is(type, len, "application/octet-stream") &&
+        !type_is(type, len, "application/zip") &&
         !type_is(type, len, "application/x-www-form-urlencoded")) {
         return err_set(err, ERR_TYPE, "Content-Type", "must be " TYPE_LIST ", is '%.64s'", type);
     }

@@ -3,6 +3,7 @@
  *   name         media types                                       what reads it
  *   json         application/json                                  msg_model.c
  *   safetensors  application/x-safetensors                         safetensors.c
+ *   npz          application/x-npz                                 npz_read.c
  *
  * The media types are those of an export (export.h). Every byte is a client's: nothing is allocated
  * by what a file claims before it is checked against its length and the limits.
@@ -34,7 +35,7 @@ struct import_format {
 /* The formats in the order above; NULL: no more. */
 const struct import_format *import_format_at(size_t i);
 /* What a client names: its ?format=, and the content type, parameters and all; either may be NULL.
- * format wins. *ret is NULL for a type that says nothing (none, application/octet-stream, and
+ * format wins. *ret is NULL for a type that says too little (none, application/octet-stream, application/zip, and
  * application/x-www-form-urlencoded, which is curl's when not told): import_format_guess knows.
  * Errors: ERR_FIELD at "format", ERR_TYPE at "Content-Type", both with the names that are taken. */
 bool import_format_find(const char *format, const char *type, const struct import_format **ret,

@@ -11,9 +11,18 @@
 #define NPZ_H
 
 #include "export.h"
+#include "msg_model.h"
 
 /* Format npz of an export (export.h). Errors: ERR_FIELD at "format" when the arrays would take 4 GiB
  * or more, which zip's fields cannot say. */
 bool npz_next(struct exporter *e, struct text *text, bool *end, struct err *err);
+
+/* Reads such an archive, its entries stored or deflated, as numpy.savez and savez_compressed write
+ * them: every array above, <f4 in C order, and no other. What an array may take is known from the
+ * spec before it is inflated. Errors: as zip_open and zip_read; ERR_SYNTAX, ERR_FIELD, ERR_RANGE at
+ * the array's name; what msg_model_decode says, under "spec". On success the caller frees
+ * ret->labels. */
+bool npz_read(const char *bytes, size_t len, const struct model_limits *limits, struct arena *arena,
+              struct msg_model *ret, struct err *err);
 
 #endif

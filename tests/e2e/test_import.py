@@ -1,11 +1,20 @@
 """Imports: a model comes back from each format with the bits it went out with, and what is wrong leaves nothing behind."""
 import glob
+import io
 import json
 import os
 import struct
+import unittest
+import zipfile
 
 from harness import Case, Restarting, main
 
+try:
+    import numpy
+except ImportError:
+    numpy = None
+
+NPZ = "application/x-npz"
 SAFETENSORS = "application/x-safetensors"
 NET = {"inputs": 5, "layers": [{"units": 7, "activation": "relu"}, {"units": 3, "activation": "softmax"}],
        "cost": "log_likelihood", "normalize": "unit", "labels": ["a", "b\\c", "k\u00e4se"]}
@@ -47,7 +56,7 @@ class Imports(Case):
 
     def test_every_format_comes_back_by_type_by_query_and_by_its_first_bytes(self):
         for at in (self.model(NET, name=self.name() + "-net"), self.fit()):
-            for name, kind in (("json", "application/json"), ("safetensors", SAFETENSORS)):
+            for name, kind in (("json", "application/json"), ("safetensors", SAFETENSORS), ("npz", "application/x-npz")):
                 body = self.api.get(at + "/export?format=" + name).body
                 self.same(at, body, kind)
                 self.same(at, body, kind.upper() + "; a=b")
@@ -62,7 +71,7 @@ class Imports(Case):
     def test_what_is_no_format_is_told(self):
         self.bad(b"x", 415, "type", "Content-Type", "application/json, application/x-safetensors", "'text/csv'",
                  type="text/csv")
-        self.bad(b"x", 422, "field", "format", "json or safetensors", "'pickle'", query="?format=pickle")
+        self.bad(b"x", 422, "field", "format", "json, safetensors or npz", "'pickle'", query="?format=pickle")
         self.bad(b"{}", 400, "syntax", "body", "safetensors", query="?format=safetensors", type="application/json")
         for body in (b"", b"\x80\x04junk", b"x" * 100):
             self.bad(body, 400, "syntax", type="application/octet-stream")
@@ -88,6 +97,46 @@ class Imports(Case):
         self.bad(joined({**header, "layers.9.bias": {"dtype": "F32", "shape": [1], "data_offsets": [len(data), len(data) + 4]}},
                         data + b"\0" * 4), 422, "field", "layers.9.bias", "spec has 2 layers")
         self.bad(joined({k: v for k, v in header.items() if k != "__metadata__"}, data), 422, "field", "spec", "is missing")
+
+    def zipped(self, files):
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, body in files.items():
+                archive.writestr(name, body)
+        return out.getvalue()
+
+    def test_npz(self):
+        at = self.fit()
+        with zipfile.ZipFile(io.BytesIO(self.api.get(at + "/export?format=npz").body)) as archive:
+            files = {name: archive.read(name) for name in archive.namelist()}
+        body = self.zipped(files)
+        self.same(at, body, "application/zip")
+        for cut in (3, 4, 100, len(body) // 2, len(body) - 1):
+            self.bad(body[:cut], 400, "syntax", "body", type=NPZ)
+        for name in files:
+            less = {k: v for k, v in files.items() if k != name}
+            self.bad(self.zipped(less), 422, "field", name[:-4], "is missing", type=NPZ)
+        weight = files["layers.0.weight.npy"]
+        for changed, status, kind, text in (
+                (weight.replace(b"<f4", b">f4"), 422, "field", "must be <f4 of 6 x 4"),
+                (weight.replace(b"<f4", b"|O "), 400, "syntax", "Python objects"),
+                (weight.replace(b"(6, 4)", b"(4, 6)"), 422, "field", "6 x 4"),
+                (weight.replace(b"False", b"True "), 400, "syntax", "C order"),
+                (weight + b"x", 422, "field", "6 x 4"), (weight[:-1], 422, "field", "6 x 4"),
+                (weight[:-4] + b"\0\0\x80\x7f", 422, "range", "not finite"),
+                (weight + bytes(10 << 20), 422, "field", "at most 96 bytes"), (b"", 400, "syntax", "NPY")):
+            self.bad(self.zipped({**files, "layers.0.weight.npy": changed}), status, kind, "layers.0.weight", text, type=NPZ)
+        self.bad(self.zipped({**files, "x.npy": b""}), 422, "field", "x.npy", "no array of this model", type=NPZ)
+
+    @unittest.skipIf(numpy is None, "without numpy")
+    def test_what_numpy_saves_comes_back(self):
+        at = self.fit()
+        with numpy.load(io.BytesIO(self.api.get(at + "/export?format=npz").body)) as arrays:
+            arrays = dict(arrays)
+        for save in (numpy.savez, numpy.savez_compressed):
+            out = io.BytesIO()
+            save(out, **arrays)
+            self.same(at, out.getvalue(), "application/x-npz")
 
     def test_numbers_of_a_normalisation_that_is_not_there(self):
         header, data = parts(self.api.get(self.fit() + "/export?format=safetensors").body)
