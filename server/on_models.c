@@ -106,6 +106,20 @@ static bool body_read(struct request *req, struct create *create, const char **d
     return !import.has_checksum || checksum_check(req, &req->err);
 }
 
+/* What a file says of itself is so. A version that is older than its model's labels was digested
+ * without them, and is exported with them. */
+static bool digest_check(const struct create *create, const char *said, struct err *err)
+{
+    char bare[DIGEST_HEX];
+
+    if (said == NULL || strcmp(said, create->origin.digest) == 0) {
+        return true;
+    }
+    return (digest_net(create->net, NULL, bare, err) && strcmp(said, bare) == 0) ||
+           err_set(err, ERR_FIELD, "digest", "is %.64s, that of the weights is %s", said,
+                   create->origin.digest);
+}
+
 /* Drawn from the seed, or with the weights that came. */
 static bool net_make(struct request *req, struct create *create)
 {
@@ -125,12 +139,8 @@ static bool net_make(struct request *req, struct create *create)
     create->origin = (struct origin){ .source = msg->has_weights ? SOURCE_IMPORT : SOURCE_CREATE,
                                       .loss = NAN,
                                       .accuracy = NAN };
-    if (!digest_net(create->net, msg->labels, create->origin.digest, &req->err)) {
-        return false;
-    }
-    return digest == NULL || strcmp(digest, create->origin.digest) == 0 ||
-           err_set(&req->err, ERR_FIELD, "digest", "is %.64s, that of the weights is %s", digest,
-                   create->origin.digest);
+    return digest_net(create->net, msg->labels, create->origin.digest, &req->err) &&
+           digest_check(create, digest, &req->err);
 }
 
 static void create_work(struct request *req)

@@ -54,6 +54,14 @@ class Imports(Case):
         self.assertEqual(version["source"], "import")
         self.assertEqual(self.api.delete("/v1/models/back").status, 204)
 
+    def test_a_version_older_than_its_models_labels(self):
+        at = self.model({"inputs": 2, "layers": [{"units": 2, "activation": "softmax"}], "cost": "log_likelihood"})
+        self.train(at, inputs=[[0, 1], [1, 0]], labels=["a", "b"], epochs=1)
+        for version in (1, 2):
+            body = self.api.get(at + "/export?format=safetensors&version=%d" % version).body
+            self.assertEqual(self.ok(self.put(body, SAFETENSORS), 201)["labels"], ["a", "b"])
+            self.assertEqual(self.api.delete("/v1/models/back").status, 204)
+
     def test_every_format_comes_back_by_type_by_query_and_by_its_first_bytes(self):
         for at in (self.model(NET, name=self.name() + "-net"), self.fit()):
             for name, kind in (("json", "application/json"), ("safetensors", SAFETENSORS), ("npz", "application/x-npz")):
