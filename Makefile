@@ -198,16 +198,11 @@ test-tsan:
 # What the fuzzer finds new goes to build-fuzz/corpus, what breaks a reader to build-fuzz/NAME-crash-...
 FUZZ_SECONDS ?= 10
 fuzz:
-	$(call need,build test)
+	$(call need,build fuzz)
 	@$(MAKE) --no-print-directory BUILD=build-fuzz CC=clang HARDEN= OPT=-O1 \
 	SAN='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' fuzz-run
 fuzz-run: $(FUZZ)
-	@for f in $(notdir $(FUZZ)); do \
-	  echo "== $$f"; mkdir -p $(BUILD)/corpus/$$f; \
-	  $(BUILD)/tests/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1 -verbosity=0 \
-	    -artifact_prefix=$(BUILD)/$$f- $$(ls tests/fuzz/$$f.dict 2>/dev/null | sed 's/^/-dict=/') \
-	    $(BUILD)/corpus/$$f tests/fuzz/corpus/$$f $$([ $$f != fuzz_json ] || echo tests/proto/good tests/proto/bad) || exit 1; \
-	done
+	@tests/fuzz/run.py --build $(BUILD) --seconds $(FUZZ_SECONDS)
 
 # The second compiler, for its warnings.
 clang:

@@ -103,6 +103,18 @@ def run(kind, command, env):
     return passed, failed, skipped
 
 
+def close(passed, failed, skipped):
+    """Says the closing line, adds it to the tally; the exit code."""
+    line = "%d passed, %d failed" % (passed, failed)
+    if skipped:
+        line += ", %d skipped" % skipped
+    print(line, flush=True)
+    if os.environ.get("TALLY"):
+        with open(os.environ["TALLY"], "a") as tally:
+            tally.write(line + "\n")
+    return 1 if failed or passed + skipped == 0 else 0
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default="build")
@@ -125,14 +137,7 @@ def main():
                 bad.append(command[-1])
     for path in bad:
         print("failed: " + path)
-    line = "%d passed, %d failed" % tuple(total[:2])
-    if total[2]:
-        line += ", %d skipped" % total[2]
-    print(line, flush=True)
-    if os.environ.get("TALLY"):
-        with open(os.environ["TALLY"], "a") as tally:
-            tally.write(line + "\n")
-    sys.exit(1 if total[1] or sum(total) == 0 else 0)
+    sys.exit(close(*total))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,9 @@ test command jq jq
 test command qemu-aarch64 qemu-user
 test command aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
 test file /usr/aarch64-linux-gnu/include/stdio.h libc6-dev-arm64-cross
+fuzz file /usr/bin/python3 python3
+fuzz command clang clang
+fuzz fuzzer clang libclang-rt-dev
 check file /usr/bin/python3 python3
 check command clang clang
 check command clang-format clang-format
@@ -53,6 +56,10 @@ there() { # there WAY WHAT
     file) [ -e "$2" ] ;;
     python) /usr/bin/python3 -c "import sys, importlib.util as u; sys.exit(u.find_spec('$2') is None)" ;;
     pc) pkg-config --exists "$2" 2>/dev/null ;;
+    fuzzer)
+        echo 'int LLVMFuzzerTestOneInput(void); int LLVMFuzzerTestOneInput(void) { return 0; }' |
+            "$2" -fsanitize=fuzzer -x c -o /dev/null - >/dev/null 2>&1
+        ;;
     header) echo "#include <$2>" | "${CC:-gcc}" -E - >/dev/null 2>&1 ;;
     esac
 }
