@@ -9,10 +9,10 @@
 #include "safetensors.h"
 
 static const struct export_format formats[] = {
-    { "json", "application/json", "json", msg_model_next },
-    { "safetensors", "application/x-safetensors", "safetensors", safetensors_next },
-    { "npz", "application/x-npz", "npz", npz_next },
-    { "dot", "text/vnd.graphviz", "dot", dot_next },
+    { "json", "application/json", "json", 0, msg_model_next },
+    { "safetensors", "application/x-safetensors", "safetensors", 0, safetensors_next },
+    { "npz", "application/x-npz", "npz", 0, npz_next },
+    { "dot", "text/vnd.graphviz", "dot", 0, dot_next },
 };
 
 #define FORMATS (sizeof formats / sizeof *formats)
@@ -30,6 +30,19 @@ const struct export_format *export_format_find(const char *name)
         }
     }
     return NULL;
+}
+
+bool export_part_find(const char *name, enum export_part *ret)
+{
+    static const char *const names[] = { [EXPORT_WHOLE] = "whole", [EXPORT_LOGITS] = "logits" };
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(names[i], name) == 0) {
+            *ret = (enum export_part)i;
+            return true;
+        }
+    }
+    return false;
 }
 
 bool export_next(struct exporter *e, struct text *text, bool *end, struct err *err)

@@ -20,9 +20,21 @@
 
 struct exporter;
 
+/* What goes out: all of the net; or all but its last activation, so that the outputs are z^L. */
+enum export_part { EXPORT_WHOLE, EXPORT_LOGITS };
+
+/* What may be asked for beside the format; zeros: nothing is. */
+struct export_options {
+    enum export_part part;
+};
+
+/* Bits of export_format.takes. */
+#define EXPORT_TAKES_PART 1u
+
 struct export_format {
     const char *name, *type;
     const char *extension; /* of a file's name, without the dot */
+    unsigned takes;        /* the options that it knows */
     /* Adds what comes next to text: some rows of a layer's weights at most, or what is no larger.
      * *end: that was the last. Where it is, it keeps in e. Errors: ERR_MEMORY, by text->failed too;
      * before the first byte also ERR_FIELD: what this format cannot say. */
@@ -36,6 +48,7 @@ struct exporter {
     const struct net *net;
     const struct labels *labels;     /* NULL: none */
     const struct msg_version *facts; /* of the version */
+    struct export_options options;
 
     struct arena *arena; /* for what a format has to keep from piece to piece */
 
@@ -48,6 +61,8 @@ struct exporter {
 const struct export_format *export_format_at(size_t i);
 /* NULL: none of that name. */
 const struct export_format *export_format_find(const char *name);
+/* The names of parts, "whole" and so on. False, and *ret untouched: none of that name. */
+bool export_part_find(const char *name, enum export_part *ret);
 
 /* The next piece, or all that is left. Errors: as a format's next. */
 bool export_next(struct exporter *e, struct text *text, bool *end, struct err *err);

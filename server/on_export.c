@@ -69,7 +69,36 @@ static const struct export_format *format_choose(struct request *req, struct err
     return export_format_at(at);
 }
 
-/* Each format has a tag of its own: none is the same bytes as another. */
+/* The value of an option, or NULL. False: it is there, and the format does not know it. */
+static bool option_query(struct request *req, const struct export_format *format, const char *name,
+                         unsigned bit, const char **ret, struct err *err)
+{
+    *ret = request_query(req, name);
+    return *ret == NULL || (format->takes & bit) != 0 ||
+           err_set(err, ERR_FIELD, name, "is not an option of format %s", format->name);
+}
+
+static bool options_read(struct request *req, const struct export_format *format,
+                         struct export_options *ret, struct err *err)
+{
+    const char *part;
+
+    if (!option_query(req, format, "part", EXPORT_TAKES_PART, &part, err)) {
+        return false;
+    }
+    if (part != NULL && !export_part_find(part, &ret->part)) {
+        return err_set(err, ERR_FIELD, "part", "must be whole or logits, is '%.64s'", part);
+    }
+    return true;
+}
+
+/* What tells this file from the same version's others of its format: "-logits", or "". */
+static const char *options_suffix(const struct export_options *options)
+{
+    return options->part == EXPORT_LOGITS ? "-logits" : "";
+}
+
+/* Each format and option has a tag of its own: none is the same bytes as another. */
 static void tag_make(const struct exporting *exporting, char ret[ETAG_LEN])
 {
     const struct export_format *format = exporting->exporter.format;
@@ -78,7 +107,8 @@ static void tag_make(const struct exporting *exporting, char ret[ETAG_LEN])
     etag_version(exporting->version, ret);
     if (format != export_format_at(0)) {
         len = strlen(ret) - 1;
-        snprintf(ret + len, ETAG_LEN - len, "-%s\"", format->name);
+        snprintf(ret + len, ETAG_LEN - len, "-%s%s\"", format->name,
+                 options_suffix(&exporting->exporter.options));
     }
 }
 
@@ -87,8 +117,9 @@ static void headers_set(struct request *req, const struct exporting *exporting)
     const struct version *version = exporting->version;
     char name[NAME_MAX_LEN + 64];
 
-    snprintf(name, sizeof name, "attachment; filename=\"%s-v%" PRIu64 ".%s\"", version->model->name,
-             version->number, exporting->exporter.format->extension);
+    snprintf(name, sizeof name, "attachment; filename=\"%s-v%" PRIu64 "%s.%s\"",
+             version->model->name, version->number, options_suffix(&exporting->exporter.options),
+             exporting->exporter.format->extension);
     req->reply.file_name = arena_copy(&req->arena, name, strlen(name));
     req->reply.digest =
         arena_copy(&req->arena, exporting->facts.digest, strlen(exporting->facts.digest));
@@ -98,6 +129,7 @@ bool on_export(struct request *req, struct err *err)
 {
     struct exporting *exporting = arena_alloc(&req->arena, 1, sizeof *exporting);
     const struct export_format *format = format_choose(req, err);
+    struct export_options options = { 0 };
     char etag[ETAG_LEN];
     bool fresh;
 
@@ -105,7 +137,8 @@ bool on_export(struct request *req, struct err *err)
         return err_set(err, ERR_MEMORY, "", "there is no memory for the export");
     }
     memset(exporting, 0, sizeof *exporting);
-    if (format == NULL || (exporting->version = pin_version(req, err)) == NULL) {
+    if (format == NULL || !options_read(req, format, &options, err) ||
+        (exporting->version = pin_version(req, err)) == NULL) {
         return false;
     }
     version_info(exporting->version, &exporting->facts);
@@ -114,6 +147,7 @@ bool on_export(struct request *req, struct err *err)
                                              .net = exporting->version->net,
                                              .labels = exporting->version->model->labels,
                                              .facts = &exporting->facts,
+                                             .options = options,
                                              .arena = &req->arena };
     req->reply.vary = "Accept, Accept-Encoding";
     tag_make(exporting, etag);

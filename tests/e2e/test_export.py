@@ -98,6 +98,11 @@ class Exports(Case):
         self.problem(self.api.get(at + "/export", Accept="image/png"), 406, "accept", "Accept", "safetensors")
         self.problem(self.api.get(at + "/export?format=pickle"), 422, "field", "format", "json, safetensors", "'pickle'")
 
+    def test_options_are_for_formats_that_know_them(self):
+        at = self.model(NETS[0])
+        for name in ("json", "safetensors", "npz", "dot"):
+            self.problem(self.api.get(at + "/export?part=logits&format=" + name), 422, "field", "part", name)
+
     def test_an_earlier_version(self):
         at = self.model()
         first = {name: self.api.get(at + "/export?format=" + name).body for name in TYPES if name != "dot"}
