@@ -6,12 +6,14 @@
 #include "dot.h"
 #include "msg_model.h"
 #include "npz.h"
+#include "onnx_write.h"
 #include "safetensors.h"
 
 static const struct export_format formats[] = {
     { "json", "application/json", "json", 0, msg_model_next },
     { "safetensors", "application/x-safetensors", "safetensors", 0, safetensors_next },
     { "npz", "application/x-npz", "npz", 0, npz_next },
+    { "onnx", "application/onnx", "onnx", EXPORT_TAKES_PART, onnx_write_next },
     { "dot", "text/vnd.graphviz", "dot", 0, dot_next },
 };
 

@@ -5,6 +5,7 @@
  *   json         application/json           json         msg_export.c
  *   safetensors  application/x-safetensors  safetensors  safetensors_write.c
  *   npz          application/x-npz          npz          npz_write.c
+ *   onnx         application/onnx           onnx         onnx_write.c
  *   dot          text/vnd.graphviz          dot          dot.c
  *
  * Thread: an exporter belongs to one thread at a time; the net is only read. */
@@ -44,7 +45,8 @@ struct export_format {
 /* Object lifetime: the caller's storage; zeros but for what is exported. */
 struct exporter {
     const struct export_format *format;
-    const char *model; /* its name */
+    const char *model;   /* its name */
+    const char *release; /* of sigmad, "0.1.0" */
     const struct net *net;
     const struct labels *labels;     /* NULL: none */
     const struct msg_version *facts; /* of the version */

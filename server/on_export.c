@@ -144,6 +144,7 @@ bool on_export(struct request *req, struct err *err)
     version_info(exporting->version, &exporting->facts);
     exporting->exporter = (struct exporter){ .format = format,
                                              .model = exporting->version->model->name,
+                                             .release = SIGMAD_VERSION,
                                              .net = exporting->version->net,
                                              .labels = exporting->version->model->labels,
                                              .facts = &exporting->facts,

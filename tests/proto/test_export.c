@@ -48,9 +48,13 @@ static struct exporter exporter_make(const char *format, const struct net *net,
     const struct export_format *found = export_format_find(format);
 
     assert_non_null(found);
-    return (struct exporter){
-        .format = found, .model = "m", .net = net, .labels = labels, .facts = &facts, .arena = arena
-    };
+    return (struct exporter){ .format = found,
+                              .model = "m",
+                              .release = "0.1.0",
+                              .net = net,
+                              .labels = labels,
+                              .facts = &facts,
+                              .arena = arena };
 }
 
 static void formats_have_names_of_their_own(void **state)
