@@ -308,7 +308,7 @@ static uint64_t initializers_len(const struct net *net, struct text *scratch)
     return bytes + scratch->len;
 }
 
-/* Lengths stand before what they are of, so all that is not weights is written once to be measured. */
+/* Lengths stand before what they are of: all but the weights is written once to be measured. */
 static bool file_begin(struct exporter *e, struct text *text, struct err *err)
 {
     struct text begin = { 0 }, first = { 0 }, heads = { 0 }, last = { 0 }, end = { 0 };

@@ -2,7 +2,7 @@
  *
  * A message is its fields, one after another: a varint of (number << 3 | wire type), and the value:
  * type 0 a varint, type 2 a varint of a length and as many bytes. A message within a message is
- * such bytes. Whoever wants the order of the field numbers, which is the canonical one, calls in it.
+ * such bytes. Fields go in the order of the calls; the canonical one is that of their numbers.
  * Memory that runs out is told by text->failed alone. */
 #ifndef WIRE_WRITE_H
 #define WIRE_WRITE_H

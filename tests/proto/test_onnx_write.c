@@ -79,7 +79,7 @@ static const char whole[] =
       "\x0a\x27"                                   /* node */
         "\x0a\x0a" "layers.0.z" "\x12\x07" "outputs" "\x1a\x0a" "layers.0.a" "\x22\x04" "Tanh"
       "\x12\x01" "m"                               /* name */
-      "\x2a\x21" "\x08\x01\x08\x02" "\x10\x01"     /* initializer: dims, data_type, name, raw_data */
+      "\x2a\x21" "\x08\x01\x08\x02" "\x10\x01"     /* dims, data_type, name, raw_data */
         "\x42\x0f" "layers.0.weight" "\x4a\x08" "\x00\x00\x80\x3f\x00\x00\x00\xc0"
       "\x2a\x19" "\x08\x01" "\x10\x01"
         "\x42\x0d" "layers.0.bias" "\x4a\x04" "\x00\x00\x00\x3f"
@@ -91,8 +91,9 @@ static const char whole[] =
     "\x72\x0c" "\x0a\x07" "version" "\x12\x01" "3" /* metadata_props */
     "\x72\x0e" "\x0a\x06" "digest" "\x12\x04" "00ff"
     "\x72\xa4\x01" "\x0a\x04" "spec" "\x12\x9b\x01"
-      "{\"inputs\": 2, \"layers\": [{\"units\": 1, \"activation\": \"tanh\"}], \"cost\": \"mse\", "
-      "\"init\": \"scaled_normal\", \"bias_init\": \"zeros\", \"seed\": 4, \"normalize\": \"none\"}";
+      "{\"inputs\": 2, \"layers\": [{\"units\": 1, \"activation\": \"tanh\"}], "
+      "\"cost\": \"mse\", \"init\": \"scaled_normal\", \"bias_init\": \"zeros\", "
+      "\"seed\": 4, \"normalize\": \"none\"}";
 /* clang-format on */
 
 static void each_byte_is_where_onnx_wants_it(void **state)
