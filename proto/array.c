@@ -79,8 +79,7 @@ static float half(uint16_t bits)
     return as_float(sign | (exponent + 127 - 15) << 23 | fraction << 13);
 }
 
-/* out[i] = value first + i, rounded to nearest; infinity when it does not fit. */
-static void convert(const struct array *array, size_t first, size_t n, float *out)
+void array_floats(const struct array *array, size_t first, size_t n, float *out)
 {
     const char *p = array->bytes + first * size_of[array->type];
     const bool swap = array->big_endian != HOST_BIG;
@@ -119,7 +118,7 @@ static double value_at(const struct array *array, size_t i)
     if (array->type == ARRAY_F64) {
         return as_double(load64(array->bytes, i, array->big_endian != HOST_BIG));
     }
-    convert(array, i, 1, &value);
+    array_floats(array, i, 1, &value);
     return (double)value;
 }
 
@@ -212,7 +211,7 @@ static bool write_floats(const struct array *array, size_t n, size_t width, sink
         if (as_it_is && array_finite(array->bytes + first * sizeof(float), count)) {
             continue;
         }
-        convert(array, first, count, values);
+        array_floats(array, first, count, values);
         if (!array_finite(values, count)) {
             return refuse_value(array, width, first, values, err);
         }

@@ -61,6 +61,9 @@ bool array_is_kept(const struct array *array);
  * of sizes. */
 bool array_describe(const struct array *array, const struct table_limits *limits,
                     struct table_info *ret, struct err *err);
+/* out[i] = value first + i, which lies within len, rounded to nearest; infinity when it does not fit.
+ */
+void array_floats(const struct array *array, size_t first, size_t n, float *out);
 /* Whether all n float32 are finite; they need not be aligned. */
 bool array_finite(const void *values, size_t n);
 
