@@ -3,8 +3,8 @@
  *   ModelProto  ir_version 1, graph 7, opset_import 8 {domain 1, version 2}, metadata_props 14
  *   GraphProto  node 1, initializer 5, input 11, output 12
  *
- * Source: onnx.proto, IR.md and Versioning.md of ONNX. Taken are IR 3 to 13, opsets 7 to 25, and of each
- * at most as many as below; other fields are skipped.
+ * Source: onnx.proto, IR.md and Versioning.md of ONNX. Taken are IR 3 to 13, opsets 7 to 25, and
+ * of each at most as many as below; other fields are skipped.
  *
  * Errors: ERR_SYNTAX at "body" for what is no such file; else ERR_FIELD at "node 'NAME'" (its
  * number, when it has none), "tensor 'NAME'", "graph" or "body". Thread: any. The bytes stay the

@@ -1,7 +1,7 @@
 /* A constant of an ONNX graph: initializers, the values of Constant nodes, lists of attributes.
  *
- * TensorProto: dims 1, data_type 2, float_data 4, int32_data 5, string_data 6, int64_data 7, name 8,
- * raw_data 9 (little-endian), double_data 10, external_data 13, data_location 14. Source: onnx.proto.
+ * TensorProto: dims 1, data_type 2, float_data 4, int32_data 5, int64_data 7, name 8, raw_data 9
+ * (little-endian), double_data 10, external_data 13, data_location 14. Source: onnx.proto.
  *
  * Errors: ERR_SYNTAX as protobuf.h; else ERR_FIELD, and ERR_RANGE for values, at "tensor 'NAME'".
  * Thread: any; the bytes stay the caller's, nothing is allocated. */
