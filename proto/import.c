@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "npz.h"
+#include "onnx_read.h"
 #include "rows.h"
 #include "safetensors.h"
 #include "zip.h"
@@ -71,17 +72,30 @@ static bool npz_import(const char *bytes, size_t len, const struct model_limits 
     return true;
 }
 
+static bool onnx_import(const char *bytes, size_t len, const struct model_limits *limits,
+                        struct arena *arena, struct import *ret, struct err *err)
+{
+    struct import import = { .has_checksum = false };
+
+    if (!onnx_read(bytes, len, limits, arena, &import.model, &import.digest, err)) {
+        return false;
+    }
+    *ret = import;
+    return true;
+}
+
 static const struct import_format formats[] = {
     { "json", "application/json", json_magic, json_read },
     { "safetensors", "application/x-safetensors", safetensors_magic, safetensors_import },
     { "npz", "application/x-npz", zip_magic, npz_import },
+    { "onnx", "application/x-onnx", onnx_magic, onnx_import },
 };
 
 #define FORMATS (sizeof formats / sizeof *formats)
-#define FORMAT_LIST "json, safetensors or npz"
+#define FORMAT_LIST "json, safetensors, npz or onnx"
 #define TYPE_LIST                                                                                  \
-    "application/json, application/x-safetensors, application/x-npz, application/zip or, judged "  \
-    "by its first bytes, application/octet-stream"
+    "application/json, application/x-safetensors, application/x-npz, application/zip, "            \
+    "application/x-onnx or, judged by its first bytes, application/octet-stream"
 
 const struct import_format *import_format_at(size_t i)
 {

@@ -4,6 +4,7 @@
  *   json         application/json                                  msg_model.c
  *   safetensors  application/x-safetensors                         safetensors.c
  *   npz          application/x-npz                                 npz_read.c
+ *   onnx         application/x-onnx                                onnx_read.c
  *
  * The media types are those of an export (export.h). Every byte is a client's: nothing is allocated
  * by what a file claims before it is checked against its length and the limits.

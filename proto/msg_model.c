@@ -232,11 +232,10 @@ static bool names_read(struct scan *scan, struct arena *arena, const char **name
     }
 }
 
-static bool read_labels(struct scan *scan, void *into, struct err *err)
+static bool labels_scan(struct scan *scan, size_t max, struct arena *arena, struct labels **ret,
+                        struct err *err)
 {
-    struct model_in *in = into;
-    const size_t limit = in->limits->max_units, left = (size_t)(scan->end - scan->at);
-    const size_t max = limit < SPEC_UNITS_MAX ? limit : SPEC_UNITS_MAX;
+    const size_t left = (size_t)(scan->end - scan->at);
     const size_t room = left / 2 < max ? left / 2 + 1 : max; /* a name takes 2 bytes or more */
     const char **names;
     size_t n;
@@ -244,12 +243,36 @@ static bool read_labels(struct scan *scan, void *into, struct err *err)
     if (!scan_expect(scan, SCAN_ARRAY, "an array of names", err)) {
         return false;
     }
-    names = arena_alloc(in->arena, room, sizeof *names);
+    names = arena_alloc(arena, room, sizeof *names);
     if (names == NULL) {
         return err_set(err, ERR_MEMORY, "", "no memory for names");
     }
-    return scan_enter(scan, err) && names_read(scan, in->arena, names, max, &n, err) &&
-           labels_create(names, n, &in->labels, err);
+    return scan_enter(scan, err) && names_read(scan, arena, names, max, &n, err) &&
+           labels_create(names, n, ret, err);
+}
+
+static bool read_labels(struct scan *scan, void *into, struct err *err)
+{
+    struct model_in *in = into;
+    const size_t limit = in->limits->max_units;
+
+    return labels_scan(scan, limit < SPEC_UNITS_MAX ? limit : SPEC_UNITS_MAX, in->arena,
+                       &in->labels, err);
+}
+
+bool msg_labels_decode(const char *body, size_t len, size_t max, struct arena *arena,
+                       struct labels **ret, struct err *err)
+{
+    struct labels *labels = NULL;
+    struct scan scan;
+
+    scan_init(&scan, body, len);
+    if (!labels_scan(&scan, max, arena, &labels, err) || !scan_end(&scan, err)) {
+        labels_free(labels);
+        return false;
+    }
+    *ret = labels;
+    return true;
 }
 
 /* --- The second pass --- */

@@ -42,6 +42,11 @@ struct model_limits {
 bool msg_model_decode(const char *body, size_t len, const struct model_limits *limits,
                       struct arena *arena, struct msg_model *ret, struct err *err);
 
+/* The labels alone: a JSON array of at most max names. Errors: ERR_SYNTAX at "body"; ERR_FIELD at ""
+ * or "[i]"; ERR_MEMORY. */
+bool msg_labels_decode(const char *body, size_t len, size_t max, struct arena *arena,
+                       struct labels **ret, struct err *err);
+
 /* Answers are divided by it. Errors: ERR_FIELD at where[i]. scale may be NULL. */
 bool target_scale_check(const float *scale, size_t n, const char *where, struct err *err);
 

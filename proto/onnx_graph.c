@@ -71,6 +71,8 @@ static bool metadata_take(struct onnx_graph *graph, struct protobuf message, str
         graph->spec = value;
     } else if (onnx_name_is(&key, "labels")) {
         graph->labels = value;
+    } else if (onnx_name_is(&key, "digest")) {
+        graph->digest = value;
     }
     return true;
 }
@@ -80,6 +82,8 @@ static bool model_take(struct head *head, struct onnx_graph *graph,
 {
     if (protobuf_is(field, 1, PROTOBUF_VARINT)) {
         head->ir = field->bits;
+    } else if (protobuf_is(field, 2, PROTOBUF_BYTES)) {
+        graph->producer = field->bytes;
     } else if (protobuf_is(field, 7, PROTOBUF_BYTES)) {
         if (head->has_graph) {
             return err_set(err, ERR_FIELD, "graph", "is there twice");
@@ -285,7 +289,7 @@ bool onnx_graph_read(const char *bytes, size_t len, struct arena *arena, struct 
                      struct err *err)
 {
     struct protobuf message = { bytes, bytes + len };
-    struct onnx_graph graph = { .n_nodes = 0 };
+    struct onnx_graph graph = { .len = len };
     struct head head = { .has_graph = false };
     struct protobuf_field field;
     size_t n[PARTS] = { 0 };

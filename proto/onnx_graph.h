@@ -1,6 +1,6 @@
 /* The graph of an ONNX file: its nodes and constants, not yet what they mean.
  *
- *   ModelProto  ir_version 1, graph 7, opset_import 8 {domain 1, version 2}, metadata_props 14
+ *   ModelProto  ir_version 1, producer_name 2, graph 7, opset_import 8 {domain 1, version 2}, metadata_props 14
  *   GraphProto  node 1, initializer 5, input 11, output 12
  *
  * Source: onnx.proto, IR.md and Versioning.md of ONNX. Taken are IR 3 to 13, opsets 7 to 25, and
@@ -30,6 +30,7 @@ struct onnx_port {
 };
 
 struct onnx_graph {
+    size_t len; /* bytes of the file */
     uint64_t opset;
     struct onnx_node *nodes;
     size_t n_nodes;
@@ -37,7 +38,8 @@ struct onnx_graph {
     size_t n_tensors;
     struct onnx_port *inputs, *outputs;
     size_t n_inputs, n_outputs;
-    struct protobuf spec, labels; /* metadata_props of these names; empty: none */
+    struct protobuf producer;
+    struct protobuf spec, labels, digest; /* metadata_props of these names; empty: none */
 };
 
 bool onnx_graph_read(const char *bytes, size_t len, struct arena *arena, struct onnx_graph *ret,

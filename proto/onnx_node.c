@@ -1,5 +1,7 @@
 #include "onnx_node.h"
 
+#include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,8 +37,14 @@ bool onnx_node_in(const struct onnx_node *node, struct err *err)
                    : value_in(err, "node %zu", node->number);
 }
 
-bool onnx_node_refuse(const struct onnx_node *node, struct err *err, const char *what)
+bool onnx_node_refuse(const struct onnx_node *node, struct err *err, const char *fmt, ...)
 {
+    char what[sizeof err->text];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(what, sizeof what, fmt, args);
+    va_end(args);
     err_set(err, ERR_FIELD, "", "is a %s: %s", quote(node->op.at, protobuf_len(&node->op)).text,
             what);
     return onnx_node_in(node, err);
@@ -209,4 +217,83 @@ bool onnx_node_tensor(const struct onnx_node *node, const char *name, bool *foun
         return false;
     }
     return !*found || onnx_tensor_read(field.bytes, ret, err);
+}
+
+/* ---- names ---- */
+
+static bool name_keep(const char *bytes, size_t len, size_t max, struct arena *arena,
+                      const char **names, size_t *n, struct err *err)
+{
+    if (*n < max) {
+        names[*n] = arena_copy(arena, bytes, len);
+        if (names[*n] == NULL) {
+            return err_set(err, ERR_MEMORY, "graph", "does not fit into memory");
+        }
+    }
+    ++*n;
+    return true;
+}
+
+static bool strings_read(struct protobuf attribute, size_t max, struct arena *arena,
+                         const char **names, size_t *n, struct err *err)
+{
+    struct protobuf_field field;
+    bool more;
+
+    for (;;) {
+        if (!protobuf_next(&attribute, &field, &more, err)) {
+            return false;
+        }
+        if (!more) {
+            return true;
+        }
+        if (protobuf_is(&field, 9, PROTOBUF_BYTES) &&
+            !name_keep(field.bytes.at, protobuf_len(&field.bytes), max, arena, names, n, err)) {
+            return false;
+        }
+    }
+}
+
+static bool ints_read(struct protobuf attribute, size_t max, struct arena *arena,
+                      const char **names, size_t *n, struct err *err)
+{
+    struct protobuf_numbers ints = protobuf_numbers(attribute, 8, PROTOBUF_VARINT);
+    char text[24];
+    uint64_t value;
+    bool more;
+
+    for (;;) {
+        if (!protobuf_numbers_next(&ints, &value, &more, err)) {
+            return false;
+        }
+        if (!more) {
+            return true;
+        }
+        snprintf(text, sizeof text, "%" PRId64, (int64_t)value);
+        if (!name_keep(text, strlen(text), max, arena, names, n, err)) {
+            return false;
+        }
+    }
+}
+
+bool onnx_node_names(const struct onnx_node *node, size_t max, struct arena *arena,
+                     const char **names, size_t *n, struct err *err)
+{
+    struct protobuf attribute;
+    bool found;
+
+    *n = 0;
+    if (!onnx_node_attribute(node, "classlabels_strings", &found, &attribute, err)) {
+        return false;
+    }
+    if (found && !strings_read(attribute, max, arena, names, n, err)) {
+        return false;
+    }
+    if (*n > 0) {
+        return true;
+    }
+    if (!onnx_node_attribute(node, "classlabels_int64s", &found, &attribute, err)) {
+        return false;
+    }
+    return !found || ints_read(attribute, max, arena, names, n, err);
 }

@@ -1,13 +1,14 @@
 /* A node of an ONNX graph: its names and attributes.
  *
  *   NodeProto       input 1, output 2, name 3, op_type 4, attribute 5, domain 7
- *   AttributeProto  name 1, f 2, i 3, t 5, floats 7, strings 9
+ *   AttributeProto  name 1, f 2, i 3, t 5, floats 7, ints 8, strings 9
  *
  * Errors: ERR_SYNTAX as protobuf.h; else ERR_FIELD at "node 'NAME'", or "node N", its place in the
- * file, when it has none. Thread: any; the bytes stay the caller's, nothing is allocated. */
+ * file, when it has none. Thread: any; the bytes stay the caller's; nothing is allocated, but for names. */
 #ifndef ONNX_NODE_H
 #define ONNX_NODE_H
 
+#include "arena.h"
 #include "onnx_tensor.h"
 
 #define ONNX_NAME_MAX 256 /* bytes of what values are called */
@@ -34,7 +35,8 @@ bool onnx_node_is(const struct onnx_node *node, const char *domain, const char *
 /* Puts the node before what was set at "". Always false. */
 bool onnx_node_in(const struct onnx_node *node, struct err *err);
 /* "node 'conv1'" "is a Conv: WHAT". Always false. */
-bool onnx_node_refuse(const struct onnx_node *node, struct err *err, const char *what);
+bool onnx_node_refuse(const struct onnx_node *node, struct err *err, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* The AttributeProto of that name; *found false: none. */
 bool onnx_node_attribute(const struct onnx_node *node, const char *name, bool *found,
@@ -44,5 +46,9 @@ bool onnx_node_int(const struct onnx_node *node, const char *name, int64_t *ret,
 bool onnx_node_float(const struct onnx_node *node, const char *name, float *ret, struct err *err);
 bool onnx_node_tensor(const struct onnx_node *node, const char *name, bool *found,
                       struct onnx_tensor *ret, struct err *err);
+/* The names of ZipMap's classes: its classlabels_strings, or its classlabels_int64s in decimal. At
+ * most max go to names, which lie in the arena; *n says how many there are. */
+bool onnx_node_names(const struct onnx_node *node, size_t max, struct arena *arena,
+                     const char **names, size_t *n, struct err *err);
 
 #endif

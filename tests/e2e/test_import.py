@@ -64,7 +64,7 @@ class Imports(Case):
 
     def test_every_format_comes_back_by_type_by_query_and_by_its_first_bytes(self):
         for at in (self.model(NET, name=self.name() + "-net"), self.fit()):
-            for name, kind in (("json", "application/json"), ("safetensors", SAFETENSORS), ("npz", "application/x-npz")):
+            for name, kind in (("json", "application/json"), ("safetensors", SAFETENSORS), ("npz", "application/x-npz"), ("onnx", "application/x-onnx")):
                 body = self.api.get(at + "/export?format=" + name).body
                 self.same(at, body, kind)
                 self.same(at, body, kind.upper() + "; a=b")
@@ -79,7 +79,7 @@ class Imports(Case):
     def test_what_is_no_format_is_told(self):
         self.bad(b"x", 415, "type", "Content-Type", "application/json, application/x-safetensors", "'text/csv'",
                  type="text/csv")
-        self.bad(b"x", 422, "field", "format", "json, safetensors or npz", "'pickle'", query="?format=pickle")
+        self.bad(b"x", 422, "field", "format", "json, safetensors, npz or onnx", "'pickle'", query="?format=pickle")
         self.bad(b"{}", 400, "syntax", "body", "safetensors", query="?format=safetensors", type="application/json")
         for body in (b"", b"\x80\x04junk", b"x" * 100):
             self.bad(body, 400, "syntax", type="application/octet-stream")
