@@ -85,17 +85,17 @@ static bool onnx_import(const char *bytes, size_t len, const struct model_limits
 }
 
 static const struct import_format formats[] = {
-    { "json", "application/json", json_magic, json_read },
-    { "safetensors", "application/x-safetensors", safetensors_magic, safetensors_import },
-    { "npz", "application/x-npz", zip_magic, npz_import },
-    { "onnx", "application/x-onnx", onnx_magic, onnx_import },
+    { "json", "application/json", NULL, json_magic, json_read },
+    { "safetensors", "application/x-safetensors", NULL, safetensors_magic, safetensors_import },
+    { "npz", "application/x-npz", NULL, zip_magic, npz_import },
+    { "onnx", "application/onnx", "application/x-onnx", onnx_magic, onnx_import },
 };
 
 #define FORMATS (sizeof formats / sizeof *formats)
 #define FORMAT_LIST "json, safetensors, npz or onnx"
 #define TYPE_LIST                                                                                  \
     "application/json, application/x-safetensors, application/x-npz, application/zip, "            \
-    "application/x-onnx or, judged by its first bytes, application/octet-stream"
+    "application/onnx or, judged by its first bytes, application/octet-stream"
 
 const struct import_format *import_format_at(size_t i)
 {
@@ -114,7 +114,9 @@ bool import_format_find(const char *format, const char *type, const struct impor
 
     for (size_t i = 0; i < FORMATS; i++) {
         if (format != NULL ? strcmp(format, formats[i].name) == 0
-                           : type != NULL && type_is(type, len, formats[i].type)) {
+                           : type != NULL && (type_is(type, len, formats[i].type) ||
+                                              (formats[i].alias != NULL &&
+                                               type_is(type, len, formats[i].alias)))) {
             *ret = &formats[i];
             return true;
         }

@@ -4,7 +4,7 @@
  *   json         application/json                                  msg_model.c
  *   safetensors  application/x-safetensors                         safetensors.c
  *   npz          application/x-npz                                 npz_read.c
- *   onnx         application/x-onnx                                onnx_read.c
+ *   onnx         application/onnx, application/x-onnx              onnx_read.c
  *
  * The media types are those of an export (export.h). Every byte is a client's: nothing is allocated
  * by what a file claims before it is checked against its length and the limits.
@@ -25,6 +25,7 @@ struct import {
 
 struct import_format {
     const char *name, *type;
+    const char *alias; /* a second media type; NULL: none */
     /* Whether a body begins as this format does. */
     bool (*magic)(const char *bytes, size_t len);
     /* bytes must stay as long as ret is used. On success the caller frees ret->model.labels. Errors:

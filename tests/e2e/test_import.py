@@ -64,7 +64,7 @@ class Imports(Case):
 
     def test_every_format_comes_back_by_type_by_query_and_by_its_first_bytes(self):
         for at in (self.model(NET, name=self.name() + "-net"), self.fit()):
-            for name, kind in (("json", "application/json"), ("safetensors", SAFETENSORS), ("npz", "application/x-npz"), ("onnx", "application/x-onnx")):
+            for name, kind in (("json", "application/json"), ("safetensors", SAFETENSORS), ("npz", "application/x-npz"), ("onnx", "application/onnx")):
                 body = self.api.get(at + "/export?format=" + name).body
                 self.same(at, body, kind)
                 self.same(at, body, kind.upper() + "; a=b")
