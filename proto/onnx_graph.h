@@ -1,6 +1,7 @@
 /* The graph of an ONNX file: its nodes and constants, not yet what they mean.
  *
- *   ModelProto  ir_version 1, producer_name 2, graph 7, opset_import 8 {domain 1, version 2}, metadata_props 14
+ *   ModelProto  ir_version 1, producer_name 2, graph 7, opset_import 8 {domain 1, version 2},
+ *               metadata_props 14 {key 1, value 2}
  *   GraphProto  node 1, initializer 5, input 11, output 12
  *
  * Source: onnx.proto, IR.md and Versioning.md of ONNX. Taken are IR 3 to 13, opsets 7 to 25, and

@@ -1,11 +1,12 @@
 /* A chain of ONNX nodes as layers: what of it is a network's shape, and where its weights are.
  *
- *   in front      Identity, Cast, Dropout, Flatten, Reshape to two dimensions; Sub, Add, Mul, Div by a constant, Scaler
+ *   in front      Identity, Cast, Dropout, Flatten, Reshape to two dimensions; Sub, Add, Mul, Div by
+ *                 a constant, Scaler
  *   a layer       Gemm (alpha, beta 1, transA 0), or MatMul, then Add of the biases; then Sigmoid,
  *                 Tanh, Relu, Softmax over the last dimension, or none: linear
  *   behind        scalings again, of linear outputs; ZipMap
  *
- * What changes nothing (the first row's up to Reshape) may stand anywhere. Weights and biases are floats.
+ * What changes nothing (Identity to Reshape) may stand anywhere. Weights and biases are floats.
  *
  * Errors: ERR_FIELD at "node 'NAME'", "tensor 'NAME'", "input 'NAME'" or, for what spec_check
  * refuses, where it says. ret is of no use after one. Thread: any; nothing is

@@ -39,14 +39,15 @@ bool onnx_node_in(const struct onnx_node *node, struct err *err)
 
 bool onnx_node_refuse(const struct onnx_node *node, struct err *err, const char *fmt, ...)
 {
+    const bool vowel = protobuf_len(&node->op) > 0 && memchr("AEIO", *node->op.at, 4) != NULL;
     char what[sizeof err->text];
     va_list args;
 
     va_start(args, fmt);
     vsnprintf(what, sizeof what, fmt, args);
     va_end(args);
-    err_set(err, ERR_FIELD, "", "is a %s: %s", quote(node->op.at, protobuf_len(&node->op)).text,
-            what);
+    err_set(err, ERR_FIELD, "", "is a%s %s: %s", vowel ? "n" : "",
+            quote(node->op.at, protobuf_len(&node->op)).text, what);
     return onnx_node_in(node, err);
 }
 

@@ -4,7 +4,7 @@
  *   AttributeProto  name 1, f 2, i 3, t 5, floats 7, ints 8, strings 9
  *
  * Errors: ERR_SYNTAX as protobuf.h; else ERR_FIELD at "node 'NAME'", or "node N", its place in the
- * file, when it has none. Thread: any; the bytes stay the caller's; nothing is allocated, but for names. */
+ * file, when it has none. Thread: any; the bytes stay the caller's; only names are allocated. */
 #ifndef ONNX_NODE_H
 #define ONNX_NODE_H
 

@@ -1,9 +1,10 @@
-/* A model from ONNX (onnx.proto): PyTorch's, Keras', scikit-learn's feed-forward networks, and ours.
+/* A model from ONNX (onnx.proto): a feed-forward network of PyTorch, Keras, scikit-learn, or ours.
  *
  * The graph has to be a chain (onnx_chain.h) of layers (onnx_layers.h), scaled in front and behind
  * (onnx_scaling.h). Values that are no float32 become the nearest.
  *
- *   normalize           unit when shift is 0 and scale 1/255 throughout, else standard; none without scalings
+ *   normalize           none without scalings; unit when shift is 0 and scale 1/255 throughout; else
+ *                       standard
  *   normalize_targets   standard, or none
  *   cost                log_likelihood of softmax, cross_entropy of sigmoid, mse of linear and tanh
  *   labels              of metadata_props "labels", a JSON array of strings; else of the ZipMap
@@ -12,8 +13,8 @@
  * must be the graph's, and "digest".
  *
  * Errors: ERR_SYNTAX at "body", or at "metadata_props.spec" and "metadata_props.labels"; ERR_FIELD,
- * ERR_RANGE at "node 'NAME'", "tensor 'NAME'", "graph", "ir_version", "opset_import" and what spec_check
- * names; ERR_MEMORY. Thread: any. */
+ * ERR_RANGE at "node 'NAME'", "tensor 'NAME'", "input 'NAME'", "graph", "ir_version",
+ * "opset_import" and what spec_check names; ERR_MEMORY. Thread: any. */
 #ifndef ONNX_READ_H
 #define ONNX_READ_H
 

@@ -1,0 +1,559 @@
+/* Graphs made by hand, node by node. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "net.h"
+#include "onnx_read.h"
+#include "wire_write.h"
+
+static const struct model_limits limits = { 8, 64, 4096 };
+
+/* ---- a file ---- */
+
+/* A field of type 5 or 1. */
+static void fixed(struct text *text, unsigned field, const void *bytes, size_t len)
+{
+    const char key = (char)(field << 3 | (len == 4 ? 5 : 1));
+
+    text_add(text, &key, 1);
+    text_add(text, bytes, len);
+}
+
+struct file {
+    struct text nodes, tensors, attributes, props;
+    const char *producer;
+    int64_t ir, opset, inputs; /* inputs 0: the shape is not said */
+};
+
+static struct file file_make(int64_t inputs)
+{
+    return (struct file){ .producer = "test", .ir = 8, .opset = 13, .inputs = inputs };
+}
+
+/* Of the next node. */
+static void attribute_int(struct file *file, const char *name, int64_t value)
+{
+    struct text attribute = { 0 };
+
+    wire_write_str(&attribute, 1, name);
+    wire_write_number(&attribute, 3, value);
+    wire_write_message(&file->attributes, 5, &attribute);
+}
+
+static void attribute_floats(struct file *file, const char *name, const float *values, size_t n)
+{
+    struct text attribute = { 0 };
+
+    wire_write_str(&attribute, 1, name);
+    for (size_t i = 0; i < n; i++) {
+        fixed(&attribute, 7, &values[i], 4);
+    }
+    wire_write_message(&file->attributes, 5, &attribute);
+}
+
+static void names(struct text *text, unsigned field, const char *list)
+{
+    char copy[64], *rest = copy, *name;
+
+    snprintf(copy, sizeof copy, "%s", list);
+    while ((name = strsep(&rest, " ")) != NULL) {
+        wire_write_str(text, field, name);
+    }
+}
+
+/* in and out: names with spaces between; it is called by what it makes. */
+static void node(struct file *file, const char *op, const char *in, const char *out)
+{
+    struct text message = { 0 };
+
+    names(&message, 1, in);
+    names(&message, 2, out);
+    wire_write_str(&message, 3, out);
+    wire_write_str(&message, 4, op);
+    wire_write_text(&message, &file->attributes);
+    if (strcmp(op, "Scaler") == 0 || strcmp(op, "ZipMap") == 0) {
+        wire_write_str(&message, 7, "ai.onnx.ml");
+    }
+    wire_write_message(&file->nodes, 1, &message);
+}
+
+/* cols 0: of one dimension; both 0: of none. */
+static void tensor_head(struct text *message, const char *name, int64_t rows, int64_t cols,
+                        int64_t type)
+{
+    if (rows > 0) {
+        wire_write_number(message, 1, rows);
+    }
+    if (cols > 0) {
+        wire_write_number(message, 1, cols);
+    }
+    wire_write_number(message, 2, type);
+    wire_write_str(message, 8, name);
+}
+
+static void floats(struct file *file, const char *name, int64_t rows, int64_t cols,
+                   const float *values)
+{
+    const size_t n = (size_t)((rows > 0 ? rows : 1) * (cols > 0 ? cols : 1));
+    struct text message = { 0 };
+
+    tensor_head(&message, name, rows, cols, 1);
+    wire_write_length(&message, 9, n * sizeof *values);
+    text_add(&message, (const char *)values, n * sizeof *values);
+    wire_write_message(&file->tensors, 5, &message);
+}
+
+static void doubles(struct file *file, const char *name, int64_t rows, int64_t cols,
+                    const double *values)
+{
+    const size_t n = (size_t)((rows > 0 ? rows : 1) * (cols > 0 ? cols : 1));
+    struct text message = { 0 };
+
+    tensor_head(&message, name, rows, cols, 11);
+    for (size_t i = 0; i < n; i++) {
+        fixed(&message, 10, &values[i], 8);
+    }
+    wire_write_message(&file->tensors, 5, &message);
+}
+
+static void wholes(struct file *file, const char *name, int64_t a, int64_t b)
+{
+    struct text message = { 0 };
+
+    tensor_head(&message, name, 2, 0, 7);
+    wire_write_number(&message, 7, a);
+    wire_write_number(&message, 7, b);
+    wire_write_message(&file->tensors, 5, &message);
+}
+
+static void prop(struct file *file, const char *key, const char *value)
+{
+    struct text message = { 0 };
+
+    wire_write_str(&message, 1, key);
+    wire_write_str(&message, 2, value);
+    wire_write_message(&file->props, 14, &message);
+}
+
+/* An input or output of float32: [batch, width]. */
+static void port(struct text *graph, unsigned field, const char *name, int64_t width)
+{
+    struct text rows = { 0 }, cols = { 0 }, shape = { 0 }, tensor = { 0 }, type = { 0 };
+    struct text message = { 0 };
+
+    wire_write_str(&message, 1, name);
+    wire_write_number(&tensor, 1, 1);
+    if (width > 0) {
+        wire_write_str(&rows, 2, "batch");
+        wire_write_number(&cols, 1, width);
+        wire_write_message(&shape, 1, &rows);
+        wire_write_message(&shape, 1, &cols);
+        wire_write_message(&tensor, 2, &shape);
+    }
+    wire_write_message(&type, 1, &tensor);
+    wire_write_message(&message, 2, &type);
+    wire_write_message(graph, field, &message);
+}
+
+/* x goes in, y comes out. Takes the file's parts. */
+static struct text file_end(struct file *file)
+{
+    struct text graph = { 0 }, opset = { 0 }, model = { 0 };
+
+    wire_write_text(&graph, &file->nodes);
+    wire_write_text(&graph, &file->tensors);
+    port(&graph, 11, "x", file->inputs);
+    port(&graph, 12, "y", 0);
+    wire_write_number(&model, 1, file->ir);
+    wire_write_str(&model, 2, file->producer);
+    wire_write_message(&model, 7, &graph);
+    wire_write_number(&opset, 2, file->opset);
+    wire_write_message(&model, 8, &opset);
+    wire_write_text(&model, &file->props);
+    assert_false(model.failed);
+    return model;
+}
+
+/* In memory of exactly that size, so that a sanitizer sees every byte read beyond it. What is
+ * accepted is a whole model; what is not has its reason. */
+static bool read_bytes(const char *bytes, size_t len, struct arena *arena, struct msg_model *ret,
+                       struct err *err)
+{
+    char *copy = malloc(len + (len == 0));
+    const char *digest;
+    bool ok;
+
+    assert_non_null(copy);
+    memcpy(copy, bytes, len);
+    ok = onnx_read(copy, len, &limits, arena, ret, &digest, err);
+    free(copy);
+    assert_int_equal(ok, err->code == ERR_NONE);
+    if (ok) {
+        size_t in = ret->spec.inputs;
+
+        assert_true(spec_check(&ret->spec, limits.max_layers, limits.max_params, err));
+        for (size_t l = 0; l < ret->spec.n_layers; l++) {
+            assert_true(floats_finite(ret->weights[l], in * ret->spec.layers[l].units));
+            in = ret->spec.layers[l].units;
+            assert_true(floats_finite(ret->biases[l], in));
+        }
+    }
+    return ok;
+}
+
+static void accept(struct file *file, struct arena *arena, struct msg_model *ret)
+{
+    struct text text = file_end(file);
+    struct err err = { 0 };
+
+    if (!read_bytes(text.data, text.len, arena, ret, &err)) {
+        fail_msg("%s %s", err.where, err.text);
+    }
+    text_done(&text);
+}
+
+static void refuse(struct file *file, const char *want)
+{
+    struct text text = file_end(file);
+    struct arena arena = { 0 };
+    struct msg_model model;
+    struct err err = { 0 };
+    char said[sizeof err.where + sizeof err.text + 1];
+
+    assert_false(read_bytes(text.data, text.len, &arena, &model, &err));
+    err_detail(&err, said, sizeof said);
+    if (strncmp(said, want, strlen(want)) != 0) {
+        fail_msg("expected '%s', is '%s'", want, said);
+    }
+    text_done(&text);
+    arena_done(&arena);
+}
+
+/* ---- what is read ---- */
+
+static const float w[6] = { 1, 2, 3, 4, 5, 6 }, b[3] = { 7, 8, 9 }, v[3] = { -1, -2, -3 };
+
+/* Two inputs, three units by MatMul, one by Gemm; the nodes' order is not that of the chain. */
+static struct file two_layers(void)
+{
+    struct file file = file_make(2);
+
+    attribute_int(&file, "transB", 1);
+    node(&file, "Gemm", "a v c", "y");
+    node(&file, "Relu", "s", "a");
+    node(&file, "Add", "b z", "s");
+    node(&file, "MatMul", "x w", "z");
+    floats(&file, "w", 2, 3, w);
+    floats(&file, "b", 3, 0, b);
+    floats(&file, "v", 1, 3, v);
+    floats(&file, "c", 1, 0, b);
+    return file;
+}
+
+static void a_chain_is_read_in_any_order(void **state)
+{
+    static const float turned[6] = { 1, 4, 2, 5, 3, 6 };
+    struct file file = two_layers();
+    struct arena arena = { 0 };
+    struct msg_model model;
+
+    (void)state;
+    accept(&file, &arena, &model);
+    assert_int_equal(model.spec.inputs, 2);
+    assert_int_equal(model.spec.n_layers, 2);
+    assert_int_equal(model.spec.layers[0].units, 3);
+    assert_int_equal(model.spec.layers[0].act, ACT_RELU);
+    assert_int_equal(model.spec.layers[1].act, ACT_LINEAR);
+    assert_int_equal(model.spec.cost, COST_MSE);
+    assert_int_equal(model.spec.norm, NORM_NONE);
+    assert_memory_equal(model.weights[0], turned, sizeof turned);
+    assert_memory_equal(model.biases[0], b, sizeof b);
+    assert_memory_equal(model.weights[1], v, sizeof v);
+    assert_true(model.biases[1][0] == 7.0F);
+    assert_null(model.shift);
+    assert_null(model.labels);
+    arena_done(&arena);
+}
+
+static void outputs_have_their_cost(void **state)
+{
+    static const struct {
+        const char *op;
+        enum act act;
+        enum cost cost;
+    } outputs[] = { { "Sigmoid", ACT_SIGMOID, COST_CROSS_ENTROPY },
+                    { "Tanh", ACT_TANH, COST_MSE },
+                    { "Softmax", ACT_SOFTMAX, COST_LOG_LIKELIHOOD },
+                    { "Identity", ACT_LINEAR, COST_MSE } };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++) {
+        struct file file = file_make(0);
+        struct arena arena = { 0 };
+        struct msg_model model;
+
+        node(&file, "MatMul", "x w", "z");
+        node(&file, outputs[i].op, "z", "y");
+        floats(&file, "w", 2, 3, w);
+        accept(&file, &arena, &model);
+        assert_int_equal(model.spec.layers[0].act, outputs[i].act);
+        assert_int_equal(model.spec.cost, outputs[i].cost);
+        assert_true(model.biases[0][2] == 0.0F);
+        arena_done(&arena);
+    }
+}
+
+static void weights_may_be_doubles_and_transposed(void **state)
+{
+    static const double values[6] = { 1, 2, 3, 4, 5, 1.0 / 3.0 };
+    static const float want[6] = { 1, 2, 3, 4, 5, 1.0F / 3.0F };
+    struct file file = file_make(2);
+    struct arena arena = { 0 };
+    struct msg_model model;
+
+    (void)state;
+    node(&file, "Transpose", "w", "t");
+    node(&file, "Identity", "t", "i");
+    node(&file, "MatMul", "x i", "y");
+    doubles(&file, "w", 3, 2, values);
+    accept(&file, &arena, &model);
+    assert_memory_equal(model.weights[0], want, sizeof want);
+    arena_done(&arena);
+}
+
+static void scalings_become_the_normalisation(void **state)
+{
+    static const float mean[2] = { 10, -4 }, deviation[2] = { 2, 4 }, half = 0.5F, one = 1.0F;
+    struct file file = file_make(2);
+    struct arena arena = { 0 };
+    struct msg_model model;
+
+    (void)state;
+    node(&file, "Sub", "x mean", "p");
+    node(&file, "Div", "p deviation", "q");
+    node(&file, "MatMul", "q w", "z");
+    node(&file, "Add", "z b", "s");
+    node(&file, "Mul", "s half", "t");
+    node(&file, "Sub", "one t", "y");
+    floats(&file, "mean", 1, 2, mean);
+    floats(&file, "deviation", 2, 0, deviation);
+    floats(&file, "half", 0, 0, &half);
+    floats(&file, "one", 1, 0, &one);
+    floats(&file, "w", 2, 3, w);
+    floats(&file, "b", 3, 0, b);
+    accept(&file, &arena, &model);
+    assert_int_equal(model.spec.norm, NORM_STANDARD);
+    assert_int_equal(model.spec.target_norm, NORM_STANDARD);
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(model.shift[i] == mean[i] && model.scale[i] == 1.0F / deviation[i]);
+    }
+    /* y = 1 - a/2 = a / -2 + 1 */
+    assert_true(model.target_shift[2] == 1.0F && model.target_scale[2] == -2.0F);
+    arena_done(&arena);
+}
+
+static void a_255th_is_unit(void **state)
+{
+    static const float by = 255.0F;
+    struct file file = file_make(2);
+    struct arena arena = { 0 };
+    struct msg_model model;
+
+    (void)state;
+    node(&file, "Div", "x by", "p");
+    node(&file, "MatMul", "p w", "y");
+    floats(&file, "by", 0, 0, &by);
+    floats(&file, "w", 2, 3, w);
+    accept(&file, &arena, &model);
+    assert_int_equal(model.spec.norm, NORM_UNIT);
+    assert_true(model.scale[1] == (float)(1.0 / 255.0) && model.shift[1] == 0.0F);
+    arena_done(&arena);
+}
+
+static void a_scaler_and_labels_are_read(void **state)
+{
+    static const float offset[2] = { 1, 2 }, scale = 3.0F;
+    struct file file = file_make(2);
+    struct arena arena = { 0 };
+    struct msg_model model;
+
+    (void)state;
+    attribute_floats(&file, "offset", offset, 2);
+    attribute_floats(&file, "scale", &scale, 1);
+    node(&file, "Scaler", "x", "p");
+    node(&file, "Reshape", "p flat", "q");
+    node(&file, "MatMul", "q w", "y");
+    wholes(&file, "flat", 0, -1);
+    floats(&file, "w", 2, 3, w);
+    prop(&file, "labels", "[\"a\", \"b\", \"c\"]");
+    accept(&file, &arena, &model);
+    assert_true(model.shift[1] == 2.0F && model.scale[0] == 3.0F);
+    assert_int_equal(model.labels->n, 3);
+    assert_string_equal(model.labels->name[2], "c");
+    labels_free(model.labels);
+    arena_done(&arena);
+}
+
+/* ---- what is refused ---- */
+
+/* x -> op -> y, with w beside. */
+static void refuse_node(const char *op, const char *in, const char *want)
+{
+    struct file file = file_make(2);
+
+    node(&file, op, in, "y");
+    floats(&file, "w", 2, 3, w);
+    refuse(&file, want);
+}
+
+/* A layer, and that op behind it. */
+static void refuse_behind(const char *op, const char *in, const char *want)
+{
+    struct file file = file_make(2);
+
+    node(&file, "MatMul", "x w", "z");
+    node(&file, op, in, "y");
+    floats(&file, "w", 2, 3, w);
+    refuse(&file, want);
+}
+
+static void what_is_no_layer_is_refused_by_name(void **state)
+{
+    (void)state;
+    refuse_node("Conv", "x w", "node 'y' is a Conv: feed-forward networks have no such operator");
+    refuse_node("MatMul", "w x", "node 'y' is a MatMul: must take the layer before");
+    refuse_node("Add", "x x", "node 'y' is an Add: computes from 2 values");
+    refuse_node("Relu", "x", "node 'y' is a Relu: must stand behind a layer's Gemm");
+    refuse_node("Identity", "x", "graph has no Gemm or MatMul, so no layer");
+    refuse_node("Identity", "w", "node 'y' is an Identity: computes from 0 values");
+    refuse_node("Identity", "q", "node 'y' takes 'q', which nothing makes");
+    refuse_node("Relu", "y", "graph has more than 512 nodes in a row");
+    refuse_behind("Relu", "z", "node 'y' is a Relu: cannot be the last layer's");
+    refuse_behind("LogSoftmax", "z", "node 'y' is a LogSoftmax: its outputs are logarithms");
+    refuse_behind("Add", "z w", "node 'y' is an Add: must have 3 biases");
+    refuse_behind("MatMul", "z w", "node 'y' is a MatMul: has weights for 2 inputs, but gets 3");
+    refuse_behind("Identity", "x", "graph has no Gemm");
+}
+
+static void attributes_that_change_a_layer_are_refused(void **state)
+{
+    struct file file = file_make(2);
+
+    (void)state;
+    attribute_int(&file, "transA", 1);
+    node(&file, "Gemm", "x w", "y");
+    floats(&file, "w", 2, 3, w);
+    refuse(&file, "node 'y' is a Gemm: must have alpha 1, beta 1 and transA 0, has 1, 1 and 1");
+
+    file = file_make(2);
+    node(&file, "MatMul", "x w", "z");
+    attribute_int(&file, "axis", 0);
+    node(&file, "Softmax", "z", "y");
+    floats(&file, "w", 2, 3, w);
+    refuse(&file, "node 'y' is a Softmax: must have axis -1 or 1, has 0");
+}
+
+static void versions_and_sizes_have_limits(void **state)
+{
+    static const float many[65] = { 0 }, huge[6] = { INFINITY };
+    struct file file = two_layers();
+
+    (void)state;
+    file.ir = 99;
+    refuse(&file, "ir_version must be 3 to 13, is 99");
+    file = two_layers();
+    file.opset = 6;
+    refuse(&file, "opset_import must be 7 to 25 of ai.onnx, is 6");
+    file = two_layers();
+    floats(&file, "w", 2, 3, w);
+    refuse(&file, "graph has two values called 'w'");
+    file = file_make(0);
+    node(&file, "MatMul", "x w", "y");
+    floats(&file, "w", 1, 65, many);
+    refuse(&file, "node 'y' is a MatMul: must have 1 to 64 inputs and units, has 1 and 65");
+    file = file_make(2);
+    node(&file, "MatMul", "x w", "y");
+    floats(&file, "w", 2, 3, huge);
+    refuse(&file, "tensor 'w' has a value that is not finite");
+    file = file_make(65);
+    node(&file, "MatMul", "x w", "y");
+    floats(&file, "w", 2, 3, w);
+    refuse(&file, "input 'x' has more than 64 values a row");
+}
+
+static void metadata_must_fit(void **state)
+{
+    struct file file = two_layers();
+
+    (void)state;
+    prop(&file, "labels", "[\"a\", \"b\"]");
+    refuse(&file, "metadata_props.labels must have 1 to 1 names, has 2");
+    file = two_layers();
+    prop(&file, "labels", "[1]");
+    refuse(&file, "metadata_props.labels [0] must be a string");
+    file = two_layers();
+    file.producer = "sigmad";
+    prop(&file, "spec", "{");
+    refuse(&file, "metadata_props.spec line 1");
+    file = two_layers();
+    file.producer = "sigmad";
+    prop(&file, "spec",
+         "{\"inputs\": 2, \"layers\": [{\"units\": 1, \"activation\": \"tanh\"}], \"cost\": "
+         "\"mse\"}");
+    refuse(&file, "metadata_props.spec must be of the graph's layers");
+}
+
+/* ---- bytes that are none of it ---- */
+
+static void cut_and_changed_files_do_no_harm(void **state)
+{
+    struct file file = two_layers();
+    struct text text;
+
+    (void)state;
+    prop(&file, "labels", "[\"a\"]");
+    text = file_end(&file);
+    for (size_t i = 0; i < text.len * 9; i++) {
+        const size_t at = i / 9;
+        const char was = text.data[at], bit = (char)(i % 9 == 8 ? 0 : 1 << i % 9);
+        struct arena arena = { 0 };
+        struct msg_model model;
+        struct err err = { 0 };
+
+        text.data[at] = (char)(was ^ bit);
+        /* of nine, eight change a bit each and one ends the file there */
+        if (read_bytes(text.data, bit == 0 ? at : text.len, &arena, &model, &err)) {
+            labels_free(model.labels);
+        }
+        text.data[at] = was;
+        arena_done(&arena);
+    }
+    text_done(&text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_chain_is_read_in_any_order),
+        cmocka_unit_test(outputs_have_their_cost),
+        cmocka_unit_test(weights_may_be_doubles_and_transposed),
+        cmocka_unit_test(scalings_become_the_normalisation),
+        cmocka_unit_test(a_255th_is_unit),
+        cmocka_unit_test(a_scaler_and_labels_are_read),
+        cmocka_unit_test(what_is_no_layer_is_refused_by_name),
+        cmocka_unit_test(attributes_that_change_a_layer_are_refused),
+        cmocka_unit_test(versions_and_sizes_have_limits),
+        cmocka_unit_test(metadata_must_fit),
+        cmocka_unit_test(cut_and_changed_files_do_no_harm),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
