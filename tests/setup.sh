@@ -19,6 +19,7 @@ test file /usr/bin/python3 python3
 test pc cmocka libcmocka-dev
 test python numpy python3-numpy
 test python onnx python3-onnx
+test python sklearn python3-sklearn
 test command curl curl
 test command jq jq
 test command qemu-aarch64 qemu-user

@@ -21,7 +21,7 @@ sys.path.insert(0, os.path.dirname(HERE))
 import run as suites  # noqa: E402
 
 LONGEST = 25  # seconds that one input may take
-MORE = {"fuzz_json": ["tests/proto/good", "tests/proto/bad"]}  # what is a corpus besides
+MORE = {"fuzz_json": ["tests/proto/good", "tests/proto/bad"], "fuzz_onnx": ["tests/data/onnx"]}  # what is a corpus besides
 
 
 def fuzz(target, options):

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <glob.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -513,7 +514,26 @@ static void metadata_must_fit(void **state)
 
 /* ---- bytes that are none of it ---- */
 
-static void cut_and_changed_files_do_no_harm(void **state)
+/* Each bit changed, and cut at each length. */
+static void spoil(char *bytes, size_t len)
+{
+    for (size_t i = 0; i < len * 9; i++) {
+        const size_t at = i / 9;
+        const char was = bytes[at], bit = (char)(i % 9 == 8 ? 0 : 1 << i % 9);
+        struct arena arena = { 0 };
+        struct msg_model model;
+        struct err err = { 0 };
+
+        bytes[at] = (char)(was ^ bit);
+        if (read_bytes(bytes, bit == 0 ? at : len, &arena, &model, &err)) {
+            labels_free(model.labels);
+        }
+        bytes[at] = was;
+        arena_done(&arena);
+    }
+}
+
+static void cut_and_changed_graphs_do_no_harm(void **state)
 {
     struct file file = two_layers();
     struct text text;
@@ -521,22 +541,35 @@ static void cut_and_changed_files_do_no_harm(void **state)
     (void)state;
     prop(&file, "labels", "[\"a\"]");
     text = file_end(&file);
-    for (size_t i = 0; i < text.len * 9; i++) {
-        const size_t at = i / 9;
-        const char was = text.data[at], bit = (char)(i % 9 == 8 ? 0 : 1 << i % 9);
+    spoil(text.data, text.len);
+    text_done(&text);
+}
+
+static void cut_and_changed_files_do_no_harm(void **state)
+{
+    char bytes[4096];
+    glob_t found = { 0 };
+
+    (void)state;
+    assert_int_equal(glob("tests/data/onnx/*.onnx", 0, NULL, &found), 0);
+    assert_int_equal(glob("tests/fuzz/corpus/fuzz_onnx/*", GLOB_APPEND, NULL, &found), 0);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
         struct arena arena = { 0 };
         struct msg_model model;
         struct err err = { 0 };
+        FILE *file = fopen(found.gl_pathv[i], "rb");
+        size_t len;
 
-        text.data[at] = (char)(was ^ bit);
-        /* of nine, eight change a bit each and one ends the file there */
-        if (read_bytes(text.data, bit == 0 ? at : text.len, &arena, &model, &err)) {
-            labels_free(model.labels);
-        }
-        text.data[at] = was;
+        assert_non_null(file);
+        len = fread(bytes, 1, sizeof bytes, file);
+        fclose(file);
+        assert_in_range(len, 1, sizeof bytes - 1);
+        assert_true(read_bytes(bytes, len, &arena, &model, &err));
+        labels_free(model.labels);
         arena_done(&arena);
+        spoil(bytes, len);
     }
-    text_done(&text);
+    globfree(&found);
 }
 
 int main(void)
@@ -552,6 +585,7 @@ int main(void)
         cmocka_unit_test(attributes_that_change_a_layer_are_refused),
         cmocka_unit_test(versions_and_sizes_have_limits),
         cmocka_unit_test(metadata_must_fit),
+        cmocka_unit_test(cut_and_changed_graphs_do_no_harm),
         cmocka_unit_test(cut_and_changed_files_do_no_harm),
     };
 
