@@ -1,7 +1,7 @@
 /* A chain of ONNX nodes as layers: what of it is a network's shape, and where its weights are.
  *
- *   in front      Identity, Cast, Dropout, Flatten, Reshape to two dimensions; Sub, Add, Mul, Div by
- *                 a constant, Scaler
+ *   in front      Identity, Cast, Dropout, Flatten, Reshape to two dimensions; Sub, Add, Mul, Div
+ *                 by constants, Scaler
  *   a layer       Gemm (alpha, beta 1, transA 0), or MatMul, then Add of the biases; then Sigmoid,
  *                 Tanh, Relu, Softmax over the last dimension, or none: linear
  *   behind        scalings again, of linear outputs; ZipMap

@@ -3,8 +3,7 @@
  * The graph has to be a chain (onnx_chain.h) of layers (onnx_layers.h), scaled in front and behind
  * (onnx_scaling.h). Values that are no float32 become the nearest.
  *
- *   normalize           none without scalings; unit when shift is 0 and scale 1/255 throughout; else
- *                       standard
+ *   normalize           none without scalings; unit for x / 255; else standard
  *   normalize_targets   standard, or none
  *   cost                log_likelihood of softmax, cross_entropy of sigmoid, mse of linear and tanh
  *   labels              of metadata_props "labels", a JSON array of strings; else of the ZipMap
