@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fail_malloc.h"
 #include "net.h"
 #include "onnx_file.h"
 #include "onnx_read.h"
@@ -346,6 +347,35 @@ static void metadata_must_fit(void **state)
     refuse(&file, "metadata_props.spec must be of the graph's layers");
 }
 
+/* Without memory there is no model, and nothing stays behind. */
+static void no_memory_is_told(void **state)
+{
+    struct file file = two_layers();
+    struct text text;
+    size_t k = 0;
+    bool ok;
+
+    (void)state;
+    prop(&file, "labels", "[\"a\"]");
+    text = file_end(&file);
+    do {
+        struct arena arena = { 0 };
+        struct msg_model model = { .labels = NULL };
+        struct err err = { 0 };
+        const char *digest;
+
+        fail_malloc_start(++k);
+        ok = onnx_read(text.data, text.len, &limits, &arena, &model, &digest, &err);
+        fail_malloc_at = 0;
+        assert_int_equal(err.code, ok ? ERR_NONE : ERR_MEMORY);
+        labels_free(model.labels);
+        arena_done(&arena);
+        assert_int_equal(fail_malloc_live, 0);
+    } while (!ok);
+    assert_true(k > 3);
+    text_done(&text);
+}
+
 /* ---- bytes that are none of it ---- */
 
 /* Each bit changed, and cut at each length. */
@@ -419,6 +449,7 @@ int main(void)
         cmocka_unit_test(attributes_that_change_a_layer_are_refused),
         cmocka_unit_test(versions_and_sizes_have_limits),
         cmocka_unit_test(metadata_must_fit),
+        cmocka_unit_test(no_memory_is_told),
         cmocka_unit_test(cut_and_changed_graphs_do_no_harm),
         cmocka_unit_test(cut_and_changed_files_do_no_harm),
     };
