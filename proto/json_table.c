@@ -1,14 +1,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "quote.h"
+#include "json_rows.h"
 #include "table.h"
 #include "value.h"
 
 #define COUNT(fields) (sizeof(fields) / sizeof *(fields))
-#define CHUNK 16384 /* values handed to the sink at once, or one row if that is longer */
-
-typedef bool sink_fn(struct table_sink *sink, const void *bytes, size_t len, struct err *err);
 
 struct table_in {
     const struct table_limits *limits;
@@ -19,66 +16,15 @@ struct table_in {
     size_t x_rows, y_rows;
 };
 
-/* --- Rows of numbers --- */
-
-/* Rows on their way to the sink, as many as fit. */
-struct chunk {
-    float *values; /* owned */
-    size_t cap, n, width;
-};
-
-static bool chunk_create(const struct scan *scan, const struct table_limits *limits,
-                         struct chunk *ret, struct err *err)
-{
-    struct scan ahead = *scan;
-    size_t width;
-
-    if (!value_row(&ahead, NULL, 0, &width, err)) {
-        return false;
-    }
-    if (width == 0) {
-        return err_set(err, ERR_FIELD, "", "has no values");
-    }
-    if (width > limits->max_features) {
-        return err_set(err, ERR_TOO_LARGE, "", "has %zu values, more than %zu", width,
-                       limits->max_features);
-    }
-    ret->width = width;
-    ret->cap = width > CHUNK ? width : CHUNK;
-    ret->values = malloc(ret->cap * sizeof *ret->values);
-    return ret->values != NULL || err_set(err, ERR_MEMORY, "", "no memory for a row");
-}
-
-static bool chunk_flush(struct chunk *chunk, struct table_sink *sink, sink_fn *put, struct err *err)
-{
-    const size_t len = chunk->n * sizeof *chunk->values;
-
-    chunk->n = 0;
-    return len == 0 || put(sink, chunk->values, len, err);
-}
-
-static bool chunk_read(struct chunk *chunk, struct scan *scan, struct table_sink *sink,
-                       sink_fn *put, struct err *err)
-{
-    if (chunk->cap - chunk->n < chunk->width && !chunk_flush(chunk, sink, put, err)) {
-        return false;
-    }
-    if (!value_row_of(scan, chunk->values + chunk->n, chunk->width, err)) {
-        return false;
-    }
-    chunk->n += chunk->width;
-    return true;
-}
-
 static bool too_many(size_t max, const char *what, struct err *err)
 {
     return err_set(err, ERR_TOO_LARGE, "", "has more than %zu %s", max, what);
 }
 
-static bool rows_pass(struct scan *scan, struct table_in *in, sink_fn *put, size_t *rows,
+static bool rows_pass(struct scan *scan, struct table_in *in, json_rows_put *put, size_t *rows,
                       size_t *width, struct err *err)
 {
-    struct chunk chunk = { .values = NULL };
+    struct json_rows chunk = { .values = NULL };
     bool ok = false, more;
     size_t n;
 
@@ -96,8 +42,8 @@ static bool rows_pass(struct scan *scan, struct table_in *in, sink_fn *put, size
             too_many(n, "rows", err);
             goto out;
         }
-        if ((n == 0 && !chunk_create(scan, in->limits, &chunk, err)) ||
-            !chunk_read(&chunk, scan, in->sink, put, err)) {
+        if ((n == 0 && !json_rows_create(scan, in->limits, &chunk, err)) ||
+            !json_rows_read(&chunk, scan, in->sink, put, err)) {
             value_in(err, "[%zu]", n);
             goto out;
         }
@@ -106,11 +52,11 @@ static bool rows_pass(struct scan *scan, struct table_in *in, sink_fn *put, size
         err_set(err, ERR_FIELD, "", "must have 1 row or more, has none");
         goto out;
     }
-    ok = chunk_flush(&chunk, in->sink, put, err);
+    ok = json_rows_flush(&chunk, in->sink, put, err);
     *rows = n;
     *width = chunk.width;
 out:
-    free(chunk.values);
+    json_rows_done(&chunk);
     return ok;
 }
 
@@ -142,40 +88,6 @@ static bool read_targets(struct scan *scan, void *into, struct err *err)
 
 /* --- Labels --- */
 
-/* A class name, or a whole number, whose digits are one. */
-static bool label_read(struct scan *scan, struct label_set *set, uint32_t *ret, struct err *err)
-{
-    char name[LABEL_LEN_MAX + 1];
-    const char *raw = name;
-    enum scan_kind kind;
-    float ignored;
-    size_t len;
-    bool fits;
-
-    if (!scan_peek(scan, &kind, err)) {
-        return false;
-    }
-    if (kind == SCAN_STRING) {
-        return value_string(scan, name, sizeof name, &len, err) &&
-               label_set_add(set, name, len, ret, err);
-    }
-    if (kind != SCAN_NUMBER) {
-        return err_set(err, ERR_FIELD, "", "must be a string or a whole number, is %s",
-                       scan_kind_name(kind));
-    }
-    if (!scan_number(scan, &ignored, &fits, &raw, err)) {
-        return false;
-    }
-    len = (size_t)(scan->at - raw);
-    for (size_t i = 0; i < len; i++) {
-        if ((raw[i] < '0' || raw[i] > '9') && raw[i] != '-') {
-            return err_set(err, ERR_FIELD, "", "must be a string or a whole number, is %s",
-                           quote(raw, len).text);
-        }
-    }
-    return label_set_add(set, raw, len, ret, err);
-}
-
 /* Expects in->y_rows, the labels that the sink has, to be 0. */
 static bool labels_pass(struct scan *scan, struct table_in *in, uint32_t *chunk, struct err *err)
 {
@@ -186,7 +98,7 @@ static bool labels_pass(struct scan *scan, struct table_in *in, uint32_t *chunk,
         if (!scan_next(scan, &more, err)) {
             return false;
         }
-        if (!more || (n > 0 && n % CHUNK == 0)) {
+        if (!more || (n > 0 && n % JSON_ROWS_VALUES == 0)) {
             const size_t len = n - in->y_rows;
 
             if (len > 0 && !in->sink->targets(in->sink, chunk, len * sizeof *chunk, err)) {
@@ -200,7 +112,7 @@ static bool labels_pass(struct scan *scan, struct table_in *in, uint32_t *chunk,
         if (n == in->limits->max_rows) {
             return too_many(n, "labels", err);
         }
-        if (!label_read(scan, in->set, &chunk[n - in->y_rows], err)) {
+        if (!json_label(scan, in->set, &chunk[n - in->y_rows], err)) {
             return value_in(err, "[%zu]", n);
         }
         n++;
@@ -222,7 +134,7 @@ static bool read_labels(struct scan *scan, void *into, struct err *err)
         !label_set_create(&in->set, err)) {
         return false;
     }
-    chunk = malloc(CHUNK * sizeof *chunk);
+    chunk = malloc(JSON_ROWS_VALUES * sizeof *chunk);
     if (chunk == NULL) {
         return err_set(err, ERR_MEMORY, "", "no memory for labels");
     }

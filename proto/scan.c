@@ -30,7 +30,9 @@ static bool bad(const struct scan *scan, const char *at, struct err *err, const 
     vsnprintf(why, sizeof why, fmt, args);
     va_end(args);
     return err_set(err, ERR_SYNTAX, "body", "line %zu column %zu: %s%s", line, column, why,
-                   at == scan->end ? ", but the body ends" : "");
+                   at < scan->end ? ""
+                   : scan->line   ? ", but the line ends"
+                                  : ", but the body ends");
 }
 
 static void blank_skip(struct scan *scan)

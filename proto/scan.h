@@ -24,6 +24,7 @@ struct scan {
     unsigned depth;
     uint64_t begun;   /* bit d: what was entered at depth d has had its first entry */
     uint64_t objects; /* bit d: it is an object */
+    bool line;        /* end is that of a line, for messages */
 };
 
 void scan_init(struct scan *scan, const char *bytes, size_t len);

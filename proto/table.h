@@ -1,4 +1,4 @@
-/* Reading data sets: CSV, JSON, IDX, NPY and raw bytes in; rows of plain numbers out.
+/* Reading data sets: CSV, JSON, JSON lines, IDX, NPY, NPZ and raw bytes in; rows of plain numbers out.
  *
  * A reader gets the whole input as one span (the daemon maps the spooled upload) and hands rows to
  * a sink as it goes, so that its own memory does not grow with the data. Values are kept as they
@@ -129,5 +129,25 @@ bool raw_read(const char *bytes, size_t len, const size_t *shape, size_t rank, e
 bool json_table_read(const char *bytes, size_t len, enum csv_part part,
                      const struct table_limits *limits, struct table_sink *sink,
                      struct table_info *ret, struct err *err);
+
+/* JSON lines: a row a line, which ends with LF or CRLF; blank lines are passed over.
+ *
+ *   {"inputs": [1, 2], "label": "cat"}       a string is a class name, a whole number the name that
+ *                                            its digits spell
+ *   {"inputs": [1, 2], "targets": [0.5]}
+ *   [1, 2, "cat"]                            the last is the target: with kind TARGET_LABELS a class
+ *                                            name, as above, with TARGET_NUMBERS a number
+ *
+ * All rows have the first one's kind of target and its widths. Parts alone: CSV_FEATURES reads
+ * [1, 2]; CSV_TARGETS reads [0.5, 1], "cat" or 3, which is a number with kind TARGET_NUMBERS, else a
+ * class name. Nothing is kept but some rows. Errors: ERR_SYNTAX at "body", "line N column M: ...";
+ * ERR_FIELD, ERR_RANGE, ERR_TOO_LARGE and ERR_LIMIT at the place in its line, as json_table_read
+ * names them: "line 3 inputs[1]". */
+bool json_lines_read(const char *bytes, size_t len, enum csv_part part, enum target_kind kind,
+                     const struct table_limits *limits, struct table_sink *sink,
+                     struct table_info *ret, struct err *err);
+/* Whether bytes that begin as JSON does are such lines rather than what json_table_read takes: the
+ * first array with rows or values in it holds values, so that it is one row. */
+bool json_lines_guess(const char *bytes, size_t len, enum csv_part part);
 
 #endif

@@ -24,6 +24,8 @@ static bool format_find(const char *type, enum format *ret, struct err *err)
         enum format format;
     } known[] = { { "text/csv", FORMAT_CSV },
                   { "application/json", FORMAT_JSON },
+                  { "application/jsonl", FORMAT_JSON_LINES },
+                  { "application/x-ndjson", FORMAT_JSON_LINES },
                   { "application/x-idx", FORMAT_IDX },
                   { "application/x-npy", FORMAT_NPY },
                   { "application/octet-stream", FORMAT_RAW },
@@ -41,8 +43,9 @@ static bool format_find(const char *type, enum format *ret, struct err *err)
         }
     }
     return err_set(err, ERR_TYPE, "Content-Type",
-                   "must be text/csv, application/json, application/x-idx, application/x-npy or "
-                   "application/octet-stream, is '%.100s'",
+                   "must be text/csv, application/json, application/jsonl, application/x-ndjson, "
+                   "application/x-idx, application/x-npy or application/octet-stream, is "
+                   "'%.100s'",
                    type);
 }
 
@@ -143,6 +146,26 @@ static enum format format_guess(const char *bytes, size_t len)
     return at < len && (bytes[at] == '{' || bytes[at] == '[') ? FORMAT_JSON : FORMAT_CSV;
 }
 
+/* Whether what the client said goes with the format. */
+static bool format_check(const struct upload *up, struct err *err)
+{
+    const enum format format = up->format;
+
+    if (up->part == CSV_BOTH &&
+        (format == FORMAT_IDX || format == FORMAT_NPY || format == FORMAT_RAW)) {
+        return err_set(err, ERR_TYPE, "Content-Type",
+                       "holds one array: PUT it to .../features or .../targets");
+    }
+    if (up->rank > 0 && format != FORMAT_RAW) {
+        return err_set(err, ERR_FIELD, "shape", "belongs to application/octet-stream only");
+    }
+    if (up->rank == 0 && format == FORMAT_RAW) {
+        return err_set(err, ERR_FIELD, "shape", "is missing: ?shape=ROWS,COLUMNS");
+    }
+    return up->csv.missing == MISSING_REFUSE || format == FORMAT_CSV ||
+           err_set(err, ERR_FIELD, "missing", "can be mean for text/csv only");
+}
+
 /* An array's values get a file of their own, which may become the data set's as it is. */
 static bool spool_begin(struct upload *up, const char **bytes, size_t *len, struct err *err)
 {
@@ -152,9 +175,10 @@ static bool spool_begin(struct upload *up, const char **bytes, size_t *len, stru
     }
     if (up->format == FORMAT_NONE) {
         up->format = format_guess(*bytes, *len);
+        up->guessed = true;
     }
-    if (up->csv.missing != MISSING_REFUSE && up->format != FORMAT_CSV) {
-        return err_set(err, ERR_FIELD, "missing", "can be mean for text/csv only");
+    if (!format_check(up, err)) {
+        return false;
     }
     up->head_len = upload_stream_begin(up, *bytes, *len);
     if (up->head_len > 0) {

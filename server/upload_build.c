@@ -75,26 +75,22 @@ static bool body_read(struct upload *up, const char *bytes, size_t len, struct t
                       struct err *err)
 {
     const struct table_limits limits = server_table_limits(up->server);
-    const enum format format = up->format;
+    enum format format = up->format;
 
-    if (up->part == CSV_BOTH && format != FORMAT_CSV && format != FORMAT_JSON) {
-        return err_set(err, ERR_TYPE, "Content-Type",
-                       "holds one array: PUT it to .../features or .../targets");
-    }
-    if (up->rank > 0 && format != FORMAT_RAW) {
-        return err_set(err, ERR_FIELD, "shape", "belongs to application/octet-stream only");
+    /* The first bytes of a body need not say so much. */
+    if (up->guessed && format == FORMAT_JSON && json_lines_guess(bytes, len, up->part)) {
+        format = FORMAT_JSON_LINES;
     }
     switch (format) {
     case FORMAT_JSON:
         return json_table_read(bytes, len, up->part, &limits, &up->table, ret, err);
+    case FORMAT_JSON_LINES:
+        return json_lines_read(bytes, len, up->part, up->csv.kind, &limits, &up->table, ret, err);
     case FORMAT_IDX:
         return idx_read(bytes, len, up->part, up->csv.kind, &limits, &up->table, ret, err);
     case FORMAT_NPY:
         return npy_read(bytes, len, up->part, up->csv.kind, &limits, &up->table, ret, err);
     case FORMAT_RAW:
-        if (up->rank == 0) {
-            return err_set(err, ERR_FIELD, "shape", "is missing: ?shape=ROWS,COLUMNS");
-        }
         return raw_read(bytes, len, up->shape, up->rank, up->part, up->csv.kind, &limits,
                         &up->table, ret, err);
     case FORMAT_NONE:

@@ -37,6 +37,7 @@ static bool array_find(const struct upload *up, const char *bytes, size_t len, s
     case FORMAT_NONE:
     case FORMAT_CSV:
     case FORMAT_JSON:
+    case FORMAT_JSON_LINES:
         break;
     }
     return false;

@@ -6,7 +6,15 @@
 #include "column_stats.h"
 #include "upload.h"
 
-enum format { FORMAT_NONE, FORMAT_CSV, FORMAT_JSON, FORMAT_IDX, FORMAT_NPY, FORMAT_RAW };
+enum format {
+    FORMAT_NONE,
+    FORMAT_CSV,
+    FORMAT_JSON,
+    FORMAT_JSON_LINES,
+    FORMAT_IDX,
+    FORMAT_NPY,
+    FORMAT_RAW
+};
 
 /* A part's file, being written. */
 struct part_file {
@@ -21,6 +29,7 @@ struct upload {
     struct server *server;
     enum csv_part part;
     enum format format; /* FORMAT_NONE: by the first bytes */
+    bool guessed;       /* it was */
     struct csv_options csv;
     size_t shape[TABLE_RANK_MAX];
     size_t rank;
