@@ -150,4 +150,30 @@ bool json_lines_read(const char *bytes, size_t len, enum csv_part part, enum tar
  * first array with rows or values in it holds values, so that it is one row. */
 bool json_lines_guess(const char *bytes, size_t len, enum csv_part part);
 
+/* Where an array is inflated to, len > 0 bytes that stay until the reader is back. NULL is a refusal:
+ * whoever has the room sees to the limit on all of it. */
+struct table_room {
+    char *(*take)(struct table_room *room, size_t len, struct err *err);
+};
+
+/* Which arrays of an archive are meant; NULL: by the names below. */
+struct npz_names {
+    const char *features, *targets;
+};
+
+/* NPZ: a zip archive (zip.h) of arrays, NAME.npy, each as npy_read has it, with the targets' kind.
+ *
+ *   features   x X features inputs data x_train X_train x_test X_test arr_0
+ *   targets    y Y targets labels target y_train Y_train y_test Y_test arr_1
+ *
+ * Of each list there must be one; with CSV_BOTH nothing else may be in the archive, unless names
+ * say which are meant. A part alone may also be the only array, called anything. Errors: as zip_open
+ * and zip_read; at "features" or "target", as a client names them, ERR_FIELD when there is none or
+ * several; npy_read's at the array's name; ERR_FIELD at "rows" when there are not as many of both;
+ * the room's. */
+bool npz_table_read(const char *bytes, size_t len, enum csv_part part, enum target_kind kind,
+                    const struct npz_names *names, const struct table_limits *limits,
+                    struct table_room *room, struct table_sink *sink, struct table_info *ret,
+                    struct err *err);
+
 #endif

@@ -208,25 +208,28 @@ static bool entry_inflate(const struct zip *zip, const struct zip_entry *entry, 
                    "does not inflate to its %zu bytes", entry->len);
 }
 
-bool zip_read(const struct zip *zip, const struct zip_entry *entry, struct arena *arena,
-              const char **ret, struct err *err)
+bool zip_read_into(const struct zip *zip, const struct zip_entry *entry, char *room,
+                   const char **ret, struct err *err)
 {
-    const char *bytes = zip->bytes + entry->at;
+    const char *bytes = entry->deflated ? room : zip->bytes + entry->at;
 
-    if (entry->deflated) {
-        char *into = arena_alloc(arena, entry->len + 1, 1);
-
-        if (into == NULL) {
-            return err_set(err, ERR_MEMORY, entry->name, "does not fit into memory");
-        }
-        if (!entry_inflate(zip, entry, into, err)) {
-            return false;
-        }
-        bytes = into;
+    if (entry->deflated && !entry_inflate(zip, entry, room, err)) {
+        return false;
     }
     if (crc32_z(crc32_z(0, NULL, 0), (const Bytef *)bytes, entry->len) != entry->crc) {
         return err_set(err, ERR_SYNTAX, entry->name, "fails its CRC-32");
     }
     *ret = bytes;
     return true;
+}
+
+bool zip_read(const struct zip *zip, const struct zip_entry *entry, struct arena *arena,
+              const char **ret, struct err *err)
+{
+    char *room = entry->deflated ? arena_alloc(arena, entry->len + 1, 1) : NULL;
+
+    if (entry->deflated && room == NULL) {
+        return err_set(err, ERR_MEMORY, entry->name, "does not fit into memory");
+    }
+    return zip_read_into(zip, entry, room, ret, err);
 }

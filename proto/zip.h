@@ -48,5 +48,8 @@ const struct zip_entry *zip_find(const struct zip *zip, const char *name);
  * more or less than it claims or fails its CRC; ERR_MEMORY. */
 bool zip_read(const struct zip *zip, const struct zip_entry *entry, struct arena *arena,
               const char **ret, struct err *err);
+/* The same with the caller's room for entry->len bytes, which is needed if entry->deflated. */
+bool zip_read_into(const struct zip *zip, const struct zip_entry *entry, char *room,
+                   const char **ret, struct err *err);
 
 #endif

@@ -11,7 +11,7 @@
 #define I "/v2/models/{name}"
 #define V "/versions/{version}"
 #define R "/v2/repository"
-#define UPLOAD "header target kind delimiter shape missing"
+#define UPLOAD "header target kind delimiter shape missing features"
 #define JOBS "limit after state model"
 #define U "urn:sigmad:problem:"
 

@@ -12,6 +12,7 @@
 #include "disk.h"
 #include "removal.h"
 #include "server.h"
+#include "zip.h"
 
 #define PUSH_BYTES ((uint64_t)8 << 20) /* written out while more comes, so that fsync is short */
 
@@ -28,6 +29,8 @@ static bool format_find(const char *type, enum format *ret, struct err *err)
                   { "application/x-ndjson", FORMAT_JSON_LINES },
                   { "application/x-idx", FORMAT_IDX },
                   { "application/x-npy", FORMAT_NPY },
+                  { "application/x-npz", FORMAT_NPZ },
+                  { "application/zip", FORMAT_NPZ },
                   { "application/octet-stream", FORMAT_RAW },
                   { "application/x-www-form-urlencoded", FORMAT_NONE } }; /* curl's, if not told */
     size_t len = type != NULL ? strcspn(type, "; ") : 0;
@@ -44,8 +47,8 @@ static bool format_find(const char *type, enum format *ret, struct err *err)
     }
     return err_set(err, ERR_TYPE, "Content-Type",
                    "must be text/csv, application/json, application/jsonl, application/x-ndjson, "
-                   "application/x-idx, application/x-npy or application/octet-stream, is "
-                   "'%.100s'",
+                   "application/x-idx, application/x-npy, application/x-npz, application/zip or "
+                   "application/octet-stream, is '%.100s'",
                    type);
 }
 
@@ -108,6 +111,7 @@ static bool query_parse(struct request *req, struct upload *up, struct err *err)
     }
     up->csv.part = up->part;
     up->csv.target = request_query(req, "target");
+    up->array = request_query(req, "features");
     up->kind_given = kind != NULL;
     up->csv.kind = kind != NULL && strcmp(kind, "numbers") == 0 ? TARGET_NUMBERS : TARGET_LABELS;
     if (kind != NULL && up->csv.kind == TARGET_LABELS && strcmp(kind, "labels") != 0) {
@@ -137,6 +141,9 @@ static enum format format_guess(const char *bytes, size_t len)
     if (len >= 6 && memcmp(bytes, "\x93NUMPY", 6) == 0) {
         return FORMAT_NPY;
     }
+    if (zip_magic(bytes, len)) {
+        return FORMAT_NPZ;
+    }
     if (len >= 4 && bytes[0] == 0 && bytes[1] == 0) {
         return FORMAT_IDX;
     }
@@ -161,6 +168,9 @@ static bool format_check(const struct upload *up, struct err *err)
     }
     if (up->rank == 0 && format == FORMAT_RAW) {
         return err_set(err, ERR_FIELD, "shape", "is missing: ?shape=ROWS,COLUMNS");
+    }
+    if (up->array != NULL && format != FORMAT_NPZ) {
+        return err_set(err, ERR_FIELD, "features", "belongs to application/x-npz only");
     }
     return up->csv.missing == MISSING_REFUSE || format == FORMAT_CSV ||
            err_set(err, ERR_FIELD, "missing", "can be mean for text/csv only");

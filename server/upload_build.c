@@ -90,6 +90,8 @@ static bool body_read(struct upload *up, const char *bytes, size_t len, struct t
         return idx_read(bytes, len, up->part, up->csv.kind, &limits, &up->table, ret, err);
     case FORMAT_NPY:
         return npy_read(bytes, len, up->part, up->csv.kind, &limits, &up->table, ret, err);
+    case FORMAT_NPZ:
+        return upload_npz_read(up, bytes, len, ret, err);
     case FORMAT_RAW:
         return raw_read(bytes, len, up->shape, up->rank, up->part, up->csv.kind, &limits,
                         &up->table, ret, err);

@@ -38,6 +38,7 @@ static bool array_find(const struct upload *up, const char *bytes, size_t len, s
     case FORMAT_CSV:
     case FORMAT_JSON:
     case FORMAT_JSON_LINES:
+    case FORMAT_NPZ:
         break;
     }
     return false;

@@ -13,6 +13,7 @@ enum format {
     FORMAT_JSON_LINES,
     FORMAT_IDX,
     FORMAT_NPY,
+    FORMAT_NPZ,
     FORMAT_RAW
 };
 
@@ -31,6 +32,7 @@ struct upload {
     enum format format; /* FORMAT_NONE: by the first bytes */
     bool guessed;       /* it was */
     struct csv_options csv;
+    const char *array; /* of features, in an archive; the query's; NULL: not told */
     size_t shape[TABLE_RANK_MAX];
     size_t rank;
     char name[NAME_MAX_LEN + 1];
@@ -93,6 +95,11 @@ bool missing_means(struct upload *up, struct err *err);
 /* Counts in stats what was imputed in info's rows, and in base's if they are still there. */
 void missing_count(const struct upload *up, const struct table_info *info,
                    struct table_stats *stats);
+
+/* upload_npz.c; pool. Arrays that are inflated are so into files without a name, of --max-upload in
+ * all. Errors: as npz_table_read; ERR_TOO_LARGE at "body", ERR_IO, ERR_FULL. */
+bool upload_npz_read(struct upload *up, const char *bytes, size_t len, struct table_info *ret,
+                     struct err *err);
 
 /* upload_append.c; pool */
 bool upload_append(struct upload *up, struct dataset **ret, struct err *err);

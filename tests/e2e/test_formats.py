@@ -1,7 +1,9 @@
 """Data sets in every format: JSON lines, and that the same values are the same data set."""
 import gzip
+import io
 import json
 import struct
+import zipfile
 
 from harness import Case, main
 
@@ -19,6 +21,18 @@ def npy(descr, shape, data):
 def idx(kind, code, shape, values):
     return (bytes([0, 0, kind, len(shape)]) + struct.pack(">%dI" % len(shape), *shape)
             + struct.pack(">%d%s" % (len(values), code), *values))
+
+
+def npz(packed=False, **arrays):
+    to = io.BytesIO()
+    with zipfile.ZipFile(to, "w", zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            archive.writestr(name + ".npy", array)
+    return to.getvalue()
+
+
+X = npy("<f4", "(3, 2)", struct.pack("<6f", *(value for row in ROWS for value in row)))
+Y = npy("|u1", "(3,)", bytes((1, 0, 1)))
 
 
 class Formats(Case):
@@ -61,6 +75,38 @@ class Formats(Case):
                                    b"\r\n\r\n%s0\r\n\r\n" % (at.encode(), pieces))
             self.assertTrue(said.startswith(b"HTTP/1.1 201 "), said)
 
+    def test_npz(self):
+        want = self.put("csv", "1,2.5,1\n0,255,0\n-3,0.1,1\n", "text/csv")["digest"]
+        for i, (kind, packed, names) in enumerate((
+                ("application/x-npz", False, "x y"), ("application/zip", True, "X y"), (None, True, "features targets"),
+                (None, False, "inputs labels"), (None, True, "x_train y_train"), (None, False, "arr_0 arr_1"))):
+            said = self.put("npz%d" % i, npz(packed, **dict(zip(names.split(), (X, Y)))), kind)
+            self.assertEqual((said["rows"], said["classes"], said["digest"]), (3, ["0", "1"], want))
+        whole = npz(True, x_train=X, y_train=Y, x_test=Y, other=Y)
+        self.assertEqual(self.put("named", whole, None, "?features=x_train&target=y_train")["digest"], want)
+        self.put("parts/features", npz(a=X), None)
+        self.assertEqual(self.put("parts/targets", npz(True, x=X, y=Y), None, status=200)["digest"], want)
+        said = self.put("n", npz(x=X, y=X), "application/x-npz", "?kind=numbers")
+        self.assertEqual(said["targets"], {"dtype": "float32", "shape": [3, 2], "kind": "numbers"})
+        more = self.ok(self.api.ask("POST", "/v1/datasets/%s-npz0/rows" % self.name(), npz(x=X, y=Y),
+                                    {"Content-Type": "application/x-npz"}))
+        self.assertEqual(more["rows"], 6)
+
+    def test_npz_that_is_wrong(self):
+        at = "/v1/datasets/" + self.name()
+        for body, query, status, kind, field, text in (
+                (npz(x=X), "", 422, "field", "target", "must be in an array called y, Y"),
+                (npz(x=X, x_train=X, y=Y), "", 422, "field", "features", "can be x.npy or x_train.npy"),
+                (npz(x=X, y=Y, z=Y), "", 422, "field", "z.npy", "is neither features nor targets"),
+                (npz(x=X, y=Y), "?features=q", 422, "field", "features", "is 'q', which is not in the archive"),
+                (npz(x=X, y=npy("|u1", "(2,)", b"ab")), "", 422, "field", "rows", "are 3 in x.npy, 2 in y.npy"),
+                (npz(x=X, y=npy("<f4", "(3,)", struct.pack("<3f", 1, 2, 0.5))), "", 422, "range", "y.npy[2]", "whole"),
+                (npz(x=X[:-1], y=Y), "", 400, "syntax", "x.npy", "must have 24 bytes of values, has 23"),
+                (npz(True, x=X, y=Y)[:-9], "", 400, "syntax", "body", "end record")):
+            self.problem(self.api.put(at + query, body, "application/x-npz"), status, kind, field, text)
+        self.problem(self.api.put(at + "?features=x", "1,2\n", "text/csv"), 422, "field", "features", "x-npz only")
+        self.problem(self.api.get(at), 404, "not-found")
+
     def test_a_shape_is_refused_where_the_array_has_its_own(self):
         at = "/v1/datasets/%s/features?shape=1,4" % self.name()
         for body, kind in ((npy("|u1", "(2, 2)", b"\1\2\3\4"), "application/x-npy"),
@@ -89,6 +135,8 @@ class Formats(Case):
             "npy8": ("application/x-npy", npy(">f8", "(%d, %d)" % (n, width), struct.pack(">%dd" % len(flat), *flat)),
                      npy("|u1", "(%d,)" % n, bytes(index)), ""),
             "idx": ("application/x-idx", idx(0x0D, "f", (n, width), flat), idx(8, "B", (n,), index), ""),
+            "npz": ("application/x-npz", npz(x=npy("<f4", "(%d, %d)" % (n, width), floats)),
+                    npz(True, y=npy("|u1", "(%d,)" % n, bytes(index))), ""),
             "raw": ("application/octet-stream", floats, struct.pack("<%df" % n, *index), "?shape="),
         }
         if as_bytes:
@@ -112,6 +160,20 @@ class Formats(Case):
                             ([[0, 255, 7], [1, 2, 3], [9, 8, 0]], True)):
             found = self.same(x, ["3", "10", "3"], as_bytes)
             self.assertEqual(len(set(found.values())), 1, found)
+
+
+class Bombs(Case):
+    flags = ("--max-upload", "200000")
+
+    def test_what_an_archive_inflates_to_is_limited(self):
+        zeros = npy("|u1", "(3, 60000)", bytes(180000))
+        at = "/v1/datasets/" + self.name()
+        self.ok(self.api.put(at, npz(True, x=zeros, y=Y), "application/x-npz"), 201)
+        for body in (npz(True, x=npy("|u1", "(4, 60000)", bytes(240000)), y=Y),
+                     npz(True, x=zeros, y=npy("|u1", "(30000,)", bytes(30000)))):
+            self.problem(self.api.put(at + "-more", body, "application/x-npz"), 413, "too-large", "body",
+                         "must be 200000 bytes at most, inflated")
+        self.problem(self.api.get(at + "-more"), 404, "not-found")
 
 
 if __name__ == "__main__":
