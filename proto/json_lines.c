@@ -272,8 +272,8 @@ static bool line_refuse(const struct lines *lines, struct scan line, const struc
     return false;
 }
 
-/* The row that begins here, in a line that ends at `end`. The scan sees the whole body, since numbers
- * are read fastest where more bytes follow. */
+/* The row that begins here, in a line that ends at `end`. The scan sees the whole body, since
+ * numbers are read fastest where more bytes follow. */
 static bool line_read(struct scan *scan, const char *end, struct lines *lines, struct err *err)
 {
     struct scan line = *scan;

@@ -1,4 +1,4 @@
-/* Rows of JSON numbers on their way to a sink, and labels: what JSON data sets and those of JSON lines
+/* Rows of JSON numbers on their way to a sink, and labels: what data sets in JSON and in JSON lines
  * have in common. Errors: as value.h has them, and the sink's. Thread: any; only the arguments are
  * touched. */
 #ifndef JSON_ROWS_H

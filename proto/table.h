@@ -1,4 +1,4 @@
-/* Reading data sets: CSV, JSON, JSON lines, IDX, NPY, NPZ and raw bytes in; rows of plain numbers out.
+/* Reading data sets: CSV, JSON, JSON lines, IDX, NPY, NPZ and raw bytes in; rows of numbers out.
  *
  * A reader gets the whole input as one span (the daemon maps the spooled upload) and hands rows to
  * a sink as it goes, so that its own memory does not grow with the data. Values are kept as they
@@ -135,12 +135,12 @@ bool json_table_read(const char *bytes, size_t len, enum csv_part part,
  *   {"inputs": [1, 2], "label": "cat"}       a string is a class name, a whole number the name that
  *                                            its digits spell
  *   {"inputs": [1, 2], "targets": [0.5]}
- *   [1, 2, "cat"]                            the last is the target: with kind TARGET_LABELS a class
- *                                            name, as above, with TARGET_NUMBERS a number
+ *   [1, 2, "cat"]                            the last is the target: with kind TARGET_LABELS a
+ *                                            class name, as above, with TARGET_NUMBERS a number
  *
  * All rows have the first one's kind of target and its widths. Parts alone: CSV_FEATURES reads
- * [1, 2]; CSV_TARGETS reads [0.5, 1], "cat" or 3, which is a number with kind TARGET_NUMBERS, else a
- * class name. Nothing is kept but some rows. Errors: ERR_SYNTAX at "body", "line N column M: ...";
+ * [1, 2]; CSV_TARGETS reads [0.5, 1], "cat" or 3, which is a number with kind TARGET_NUMBERS, else
+ * a class name. Nothing is kept but some rows. Errors: ERR_SYNTAX at "body", "line N column M: ...";
  * ERR_FIELD, ERR_RANGE, ERR_TOO_LARGE and ERR_LIMIT at the place in its line, as json_table_read
  * names them: "line 3 inputs[1]". */
 bool json_lines_read(const char *bytes, size_t len, enum csv_part part, enum target_kind kind,
@@ -150,8 +150,8 @@ bool json_lines_read(const char *bytes, size_t len, enum csv_part part, enum tar
  * first array with rows or values in it holds values, so that it is one row. */
 bool json_lines_guess(const char *bytes, size_t len, enum csv_part part);
 
-/* Where an array is inflated to, len > 0 bytes that stay until the reader is back. NULL is a refusal:
- * whoever has the room sees to the limit on all of it. */
+/* Where an array is inflated to, len > 0 bytes that stay until the reader is back. NULL is a
+ * refusal: whoever has the room sees to the limit on all of it. */
 struct table_room {
     char *(*take)(struct table_room *room, size_t len, struct err *err);
 };
@@ -167,8 +167,8 @@ struct npz_names {
  *   targets    y Y targets labels target y_train Y_train y_test Y_test arr_1
  *
  * Of each list there must be one; with CSV_BOTH nothing else may be in the archive, unless names
- * say which are meant. A part alone may also be the only array, called anything. Errors: as zip_open
- * and zip_read; at "features" or "target", as a client names them, ERR_FIELD when there is none or
+ * say which are meant. A part alone may also be the only array, called anything. Errors: as
+ * zip_open and zip_read; at "features" or "target", as a client names them, ERR_FIELD when there is none or
  * several; npy_read's at the array's name; ERR_FIELD at "rows" when there are not as many of both;
  * the room's. */
 bool npz_table_read(const char *bytes, size_t len, enum csv_part part, enum target_kind kind,

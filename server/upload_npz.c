@@ -1,4 +1,4 @@
-/* An archive of arrays. Those that are deflated may be larger than the body by three orders of magnitude, so
+/* An archive of arrays. Those that are deflated may be a thousand times as large as the body, so
  * their room is on the disk, and counted. Pool. */
 #include "uploads.h"
 
@@ -22,8 +22,8 @@ struct npz_room {
     } map[2]; /* features and targets */
 };
 
-/* A file that is gone when it is not mapped any more. All of it is there: a map of one that meets the
- * disk's end when it is written to would be the end of the process. */
+/* A file that is gone when it is not mapped any more. All of it is there: a map of one that meets
+ * the disk's end when it is written to would be the end of the process. */
 static bool file_begin(const struct upload *up, size_t len, int *ret, struct err *err)
 {
     char *path = NULL;
