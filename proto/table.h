@@ -139,10 +139,10 @@ bool json_table_read(const char *bytes, size_t len, enum csv_part part,
  *                                            class name, as above, with TARGET_NUMBERS a number
  *
  * All rows have the first one's kind of target and its widths. Parts alone: CSV_FEATURES reads
- * [1, 2]; CSV_TARGETS reads [0.5, 1], "cat" or 3, which is a number with kind TARGET_NUMBERS, else
- * a class name. Nothing is kept but some rows. Errors: ERR_SYNTAX at "body", "line N column M: ...";
- * ERR_FIELD, ERR_RANGE, ERR_TOO_LARGE and ERR_LIMIT at the place in its line, as json_table_read
- * names them: "line 3 inputs[1]". */
+ * [1, 2]; CSV_TARGETS reads [0.5, 1], "cat" or 3, which is a number with kind TARGET_NUMBERS,
+ * else a class name. Nothing is kept but some rows. Errors: ERR_SYNTAX at "body", "line N column
+ * M: ..."; ERR_FIELD, ERR_RANGE, ERR_TOO_LARGE and ERR_LIMIT at the place in its line, as
+ * json_table_read names them: "line 3 inputs[1]". */
 bool json_lines_read(const char *bytes, size_t len, enum csv_part part, enum target_kind kind,
                      const struct table_limits *limits, struct table_sink *sink,
                      struct table_info *ret, struct err *err);
@@ -168,9 +168,9 @@ struct npz_names {
  *
  * Of each list there must be one; with CSV_BOTH nothing else may be in the archive, unless names
  * say which are meant. A part alone may also be the only array, called anything. Errors: as
- * zip_open and zip_read; at "features" or "target", as a client names them, ERR_FIELD when there is none or
- * several; npy_read's at the array's name; ERR_FIELD at "rows" when there are not as many of both;
- * the room's. */
+ * zip_open and zip_read; at "features" or "target", as a client names them, ERR_FIELD when there
+ * is none or several; npy_read's at the array's name; ERR_FIELD at "rows" when there are not as
+ * many of both; the room's. */
 bool npz_table_read(const char *bytes, size_t len, enum csv_part part, enum target_kind kind,
                     const struct npz_names *names, const struct table_limits *limits,
                     struct table_room *room, struct table_sink *sink, struct table_info *ret,

@@ -1,5 +1,5 @@
-/* How fast a file is read as features by the reader of its format, in MB of input a second of one core's
- * time, which other processes do not change: the median of RUNS.
+/* How fast a file is read as features by the reader of its format, in MB of input a second of one
+ * core's time, which other processes do not change: the median of RUNS.
  *
  *   build/tests/bench/bench_parsers csv|json|jsonl|idx|npy|npz RUNS FILE
  *

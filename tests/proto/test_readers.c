@@ -1,5 +1,5 @@
-/* Every reader of data sets on its fuzz target's own corpus, each file with every byte changed and cut
- * at every length: rows as table.h promises them, or an error, nothing worse. */
+/* Every reader of data sets on its fuzz target's own corpus, each file with every byte changed and
+ * cut at every length: rows as table.h promises them, or an error, nothing worse. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
