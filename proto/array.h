@@ -53,6 +53,8 @@ bool npy_head(const char *bytes, size_t len, struct array *ret, struct err *err)
  * "<f4"; cols 0: of one dimension. */
 #define NPY_HEAD_LEN 128
 void npy_head_encode(struct text *text, const char *descr, size_t rows, size_t cols);
+/* The same of any shape whose rows have fewer than 2^32 values, rank from 1 to TABLE_RANK_MAX. */
+void npy_head_shape(struct text *text, const char *descr, const size_t *shape, size_t rank);
 bool idx_head(const char *bytes, size_t len, struct array *ret, struct err *err);
 
 /* Whether its values are kept as they come: bytes, and float32 in the machine's order. */

@@ -1,5 +1,6 @@
 #include "array.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -270,20 +271,28 @@ bool npy_read(const char *bytes, size_t len, enum csv_part part, enum target_kin
 }
 
 /* A newline ends it, at a multiple of 64: numpy would have the values there. */
-void npy_head_encode(struct text *text, const char *descr, size_t rows, size_t cols)
+void npy_head_shape(struct text *text, const char *descr, const size_t *shape, size_t rank)
 {
-    char head[NPY_HEAD_LEN + 1], shape[64];
-    int n;
+    char head[NPY_HEAD_LEN + 1];
+    int n = snprintf(head, sizeof head,
+                     "\x93NUMPY\x01%c%c%c{'descr': '%s', 'fortran_order': False, 'shape': (", 0,
+                     NPY_HEAD_LEN - 10, 0, descr);
 
-    if (cols > 0) {
-        snprintf(shape, sizeof shape, "(%zu, %zu)", rows, cols);
-    } else {
-        snprintf(shape, sizeof shape, "(%zu,)", rows);
+    for (size_t i = 0; i < rank; i++) {
+        n += snprintf(head + n, sizeof head - (size_t)n,
+                      i == 0   ? "%zu,"
+                      : i == 1 ? " %zu"
+                               : ", %zu",
+                      shape[i]);
+        assert(n < NPY_HEAD_LEN - 4);
     }
-    n = snprintf(head, sizeof head,
-                 "\x93NUMPY\x01%c%c%c{'descr': '%s', 'fortran_order': False, 'shape': %s, }", 0,
-                 NPY_HEAD_LEN - 10, 0, descr, shape);
+    n += snprintf(head + n, sizeof head - (size_t)n, "), }");
     memset(head + n, ' ', (size_t)(NPY_HEAD_LEN - 1 - n));
     head[NPY_HEAD_LEN - 1] = '\n';
     text_add(text, head, NPY_HEAD_LEN);
+}
+
+void npy_head_encode(struct text *text, const char *descr, size_t rows, size_t cols)
+{
+    npy_head_shape(text, descr, (size_t[]){ rows, cols }, cols > 0 ? 2 : 1);
 }

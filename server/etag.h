@@ -10,7 +10,7 @@
 #include "model.h"
 #include "request.h"
 
-#define ETAG_LEN 48
+#define ETAG_LEN 64
 
 /* That of a version with this number, made then. */
 void etag_numbered(uint64_t number, double created, char ret[ETAG_LEN]);

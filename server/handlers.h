@@ -26,6 +26,7 @@ bool on_dataset_open(struct request *req, struct err *err);
 bool on_dataset_put(struct request *req, struct err *err);
 bool on_rows_open(struct request *req, struct err *err);
 bool on_rows_post(struct request *req, struct err *err);
+bool on_rows_get(struct request *req, struct err *err);
 bool on_dataset_list(struct request *req, struct err *err);
 bool on_dataset_get(struct request *req, struct err *err);
 bool on_dataset_delete(struct request *req, struct err *err);

@@ -6,14 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "accept.h"
 #include "etag.h"
 #include "export.h"
 #include "flow.h"
+#include "offer.h"
 #include "pin.h"
 #include "server.h"
-
-#define FORMATS_MAX 16
 
 struct exporting {
     struct flow flow;
@@ -44,29 +42,14 @@ static void exporting_free(struct flow *flow)
 /* By ?format=, else by Accept. NULL with an error. */
 static const struct export_format *format_choose(struct request *req, struct err *err)
 {
-    const char *name = request_query(req, "format");
-    const char *types[FORMATS_MAX];
+    struct offer offers[OFFERS_MAX];
     const struct export_format *format;
-    char list[160] = "";
     size_t n = 0, at = 0;
 
-    for (; n < FORMATS_MAX && (format = export_format_at(n)) != NULL; n++) {
-        types[n] = format->type;
-        strncat(list, n > 0 ? ", " : "", sizeof list - strlen(list) - 1);
-        strncat(list, format->name, sizeof list - strlen(list) - 1);
+    for (; n < OFFERS_MAX && (format = export_format_at(n)) != NULL; n++) {
+        offers[n] = (struct offer){ format->name, format->type };
     }
-    if (name != NULL) {
-        format = export_format_find(name);
-        if (format == NULL) {
-            err_set(err, ERR_FIELD, "format", "must be one of %s, is '%.64s'", list, name);
-        }
-        return format;
-    }
-    if (!accept_choose(request_header_all(req, "Accept"), types, n, &at)) {
-        err_set(err, ERR_ACCEPT, "Accept", "must allow the type of one of %s", list);
-        return NULL;
-    }
-    return export_format_at(at);
+    return offer_choose(req, offers, n, &at, err) ? export_format_at(at) : NULL;
 }
 
 /* The value of an option, or NULL. False: it is there, and the format does not know it. */
@@ -102,27 +85,23 @@ static const char *options_suffix(const struct export_options *options)
 static void tag_make(const struct exporting *exporting, char ret[ETAG_LEN])
 {
     const struct export_format *format = exporting->exporter.format;
-    size_t len;
+    char suffix[ETAG_LEN];
 
     etag_version(exporting->version, ret);
     if (format != export_format_at(0)) {
-        len = strlen(ret) - 1;
-        snprintf(ret + len, ETAG_LEN - len, "-%s%s\"", format->name,
+        snprintf(suffix, sizeof suffix, "%s%s", format->name,
                  options_suffix(&exporting->exporter.options));
+        offer_tag(ret, suffix);
     }
 }
 
 static void headers_set(struct request *req, const struct exporting *exporting)
 {
     const struct version *version = exporting->version;
-    char name[NAME_MAX_LEN + 64];
 
-    snprintf(name, sizeof name, "attachment; filename=\"%s-v%" PRIu64 "%s.%s\"",
-             version->model->name, version->number, options_suffix(&exporting->exporter.options),
-             exporting->exporter.format->extension);
-    req->reply.file_name = arena_copy(&req->arena, name, strlen(name));
-    req->reply.digest =
-        arena_copy(&req->arena, exporting->facts.digest, strlen(exporting->facts.digest));
+    offer_file(req, exporting->facts.digest, "%s-v%" PRIu64 "%s.%s", version->model->name,
+               version->number, options_suffix(&exporting->exporter.options),
+               exporting->exporter.format->extension);
 }
 
 bool on_export(struct request *req, struct err *err)
@@ -150,7 +129,6 @@ bool on_export(struct request *req, struct err *err)
                                              .facts = &exporting->facts,
                                              .options = options,
                                              .arena = &req->arena };
-    req->reply.vary = "Accept, Accept-Encoding";
     tag_make(exporting, etag);
     headers_set(req, exporting);
     if (!etag_read(req, etag, &fresh, err) || fresh) {

@@ -225,7 +225,7 @@ class Paths(Case):
             ("POST", "/v1/models/a/export", {"GET"}),
             ("DELETE", "/v1/models/a/versions", {"GET"}),
             ("POST", "/v1/datasets/a", {"GET", "PUT", "DELETE"}),
-            ("GET", "/v1/datasets/a/features", {"PUT"}),
+            ("DELETE", "/v1/datasets/a/features", {"GET", "PUT"}),
             ("PUT", "/v1/jobs/1", {"GET", "PATCH", "DELETE"}),
             ("GET", "/v1/jobs/1/pause", {"POST"}),
             ("DELETE", "/v1/jobs/1/resume", {"POST"}),
