@@ -155,13 +155,13 @@ void matrix_npy_encode(struct text *text, const struct matrix *matrix)
     matrix_raw_encode(text, matrix);
 }
 
-bool matrix_finite(const struct matrix *matrix, struct err *err)
+bool matrix_finite(const struct matrix *matrix, size_t first, struct err *err)
 {
     const size_t bad = first_infinite(matrix->data, matrix->rows * matrix->cols);
 
     if (bad < matrix->rows * matrix->cols) {
         err_set(err, ERR_NUMBER, "", "is not finite");
-        return err_in(err, "outputs[%zu]", bad / matrix->cols);
+        return err_in(err, "outputs[%zu]", first + bad / matrix->cols);
     }
     return true;
 }

@@ -22,7 +22,7 @@ bool matrix_array(const struct array *array, size_t cols, size_t max_rows, const
 /* Adds the values as little-endian float32, or as NPY 1.0 with shape (rows, cols). */
 void matrix_raw_encode(struct text *text, const struct matrix *matrix);
 void matrix_npy_encode(struct text *text, const struct matrix *matrix);
-/* Whether all are finite. Errors: ERR_NUMBER at "outputs[row]". */
-bool matrix_finite(const struct matrix *matrix, struct err *err);
+/* Whether all are finite. Errors: ERR_NUMBER at "outputs[row]", the matrix's first being row first. */
+bool matrix_finite(const struct matrix *matrix, size_t first, struct err *err);
 
 #endif

@@ -72,64 +72,74 @@ static void encode_label(struct text *text, const struct labels *labels, size_t 
     }
 }
 
-static void encode_top(struct text *text, const struct msg_answer *answer)
+static void encode_top(struct text *text, const struct msg_answer *answer, const float *row,
+                       size_t cols)
 {
-    const struct matrix *out = answer->outputs;
     size_t *order = malloc(answer->top * sizeof *order);
 
     if (order == NULL) {
         text->failed = true;
         return;
     }
-    text_str(text, "\"top\": [");
-    for (size_t i = 0; i < out->rows; i++) {
-        const float *row = out->data + i * out->cols;
-
-        largest_k(row, out->cols, answer->top, order);
-        text_str(text, i == 0 ? "[" : ", [");
-        for (size_t k = 0; k < answer->top; k++) {
-            text_str(text, k == 0 ? "{\"label\": " : ", {\"label\": ");
-            encode_label(text, answer->labels, order[k]);
-            text_printf(text, ", \"index\": %zu, \"probability\": ", order[k]);
-            text_float(text, row[order[k]]);
-            text_str(text, "}");
-        }
-        text_str(text, "]");
+    largest_k(row, cols, answer->top, order);
+    text_str(text, "[");
+    for (size_t k = 0; k < answer->top; k++) {
+        text_str(text, k == 0 ? "{\"label\": " : ", {\"label\": ");
+        encode_label(text, answer->labels, order[k]);
+        text_printf(text, ", \"index\": %zu, \"probability\": ", order[k]);
+        text_float(text, row[order[k]]);
+        text_str(text, "}");
     }
     text_str(text, "]");
     free(order);
 }
 
-static void encode_labels(struct text *text, const struct msg_answer *answer)
+void msg_predict_begin(struct text *text, const struct msg_answer *answer)
+{
+    text_str(text, "{\"model\": ");
+    text_json(text, answer->model);
+    text_printf(text, ", \"version\": %" PRIu64 ", ", answer->version);
+    text_str(text, answer->top > 0 ? "\"top\": [" : "\"outputs\": [");
+}
+
+void msg_predict_rows(struct text *text, const struct msg_answer *answer, size_t first)
 {
     const struct matrix *out = answer->outputs;
 
-    text_str(text, ", \"labels\": [");
+    for (size_t i = 0; i < out->rows; i++) {
+        const float *row = out->data + i * out->cols;
+
+        text_str(text, first + i > 0 ? ", " : "");
+        if (answer->top > 0) {
+            encode_top(text, answer, row, out->cols);
+        } else {
+            text_floats(text, row, out->cols);
+        }
+    }
+}
+
+void msg_predict_labels(struct text *text, const struct msg_answer *answer, size_t first)
+{
+    const struct matrix *out = answer->outputs;
+
+    text_str(text, first == 0 ? ", \"labels\": [" : "");
     for (size_t i = 0; i < out->rows; i++) {
         size_t best = 0;
 
         largest_k(out->data + i * out->cols, out->cols, 1, &best);
-        text_str(text, i == 0 ? "" : ", ");
+        text_str(text, first + i > 0 ? ", " : "");
         text_json(text, answer->labels->name[best]);
     }
-    text_str(text, "]");
 }
 
 void msg_predict_encode(struct text *text, const struct msg_answer *answer)
 {
-    const struct matrix *out = answer->outputs;
-
-    text_str(text, "{\"model\": ");
-    text_json(text, answer->model);
-    text_printf(text, ", \"version\": %" PRIu64 ", ", answer->version);
-    if (answer->top > 0) {
-        encode_top(text, answer);
-    } else {
-        text_str(text, "\"outputs\": ");
-        text_rows(text, out->data, out->rows, out->cols);
-        if (answer->labels != NULL) {
-            encode_labels(text, answer);
-        }
+    msg_predict_begin(text, answer);
+    msg_predict_rows(text, answer, 0);
+    text_str(text, "]");
+    if (answer->top == 0 && answer->labels != NULL) {
+        msg_predict_labels(text, answer, 0);
+        text_str(text, "]");
     }
     if (answer->prediction != NULL) {
         text_printf(text, ", \"prediction\": \"%s\"", answer->prediction);

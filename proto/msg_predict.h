@@ -30,6 +30,12 @@ struct msg_answer {
  * both: "top": [[{"label": "7", "index": 7, "probability": 0.98}, ...], ...], the largest first, of
  * equals the one with the lower index; "label" is null without labels. */
 void msg_predict_encode(struct text *text, const struct msg_answer *answer);
+/* The same in parts, for answers too long to be held: what stands before the first row; outputs (or
+ * top) of the rows first, first + 1, ..., which answer->outputs has; of these the labels, with what
+ * stands before the first. The brackets behind are the caller's. */
+void msg_predict_begin(struct text *text, const struct msg_answer *answer);
+void msg_predict_rows(struct text *text, const struct msg_answer *answer, size_t first);
+void msg_predict_labels(struct text *text, const struct msg_answer *answer, size_t first);
 
 /* The indices of the k largest of n values, as above. */
 void largest_k(const float *values, size_t n, size_t k, size_t *ret);

@@ -8,16 +8,22 @@
 
 /* ---- on the pool ---- */
 
+/* Whether what is made by now is too short to be sent. */
+static bool flow_lacks(const struct flow *flow)
+{
+    return !flow->end && flow->req->err.code == ERR_NONE &&
+           flow->piece.len < (flow->sealed ? FLOW_AHEAD : FLOW_WHOLE);
+}
+
 static void flow_make(struct request *req)
 {
     struct flow *flow = req->task;
-    const size_t enough = flow->sealed ? FLOW_AHEAD : FLOW_WHOLE;
 
-    while (!flow->end && req->err.code == ERR_NONE && flow->piece.len < enough) {
+    do {
         if (flow->next(flow, &flow->piece, &flow->end, &req->err) && flow->piece.failed) {
             err_set(&req->err, ERR_MEMORY, "body", "does not fit into memory");
         }
-    }
+    } while (flow->next_us == 0.0 && flow_lacks(flow));
 }
 
 /* ---- on the loop ---- */
@@ -27,10 +33,22 @@ static struct flow *flow_of(struct stream *stream)
     return (struct flow *)((char *)stream - offsetof(struct flow, stream));
 }
 
+/* Has more made, then done called. */
+static void flow_work(struct flow *flow, void (*done)(struct request *))
+{
+    const double us = flow->next_us > ON_POOL ? flow->next_us : ON_POOL;
+
+    request_work(flow->req, flow->disk ? INFINITY : us, flow_make, done);
+}
+
 static void flow_made(struct request *req)
 {
     struct flow *flow = req->task;
 
+    if (flow_lacks(flow) && !flow->gone) {
+        flow_work(flow, flow_made);
+        return;
+    }
     flow->making = false;
     stream_wake(req);
 }
@@ -39,7 +57,7 @@ static void flow_more(struct flow *flow)
 {
     flow->piece.len = flow->at = 0;
     flow->making = true;
-    request_work(flow->req, flow->disk ? INFINITY : ON_POOL, flow_make, flow_made);
+    flow_work(flow, flow_made);
 }
 
 static ssize_t flow_read(struct stream *stream, char *buf, size_t max)
@@ -90,6 +108,14 @@ static void flow_begun(struct request *req)
 {
     struct flow *flow = req->task;
 
+    if (flow_lacks(flow) && !flow->gone) {
+        flow_work(flow, flow_begun);
+        return;
+    }
+    flow->making = false;
+    if (flow->gone) {
+        err_set(&req->err, ERR_UNAVAILABLE, "", "the client is gone");
+    }
     if (req->err.code == ERR_NONE && !flow->end) {
         flow->sealed = true;
         request_reply_stream(req, flow->type, &flow->stream);
@@ -111,7 +137,11 @@ void flow_reply(struct request *req, const char *type, struct flow *flow)
     flow->type = type;
     flow->piece = (struct text){ 0 };
     flow->at = 0;
-    flow->making = flow->end = flow->gone = flow->sealed = false;
+    flow->making = true;
+    flow->end = flow->gone = flow->sealed = false;
     req->task = flow;
-    request_work(req, flow->disk ? INFINITY : ON_POOL, flow_make, flow_begun);
+    if (flow->next_us > 0.0) {
+        request_await(req, flow_hung_up, &flow->stream);
+    }
+    flow_work(flow, flow_begun);
 }

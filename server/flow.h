@@ -22,7 +22,10 @@ struct flow {
     bool (*next)(struct flow *flow, struct text *text, bool *end, struct err *err);
     /* Lets go of what the reply was made from; called once. Loop thread. */
     void (*free)(struct flow *flow);
-    bool disk;      /* next waits for the disk, and goes to libuv's pool */
+    bool disk; /* next waits for the disk, and goes to libuv's pool */
+    double
+        next_us; /* what next takes, if that is much: each has a turn of the pool then, and others
+                     * theirs between; 0: about nothing */
     uint64_t total; /* bytes, if it is known; 0: not */
 
     /* flow.c's */

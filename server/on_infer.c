@@ -47,7 +47,7 @@ static void infer_encode(struct ask *ask)
     char length[24];
     size_t json_len;
 
-    if (!matrix_finite(&out, &req->err)) {
+    if (!matrix_finite(&out, 0, &req->err)) {
         return;
     }
     msg_infer_encode(&text, version->model->name, version->number, &infer->msg, &out, infer->labels,

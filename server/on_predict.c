@@ -10,6 +10,7 @@
 #include "matrix.h"
 #include "msg_predict.h"
 #include "pin.h"
+#include "predict.h"
 #include "remembered.h"
 #include "server.h"
 
@@ -75,7 +76,7 @@ static void predict_encode(struct ask *ask)
     char id[PREDICTION_ID_LEN];
     struct text text = { 0 };
 
-    if (!matrix_finite(&out, &ask->req->err)) {
+    if (!matrix_finite(&out, 0, &ask->req->err)) {
         return;
     }
     if (predict->rows != NULL) {
@@ -155,9 +156,8 @@ static bool form_out(struct request *req, enum form *ret, struct err *err)
     return true;
 }
 
-/* ?top=3: only the three largest outputs of each row, with their labels. */
-static bool top_parse(struct request *req, const struct net_spec *spec, struct predict *predict,
-                      struct err *err)
+bool predict_top(struct request *req, const struct net_spec *spec, bool json, size_t *ret,
+                 struct err *err)
 {
     const char *text = request_query(req, "top");
     const enum act act = spec->layers[spec->n_layers - 1].act;
@@ -178,10 +178,10 @@ static bool top_parse(struct request *req, const struct net_spec *spec, struct p
                        "needs outputs that are probabilities, sigmoid or softmax; these are %s",
                        act_name(act));
     }
-    if (predict->out != FORM_JSON) {
+    if (!json) {
         return err_set(err, ERR_FIELD, "top", "can be answered in application/json only");
     }
-    predict->top = (size_t)n;
+    *ret = (size_t)n;
     return true;
 }
 
@@ -190,6 +190,9 @@ bool on_predict(struct request *req, struct err *err)
     struct predict *predict = arena_alloc(&req->arena, 1, sizeof *predict);
     const struct net *net;
 
+    if (request_query(req, "dataset") != NULL) {
+        return predict_set(req, err);
+    }
     if (predict == NULL) {
         return err_set(err, ERR_MEMORY, "inputs", "do not fit into memory");
     }
@@ -208,7 +211,7 @@ bool on_predict(struct request *req, struct err *err)
         return false;
     }
     net = predict->ask.version->net;
-    if (!top_parse(req, &net->spec, predict, err)) {
+    if (!predict_top(req, &net->spec, predict->out == FORM_JSON, &predict->top, err)) {
         version_unref(predict->ask.version);
         return false;
     }

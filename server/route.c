@@ -22,7 +22,7 @@ static const struct route routes[] = {
     { "GET",    "/v1/models",       NULL,             BODY_NONE,   NULL,            on_model_list },
     { "GET",    M,                  NULL,             BODY_NONE,   NULL,            on_model_get },
     { "DELETE", M,                  "force",          BODY_NONE,   NULL,            on_model_delete },
-    { "POST",   M "/predict",       "version top",    BODY_ANY,    NULL,            on_predict },
+    { "POST",   M "/predict",       "version top dataset", BODY_ANY, NULL,          on_predict },
     { "POST",   M "/train",         NULL,             BODY_DATA,   NULL,            on_train },
     { "POST",   M "/learn",         NULL,             BODY_DATA,   NULL,            on_learn },
     { "POST",   M "/evaluate",      "version",        BODY_DATA,   NULL,            on_evaluate },

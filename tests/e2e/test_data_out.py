@@ -4,7 +4,7 @@ import json
 import struct
 import unittest
 
-from harness import Case, data_path, main, read_all
+from harness import DIGITS, LARGEST, XOR_ROWS, Case, digits, main, read_all
 
 try:
     import numpy
@@ -129,6 +129,122 @@ class Rows(Case):
             self.put(name, "1,2\n" * 9, "text/csv", status=201 if wait == 0 else 200)
             with self.daemon.connect() as sock:
                 sock.sendall(b"GET /v1/datasets/%s/rows HTTP/1.1\r\nHost: x\r\n\r\n" % name.encode())
+        self.ok(self.api.delete("/v1/datasets/" + name), 204)
+
+
+class Predictions(Case):
+    FORMS = ("application/json", "application/octet-stream", "application/x-npy", "text/csv")
+
+    def asked(self, at, name, accept="application/json", query=""):
+        reply = self.api.post("%s/predict?dataset=%s%s" % (at, name, query), Accept=accept)
+        self.assertEqual(reply.status, 200, reply)
+        self.assertEqual(reply.headers["Content-Type"], accept)
+        return reply
+
+    def digits_asked(self, count):
+        """A model, and a data set with so many rows of digits beside its first 300 rows."""
+        self.digits()
+        at = self.model(DIGITS, labels=["c%d" % i for i in range(9)] + ["n, ine"], normalize="unit")
+        rows = (digits("train")[0] * (count // 1000 + 1))[:count]
+        name = self.name()
+        values = b"".join(struct.pack("<64f", *row) for row in rows)
+        self.ok(self.api.put("/v1/datasets/%s/features?shape=%d,64" % (name, count), values,
+                             "application/octet-stream"), 201)
+        return at, name, values
+
+    def test_they_are_those_of_the_rows(self):
+        for count in (1, 300, 27000):
+            at, name, values = self.digits_asked(count)
+            for accept in self.FORMS[:3]:
+                want = self.api.post(at + "/predict", values, Content_Type="application/octet-stream", Accept=accept)
+                self.assertEqual(self.asked(at, name, accept).body, want.body, (count, accept))
+            want = json.loads(self.asked(at, name).body)
+            lines = self.asked(at, name, "text/csv").body.decode().splitlines()
+            self.assertEqual(lines[0], 'label,c0,c1,c2,c3,c4,c5,c6,c7,c8,"n, ine"')
+            self.assertEqual(len(lines), count + 1)
+            for line, row, label in list(zip(lines[1:], want["outputs"], want["labels"]))[:300]:
+                self.assertEqual(line.rsplit(",", 10)[0].strip('"'), label)
+                self.assertEqual([float(v) for v in line.rsplit(",", 10)[1:]], row)
+            self.assertEqual(self.asked(at, name, query="&top=2").body,
+                             self.api.post(at + "/predict?top=2", values, Content_Type="application/octet-stream").body)
+            self.ok(self.api.delete(at), 204)
+            self.ok(self.api.delete("/v1/datasets/" + name), 204)
+
+    def test_bytes_and_floats_and_targets_make_no_difference(self):
+        at = self.model(LARGEST)
+        name = self.name()
+        self.ok(self.api.put("/v1/datasets/%s/features" % name, bytes([0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 3, 9, 1, 2, 3, 4, 250]),
+                             "application/x-idx"), 201)
+        want = self.ok(self.api.post(at + "/predict", {"inputs": [[9, 1, 2], [3, 4, 250]]}))
+        self.assertEqual(self.asked(at, name).json, want)
+        self.ok(self.api.put("/v1/datasets/%s/targets" % name, ["ant", "dog"]))
+        self.assertEqual(self.asked(at, name).json, want)
+
+    def test_without_labels_outputs_have_numbers(self):
+        at = self.model()
+        name = self.name()
+        self.ok(self.api.put("/v1/datasets/%s/features" % name, [[0, 1], [1, 1]]), 201)
+        out = self.asked(at, name, "text/csv").body.split(b"\n")
+        self.assertEqual((out[0], len(out)), (b"y0", 4))
+        self.assertNotIn("labels", self.asked(at, name).json)
+
+    def test_a_version_by_number(self):
+        at = self.model()
+        name = self.name()
+        self.ok(self.api.put("/v1/datasets/%s/features" % name, [[0, 1], [1, 1]]), 201)
+        before = self.asked(at, name)
+        self.ok(self.api.post(at + "/learn", XOR_ROWS))
+        self.assertEqual(self.asked(at, name, query="&version=1").body, before.body)
+        self.assertEqual(self.asked(at, name).json["version"], 2)
+        self.assertIn("-v2-", self.asked(at, name).headers["Content-Disposition"])
+        self.assertEqual(before.headers["Sigmad-Digest"], self.ok(self.api.get(at + "/versions/1"))["digest"])
+
+    def test_what_is_refused(self):
+        at = self.model()
+        self.digits()
+        ask = at + "/predict?dataset="
+        self.problem(self.api.post(ask + "none"), 404, "not-found", "dataset", "'none'")
+        self.problem(self.api.post(ask + "digits-test"), 422, "field", "dataset", "64 features", "2 inputs")
+        self.problem(self.api.post(ask + "digits-test", XOR_ROWS), 422, "field", "dataset", "body")
+        self.ok(self.api.put("/v1/datasets/two/targets", ["a"]), 201)
+        self.problem(self.api.post(ask + "two"), 422, "field", "dataset", "no features")
+        self.ok(self.api.put("/v1/datasets/two/features", [[1, 2]]), 200)
+        self.problem(self.api.post(ask + "two&top=2"), 422, "field", "top", "1 to 1")
+        self.problem(self.api.post(ask + "two&top=1", Accept="text/csv"), 422, "field", "top", "json")
+        self.problem(self.api.post(ask + "two&version=9"), 404, "not-found")
+        self.problem(self.api.post(ask + "two", Accept="image/png"), 406, "accept", "Accept", "csv")
+        self.problem(self.api.post(ask + "two&format=csv"), 422, "field", "query")
+        self.ok(self.api.post(at + "/predict?dataset=two"))
+
+    def test_outputs_that_are_not_finite(self):
+        at = self.model({"inputs": 1, "layers": [{"units": 1, "activation": "linear", "weights": [[3e38]], "biases": [0]}],
+                         "cost": "mse"})
+        self.ok(self.api.put("/v1/datasets/%s/features" % self.name(), [[0]] * 9000 + [[10]]), 201)
+        for accept in self.FORMS:
+            reply = self.api.post("%s/predict?dataset=%s" % (at, self.name()), Accept=accept)
+            self.problem(reply, 422, "number", "outputs[9000]")
+
+    def test_model_and_data_set_may_go_meanwhile(self):
+        at, name, _ = self.digits_asked(60000)
+        whole = self.asked(at, name, "application/octet-stream")
+        self.assertEqual(int(whole.headers["Content-Length"]), 60000 * 40)
+        with self.daemon.connect() as sock:
+            sock.sendall(b"POST %s/predict?dataset=%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n"
+                         b"Accept: application/octet-stream\r\n\r\n" % (at.encode(), name.encode()))
+            first = sock.recv(1)
+            self.ok(self.api.delete("/v1/datasets/" + name), 204)
+            self.ok(self.api.delete(at), 204)
+            self.assertTrue((first + read_all(sock)).endswith(b"\r\n\r\n" + whole.body))
+
+    def test_clients_that_leave(self):
+        at, name, _ = self.digits_asked(20000)
+        for wait in range(6):
+            with self.daemon.connect() as sock:
+                sock.sendall(b"POST %s/predict?dataset=%s HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+                             % (at.encode(), name.encode()))
+                for _ in range(wait):
+                    sock.recv(100000)
+        self.ok(self.api.delete(at), 204)
         self.ok(self.api.delete("/v1/datasets/" + name), 204)
 
 

@@ -107,7 +107,7 @@ static void what_is_not_finite_is_found_at_every_place(void **state)
             for (size_t i = 0; i < 21; i++) {
                 values[i] = i % 2 == 0 ? 3e38f : -3e38f; /* large, and sums of it overflow */
             }
-            assert_true(matrix_finite(&matrix, &err));
+            assert_true(matrix_finite(&matrix, 0, &err));
             values[at] = bad[b];
             snprintf(detail, sizeof detail, "in[%zu][%zu] must be finite, is %g", at / 3, at % 3,
                      (double)bad[b]);
@@ -115,7 +115,7 @@ static void what_is_not_finite_is_found_at_every_place(void **state)
                     ERR_RANGE, detail);
             err = (struct err){ 0 };
             snprintf(detail, sizeof detail, "outputs[%zu] is not finite", at / 3);
-            refused(matrix_finite(&matrix, &err), &err, ERR_NUMBER, detail);
+            refused(matrix_finite(&matrix, 0, &err), &err, ERR_NUMBER, detail);
         }
     }
 }
