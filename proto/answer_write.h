@@ -1,11 +1,11 @@
 /* Predictions of many rows on their way out, as many rows at a time as there are outputs of.
  *
- *   json  as msg_predict.h says, to the byte what predict answers for all rows at once. Labels stand
- *         behind all outputs: for them every row is wanted twice
+ *   json  as msg_predict.h says, to the byte what predict answers for all rows at once. Labels
+ *         stand behind all outputs: for them every row is wanted twice
  *   raw   little-endian float32
  *   npy   NPY 1.0, <f4 (rows, outputs)
- *   csv   a header line: label and the labels, or y0,y1,... without; then a line a row (LF): the name
- *         of its largest output, and all outputs
+ *   csv   a header line: label and the labels, or y0,y1,... without; then a line a row (LF): the
+ *         name of its largest output, and all outputs
  *
  * Thread: a writer belongs to one thread at a time. */
 #ifndef ANSWER_WRITE_H

@@ -1,13 +1,13 @@
-/* A data set on its way out, piece by piece, in formats that its upload takes: what is read back has
- * the same digest.
+/* A data set on its way out, piece by piece, in formats that its upload takes: what is read back
+ * has the same digest.
  *
- *   name  media type         of          what it is
- *   csv   text/csv           any part    a header line, then a line a row (LF): features, then targets
- *   npy   application/x-npy  one part    NPY 1.0 in the shape that was sent: features |u1 or <f4
+ *   name  media type         of        what it is
+ *   csv   text/csv           any part  a header line, then a line a row (LF): features, targets
+ *   npy   application/x-npy  one part  NPY 1.0 in the shape that was sent: features |u1 or <f4
  *
  * CSV's columns are called x0, x1, ... and y0, y1, ..., or label. Numbers are the shortest that read
  * back to the same float32; class names stand in quotes where they need them. In NPY targets that
- * are numbers are <f4 (rows, columns), and class names the whole numbers that they spell, <i8 (rows).
+ * are numbers are <f4 (rows, columns), class names the whole numbers that they spell, <i8 (rows).
  * Thread: a writer belongs to one thread at a time; the data is only read. */
 #ifndef TABLE_WRITE_H
 #define TABLE_WRITE_H
@@ -21,8 +21,8 @@ struct table_writer;
 
 struct table_format {
     const char *name, *type; /* the name is a file's extension, too */
-    /* Adds what comes next, a piece at most. *end: that was the last. Errors, before the first byte:
-     * ERR_FIELD at "format", what it cannot say. Out of memory: text->failed. */
+    /* Adds what comes next, a piece at most. *end: that was the last. Errors, before the first
+     * byte: ERR_FIELD at "format", what it cannot say. Out of memory: text->failed. */
     bool (*next)(struct table_writer *w, struct text *text, bool *end, struct err *err);
 };
 

@@ -1,5 +1,5 @@
-/* A GET's or predict's answer that can be had in several formats: which one the client asks for, and
- * what a reply that is kept as a file says of itself. Loop thread. */
+/* A reply that can be had in several formats: which one the client asks for, and what one that is
+ * kept as a file says of itself. Loop thread. */
 #ifndef OFFER_H
 #define OFFER_H
 
@@ -19,7 +19,7 @@ bool offer_choose(struct request *req, const struct offer *offers, size_t n, siz
                   struct err *err);
 /* The tag of one format of what has the tag: "3-6430d1c07a5f2" becomes "3-6430d1c07a5f2-SUFFIX". */
 void offer_tag(char etag[ETAG_LEN], const char *suffix);
-/* Puts a file's name, printed, and the digest of what the file was made from (copied) into the reply. */
+/* Puts a file's name, printed, and the digest (copied) of what it was made from into the reply. */
 void offer_file(struct request *req, const char *digest, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 

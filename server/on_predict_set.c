@@ -1,5 +1,5 @@
-/* POST /v1/models/{name}/predict?dataset=NAME: the predictions of all rows of a data set, made while
- * they are sent, on the version and the generation that were there when it was asked. */
+/* POST /v1/models/{name}/predict?dataset=NAME: predictions of all rows of a data set, made while
+ * they are sent, by the version and of the generation that were there when it was asked. */
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdlib.h>
