@@ -1,6 +1,7 @@
 """Data out: what a data set gives back goes in again to the same digest; predictions of a whole data set are those of its rows."""
 import io
 import json
+import os
 import struct
 import unittest
 
@@ -235,6 +236,19 @@ class Predictions(Case):
             self.ok(self.api.delete("/v1/datasets/" + name), 204)
             self.ok(self.api.delete(at), 204)
             self.assertTrue((first + read_all(sock)).endswith(b"\r\n\r\n" + whole.body))
+
+    def test_clients_that_do_not_read_hold_no_thread(self):
+        at, name, values = self.digits_asked(60000)
+        socks = []
+        for i in range(2 * os.cpu_count() + 2):
+            socks.append(self.daemon.connect())
+            self.addCleanup(socks[-1].close)
+            socks[-1].sendall(b"POST %s/predict?dataset=%s HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+                              % (at.encode(), name.encode()))
+            self.assertEqual(socks[-1].recv(12), b"HTTP/1.1 200")
+        want = self.api.post(at + "/predict", values[:256000], Content_Type="application/octet-stream")
+        self.assertEqual(len(self.ok(want)["outputs"]), 1000)
+        self.assertEqual(len(self.asked(at, name, "text/csv").body.splitlines()), 60001)
 
     def test_clients_that_leave(self):
         at, name, _ = self.digits_asked(20000)
