@@ -292,7 +292,7 @@ void disk_remove(const char *path)
 
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
             disk_path(path, entry->d_name, &inner, &none)) {
-            disk_remove(inner); /* our own folders are two deep at most */
+            disk_remove(inner); /* our own folders are four deep at most */
         }
         free(inner);
     }

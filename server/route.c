@@ -48,6 +48,7 @@ static const struct route routes[] = {
     { "POST",   "/v1/jobs/{id}/resume", NULL,         BODY_NONE,   NULL,            on_job_resume },
     { "PATCH",  "/v1/jobs/{id}",    NULL,             BODY_DATA,   NULL,            on_job_patch },
     { "DELETE", "/v1/jobs/{id}",    NULL,             BODY_NONE,   NULL,            on_job_delete },
+    { "GET",    "/v1/export",       NULL,             BODY_NONE,   NULL,            on_bundle_get },
     { "GET",    "/v1/server",       NULL,             BODY_NONE,   NULL,            on_server },
     { "GET",    "/metrics",         NULL,             BODY_NONE,   NULL,            on_metrics },
     { "GET",    "/v2/health/live",  NULL,             BODY_NONE,   NULL,            on_live },
