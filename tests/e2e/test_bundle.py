@@ -13,6 +13,7 @@ import threading
 import zlib
 
 import harness
+from faults import DIE, EIO, ENOSPC, FILES, Faulty
 from harness import DIGITS, LARGEST, LONG, WAIT, XOR, XOR_ROWS, Daemon, main
 
 MOMENTUM = {"name": "sgd", "learning_rate": 0.1, "momentum": 0.9}
@@ -23,7 +24,9 @@ def idx_bytes(rows, columns):
     return struct.pack(">BBBBII", 0, 0, 8, 2, rows, columns) + bytes(i % 251 for i in range(rows * columns))
 
 
-class Bundles(harness.Restarting):
+class Bundle:
+    """What both have."""
+
     def bundle(self, api=None):
         """The members of an export, which is checked to be whole."""
         reply = (api or self.api).get("/v1/export")
@@ -54,6 +57,8 @@ class Bundles(harness.Restarting):
         self.assertEqual(set(names), want)
         return found
 
+
+class Bundles(Bundle, harness.Restarting):
     def many(self):
         """Models of several kinds and ages, data sets of every type, jobs that have ended."""
         self.ok(self.api.put("/v1/datasets/bytes/features", idx_bytes(20, 3), "application/x-idx"), 201)
@@ -151,6 +156,12 @@ class Bundles(harness.Restarting):
         self.assertEqual((manifest["jobs"], manifest["unfinished"]), ([ended["id"]], [job["id"]]))
         self.cancel(job)
 
+    def test_a_file_that_no_tar_holds_is_named(self):
+        job = self.train(self.model(), **XOR_ROWS, epochs=1)
+        os.truncate(os.path.join(self.state, "jobs", job["id"], "job.json"), 8 << 30)  # of holes
+        self.problem(self.api.get("/v1/export"), 413, "too-large", "jobs/%s.json" % job["id"], "8589934592", "8589934591")
+        self.nothing_staged()
+
     def test_without_a_state_folder(self):
         daemon = Daemon(state="none")
         self.addCleanup(lambda: daemon.process.poll() is None and daemon.end(9))
@@ -240,6 +251,43 @@ class Bundles(harness.Restarting):
             thread.join()
             self.cancel(job)
         self.nothing_staged()
+
+
+class BundleFaults(Bundle, Faulty):
+    def exports(self, action):
+        """The reply when the nth call that changes a file fails, until none does."""
+        for n in range(1, 100):
+            self.page.arm(FILES, action, n)
+            reply = self.attempt(lambda: self.api.get("/v1/export"))
+            hits = self.page.hits if action == DIE else self.page.disarm()
+            yield n, reply
+            if not hits:
+                self.assertGreater(n, 10)  # folders, links, the file of a version of learn
+                return
+        self.fail("there is no end to it")
+
+    def test_disks_that_fail_and_deaths_change_nothing(self):
+        at = self.model()
+        self.ok(self.api.post(at + "/learn", XOR_ROWS))
+        self.ok(self.api.put("/v1/datasets/d", {"inputs": [[1], [2]], "targets": [[1], [2]]}), 201)
+        self.restart()  # the version of learn is on disk alone
+        before = self.everything()
+        for action, status, kind in ((EIO, 500, "io"), (ENOSPC, 507, "full")):
+            for n, reply in self.exports(action):
+                self.assertIsNotNone(reply, n)
+                if reply.status == 200:
+                    self.members(reply.body)
+                else:
+                    self.problem(reply, status, kind)
+        self.assertEqual(reply.status, 200, reply)
+        for n, reply in self.exports(DIE):
+            self.restart()
+            self.assertEqual(os.listdir(os.path.join(self.folder, "tmp")), [], n)
+            self.assertEqual(self.everything(), before, n)
+        self.assertEqual(reply.status, 200, reply)
+        self.page.set(main_calls=0)
+        self.bundle()
+        self.assertEqual(self.page.main_calls, 0)
 
 
 if __name__ == "__main__":

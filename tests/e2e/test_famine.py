@@ -48,6 +48,7 @@ class Famine(Faulty):
             ("train", lambda: api().ask("POST", m + "/train", train, wait), None, 200),
             ("evaluate", lambda: api().post(m + "/evaluate", XOR_ROWS), None, 200),
             ("export", lambda: api().get(m + "/export"), None, 200),
+            ("bundle", lambda: api().get("/v1/export"), None, 200),
             ("promote", lambda: api().post(m + "/promote", {"version": self.served}), None, 200),
             ("upload", lambda: api().put("/v1/datasets/u", ROWS, "text/csv"),
              lambda: api().delete("/v1/datasets/u"), 201),
