@@ -8,6 +8,7 @@
 #include "onnx_read.h"
 #include "rows.h"
 #include "safetensors.h"
+#include "value.h"
 #include "zip.h"
 
 /* ---- The formats ---- */
@@ -51,6 +52,9 @@ static bool safetensors_import(const char *bytes, size_t len, const struct model
 {
     struct safetensors file;
 
+    if (safetensors_is_plain(bytes, len)) {
+        return err_set(err, ERR_FIELD, "spec", "is missing from __metadata__: " IMPORT_SPEC_BESIDE);
+    }
     if (!safetensors_read(bytes, len, limits, true, arena, &file, err)) {
         return false;
     }
@@ -85,10 +89,11 @@ static bool onnx_import(const char *bytes, size_t len, const struct model_limits
 }
 
 static const struct import_format formats[] = {
-    { "json", "application/json", NULL, json_magic, json_read },
-    { "safetensors", "application/x-safetensors", NULL, safetensors_magic, safetensors_import },
-    { "npz", "application/x-npz", NULL, zip_magic, npz_import },
-    { "onnx", "application/onnx", "application/x-onnx", onnx_magic, onnx_import },
+    { "json", "application/json", NULL, json_magic, json_read, NULL },
+    { "safetensors", "application/x-safetensors", NULL, safetensors_magic, safetensors_import,
+      safetensors_weights_read },
+    { "npz", "application/x-npz", NULL, zip_magic, npz_import, npz_weights_read },
+    { "onnx", "application/onnx", "application/x-onnx", onnx_magic, onnx_import, NULL },
 };
 
 #define FORMATS (sizeof formats / sizeof *formats)
@@ -175,13 +180,40 @@ static bool norm_check(const struct msg_model *model, struct err *err)
     return model->shift == NULL || model->spec.norm != NORM_UNIT || unit_check(model, err);
 }
 
+static bool beside_read(const struct import_format *format, const char *bytes, size_t len,
+                        const char *spec, const struct model_limits *limits, struct arena *arena,
+                        struct import *ret, struct err *err)
+{
+    struct import import = { .digest = NULL };
+    struct err inner = { 0 };
+
+    if (format->read_weights == NULL) {
+        return err_set(err, ERR_FIELD, "spec", "goes beside safetensors or npz, not beside %s",
+                       format->name);
+    }
+    if (!msg_model_decode(spec, strlen(spec), limits, arena, &import.model, &inner)) {
+        value_in(&inner, "spec");
+        /* what is no JSON is so in the spec, not in the body */
+        return err_set(err, inner.code, inner.code == ERR_SYNTAX ? "spec" : inner.where, "%s",
+                       inner.text);
+    }
+    if (import.model.has_weights || !format->read_weights(bytes, len, arena, &import.model, err)) {
+        err_set(err, ERR_FIELD, "spec", "must have no weights of its own");
+        labels_free(import.model.labels);
+        return false;
+    }
+    *ret = import;
+    return true;
+}
+
 bool import_read(const struct import_format *format, const char *bytes, size_t len,
-                 const struct model_limits *limits, struct arena *arena, struct import *ret,
-                 struct err *err)
+                 const char *spec, const struct model_limits *limits, struct arena *arena,
+                 struct import *ret, struct err *err)
 {
     struct import import;
 
-    if (!format->read(bytes, len, limits, arena, &import, err)) {
+    if (!(spec != NULL ? beside_read(format, bytes, len, spec, limits, arena, &import, err)
+                       : format->read(bytes, len, limits, arena, &import, err))) {
         return false;
     }
     if (!norm_check(&import.model, err)) {

@@ -6,6 +6,9 @@
  *   npz          application/x-npz                                 npz_read.c
  *   onnx         application/onnx, application/x-onnx              onnx_read.c
  *
+ * The last two may also hold weights alone, when a spec comes beside them: weights_match.h says how
+ * their arrays are matched to it.
+ *
  * The media types are those of an export (export.h). Every byte is a client's: nothing is allocated
  * by what a file claims before it is checked against its length and the limits.
  *
@@ -16,6 +19,11 @@
 #include "arena.h"
 #include "err.h"
 #include "msg_model.h"
+
+/* What a file without a spec is refused with. */
+#define IMPORT_SPEC_BESIDE                                                                         \
+    "give one beside the weights, as ?spec= and what create takes: "                               \
+    "curl -T FILE --url-query spec@spec.json URL"
 
 struct import {
     struct msg_model model; /* as msg_model_decode leaves it; what it points to may be the body */
@@ -32,13 +40,18 @@ struct import_format {
      * ERR_SYNTAX at "body"; ERR_FIELD, ERR_RANGE at the field or tensor; ERR_MEMORY. */
     bool (*read)(const char *bytes, size_t len, const struct model_limits *limits,
                  struct arena *arena, struct import *ret, struct err *err);
+    /* A file of weights alone, for the spec that ret->model holds, the rest of which it fills. Errors
+     * as above; ERR_FIELD at "spec" when the file has one, too. NULL: the format has always a spec. */
+    bool (*read_weights)(const char *bytes, size_t len, struct arena *arena, struct msg_model *ret,
+                         struct err *err);
 };
 
 /* The formats in the order above; NULL: no more. */
 const struct import_format *import_format_at(size_t i);
 /* What a client names: its ?format=, and the content type, parameters and all; either may be NULL.
- * format wins. *ret is NULL for a type that says too little (none, application/octet-stream, application/zip, and
- * application/x-www-form-urlencoded, which is curl's when not told): import_format_guess knows.
+ * format wins. *ret is NULL for a type that says too little (none,
+ * application/octet-stream, application/zip, and application/x-www-form-urlencoded, which is curl's
+ * when not told): import_format_guess knows.
  * Errors: ERR_FIELD at "format", ERR_TYPE at "Content-Type", both with the names that are taken. */
 bool import_format_find(const char *format, const char *type, const struct import_format **ret,
                         struct err *err);
@@ -46,9 +59,11 @@ bool import_format_find(const char *format, const char *type, const struct impor
 const struct import_format *import_format_guess(const char *bytes, size_t len);
 
 /* As format's read, and what goes for all formats: a normalisation's numbers are there only when
- * the spec has that normalisation, and those of unit are unit's. */
+ * the spec has that normalisation, and those of unit are unit's. spec is the JSON that create takes,
+ * with a NUL behind it, if it comes beside the file; NULL: the file has it. Errors of it are under
+ * "spec". */
 bool import_read(const struct import_format *format, const char *bytes, size_t len,
-                 const struct model_limits *limits, struct arena *arena, struct import *ret,
-                 struct err *err);
+                 const char *spec, const struct model_limits *limits, struct arena *arena,
+                 struct import *ret, struct err *err);
 
 #endif

@@ -24,5 +24,10 @@ bool npz_next(struct exporter *e, struct text *text, bool *end, struct err *err)
  * ret->labels. */
 bool npz_read(const char *bytes, size_t len, const struct model_limits *limits, struct arena *arena,
               struct msg_model *ret, struct err *err);
+/* Reads an archive of weights alone for the spec in model, its arrays matched by weights_match.h:
+ * in C order, of <f8, <f4 or <f2. Errors: as npz_read and weights_match; ERR_FIELD at "spec" when it
+ * has a spec, too; at the first array with which all take more than those of the spec could. */
+bool npz_weights_read(const char *bytes, size_t len, struct arena *arena, struct msg_model *model,
+                      struct err *err);
 
 #endif

@@ -3,8 +3,10 @@
 #include <string.h>
 
 #include "array.h"
+#include "import.h"
 #include "npz.h"
 #include "value.h"
+#include "weights_match.h"
 #include "zip.h"
 
 #define SPEC_MAX ((size_t)32 << 20)   /* bytes; 65536 labels of the longest fit */
@@ -75,6 +77,9 @@ static bool spec_read(struct reader *reader, const struct model_limits *limits,
     struct msg_model model;
     struct array array;
 
+    if (zip_find(&reader->zip, "spec.npy") == NULL) {
+        return err_set(err, ERR_FIELD, "spec", "is missing: " IMPORT_SPEC_BESIDE);
+    }
     if (!entry_read(reader, "spec", SPEC_MAX, &array, err)) {
         return false;
     }
@@ -173,4 +178,70 @@ bool npz_read(const char *bytes, size_t len, const struct model_limits *limits, 
     }
     *ret = model;
     return true;
+}
+
+/* ---- Weights alone ---- */
+
+/* Array i, under its file's name without ".npy". *room: bytes that it and those after it may take. */
+static bool array_open(struct reader *reader, size_t i, size_t *room, struct weights_array *ret,
+                       struct err *err)
+{
+    const struct zip_entry *entry = &reader->zip.entry[i];
+    const size_t name_len = strlen(entry->name);
+    struct err head = { 0 };
+    const char *bytes;
+    char *name;
+
+    if (name_len <= 4 || strcmp(entry->name + name_len - 4, ".npy") != 0) {
+        return err_set(err, ERR_FIELD, entry->name, "is no NPY file");
+    }
+    name = arena_copy(reader->arena, entry->name, name_len - 4);
+    if (name == NULL) {
+        return err_set(err, ERR_MEMORY, entry->name, "does not fit into memory");
+    }
+    if (strcmp(name, "spec") == 0) {
+        return err_set(err, ERR_FIELD, "spec", "is in the file already: give none beside it");
+    }
+    if (entry->len > *room) {
+        return err_set(err, ERR_FIELD, name,
+                       "takes %zu bytes, the arrays of this spec leave it at most %zu", entry->len,
+                       *room);
+    }
+    *room -= entry->len;
+    if (!zip_read(&reader->zip, entry, reader->arena, &bytes, err)) {
+        return false;
+    }
+    ret->name = name;
+    return npy_head(bytes, entry->len, &ret->array, &head) ||
+           err_set(err, head.code, name, "%s", head.text);
+}
+
+bool npz_weights_read(const char *bytes, size_t len, struct arena *arena, struct msg_model *model,
+                      struct err *err)
+{
+    struct reader *reader = arena_alloc(arena, 1, sizeof *reader);
+    const size_t values =
+        spec_params(&model->spec) + 2 * model->spec.inputs + 2 * spec_outputs(&model->spec);
+    struct weights_array *arrays;
+    size_t room;
+
+    if (reader == NULL) {
+        return err_set(err, ERR_MEMORY, "body", "does not fit into memory");
+    }
+    memset(reader, 0, sizeof *reader);
+    reader->arena = arena;
+    if (!zip_open(bytes, len, arena, &reader->zip, err)) {
+        return false;
+    }
+    room = (2 * model->spec.n_layers + 4) * HEAD_MAX + values * sizeof(double);
+    arrays = arena_alloc(arena, reader->zip.n + 1, sizeof *arrays);
+    if (arrays == NULL) {
+        return err_set(err, ERR_MEMORY, "body", "does not fit into memory");
+    }
+    for (size_t i = 0; i < reader->zip.n; i++) {
+        if (!array_open(reader, i, &room, &arrays[i], err)) {
+            return false;
+        }
+    }
+    return weights_match(arrays, reader->zip.n, arena, model, err);
 }

@@ -67,4 +67,12 @@ struct safetensors {
 bool safetensors_read(const char *bytes, size_t len, const struct model_limits *limits, bool values,
                       struct arena *arena, struct safetensors *ret, struct err *err);
 
+/* Whether it has a whole header, and no spec in it. */
+bool safetensors_is_plain(const char *bytes, size_t len);
+/* Reads a file of weights alone for the spec in model, its tensors (F64, F32, F16, BF16) matched by
+ * weights_match.h; metadata is not looked at. Errors: as above and as weights_match; ERR_FIELD at
+ * "spec" when it has a spec, too. */
+bool safetensors_weights_read(const char *bytes, size_t len, struct arena *arena,
+                              struct msg_model *model, struct err *err);
+
 #endif

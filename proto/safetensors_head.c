@@ -185,7 +185,7 @@ static bool fact_read(struct reader *reader, const char *key, const char *text, 
     } else if (strcmp(key, "carry") == 0) {
         reader->carry = text;
     } else if (strcmp(key, "spec") == 0) {
-        reader->spec = arena_copy(reader->arena, text, strlen(text));
+        reader->spec = text;
     }
     return true;
 }

@@ -29,7 +29,7 @@ struct reader {
     size_t n_tensors;
     struct tensors net, block[SAFETENSORS_BLOCKS];
     struct tensor single[SINGLES];
-    char *spec;        /* in the arena */
+    const char *spec;  /* in the arena */
     const char *carry; /* likewise; NULL: nothing is carried */
     struct msg_version facts;
     bool has_facts;

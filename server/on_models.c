@@ -39,6 +39,7 @@ static void model_info(const struct model *model, struct msg_version *served, st
 
 struct create {
     const struct import_format *format; /* NULL: by the first bytes */
+    const char *spec;                   /* beside weights, in the arena; NULL: none */
     struct msg_model msg;
     struct net *net; /* owned */
     char *folder;    /* owned; NULL: in memory only */
@@ -98,7 +99,8 @@ static bool body_read(struct request *req, struct create *create, const char **d
     if (format == NULL) {
         format = import_format_guess(body, req->body_len);
     }
-    if (!import_read(format, body, req->body_len, &limits, &req->arena, &import, &req->err)) {
+    if (!import_read(format, body, req->body_len, create->spec, &limits, &req->arena, &import,
+                     &req->err)) {
         return false;
     }
     create->msg = import.model;
@@ -259,6 +261,7 @@ bool on_model_put(struct request *req, struct err *err)
         return err_set(err, ERR_MEMORY, "", "there is no memory for another model");
     }
     memset(create, 0, sizeof *create);
+    create->spec = request_query(req, "spec");
     if (!import_format_find(request_query(req, "format"), request_header(req, "Content-Type"),
                             &create->format, err) ||
         !name_reserve(req, err)) {

@@ -18,7 +18,7 @@
 /* Every endpoint, in README's order. */
 /* clang-format off */
 static const struct route routes[] = {
-    { "PUT",    M,                  "format",         BODY_ANY,    NULL,            on_model_put },
+    { "PUT",    M,                  "format spec",    BODY_ANY,    NULL,            on_model_put },
     { "GET",    "/v1/models",       NULL,             BODY_NONE,   NULL,            on_model_list },
     { "GET",    M,                  NULL,             BODY_NONE,   NULL,            on_model_get },
     { "DELETE", M,                  "force",          BODY_NONE,   NULL,            on_model_delete },

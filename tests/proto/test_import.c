@@ -53,7 +53,7 @@ static struct text file_make(const char *format)
 /* In memory of exactly that size, so that a sanitizer sees every byte read beyond it. What is
  * accepted is a whole model; what is not has its reason. */
 static bool file_read(const struct import_format *format, const char *bytes, size_t len,
-                      struct err *err)
+                      const char *spec, struct err *err)
 {
     char *copy = malloc(len + (len == 0));
     struct arena arena = { 0 };
@@ -62,7 +62,7 @@ static bool file_read(const struct import_format *format, const char *bytes, siz
 
     assert_non_null(copy);
     memcpy(copy, bytes, len);
-    ok = import_read(format, copy, len, &limits, &arena, &import, err);
+    ok = import_read(format, copy, len, spec, &limits, &arena, &import, err);
     if (ok) {
         for (size_t l = 0; import.model.has_weights && l < import.model.spec.n_layers; l++) {
             assert_true(isfinite(import.model.weights[l][0]));
@@ -92,7 +92,7 @@ static void formats_are_found_as_their_exports_are_called(void **state)
         assert_true(import_format_find(NULL, format->type, &found, &err));
         assert_ptr_equal(found, format);
         assert_ptr_equal(import_format_guess(text.data, text.len), format);
-        assert_true(file_read(format, text.data, text.len, &err));
+        assert_true(file_read(format, text.data, text.len, NULL, &err));
         text_done(&text);
     }
 }
@@ -111,7 +111,7 @@ static void no_file_that_is_cut_is_read(void **state)
             struct err err = { 0 };
 
             /* A protobuf message ends anywhere between two fields: here before the metadata. */
-            assert_true(!file_read(format, text.data, len, &err) ||
+            assert_true(!file_read(format, text.data, len, NULL, &err) ||
                         strcmp(format->name, "onnx") == 0);
         }
         text_done(&text);
@@ -130,11 +130,95 @@ static void changed_bytes_do_no_harm(void **state)
             struct err err = { 0 };
 
             text.data[at] = (char)~text.data[at];
-            file_read(format, text.data, text.len, &err);
+            file_read(format, text.data, text.len, NULL, &err);
             text.data[at] = (char)~text.data[at];
         }
         text_done(&text);
     }
+}
+
+/* ---- Weights alone ---- */
+
+static const char spec[] = "{\"inputs\": 1, \"layers\": [{\"units\": 2, \"activation\": \"tanh\"}, "
+                           "{\"units\": 1, \"activation\": \"linear\"}], \"cost\": \"mse\"}";
+
+/* A safetensors file of such weights, 1 everywhere, a layer's W and b under names like 3.weight. */
+static struct text plain_make(void)
+{
+    static const char header[] =
+        "{\"3.weight\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":[4,12]},"
+        "\"3.bias\":{\"dtype\":\"F16\",\"shape\":[1],\"data_offsets\":[12,14]},"
+        "\"0.weight\":{\"dtype\":\"F64\",\"shape\":[2,1],\"data_offsets\":[14,30]},"
+        "\"0.bias\":{\"dtype\":\"BF16\",\"shape\":[2],\"data_offsets\":[0,4]},"
+        "\"__metadata__\":{\"format\":\"pt\"}}";
+    static const unsigned char data[] = { 0x80, 0x3f, 0x80, 0x3f, 0, 0, 0x80, 0x3f, 0,    0,
+                                          0x80, 0x3f, 0,    0x3c, 0, 0, 0,    0,    0,    0,
+                                          0xf0, 0x3f, 0,    0,    0, 0, 0,    0,    0xf0, 0x3f };
+    struct text text = { 0 };
+    char length[8] = { 0 };
+
+    text_add(&text, length, sizeof length);
+    text_str(&text, header);
+    text.data[0] = (char)((text.len - 8) & 0xff);
+    text.data[1] = (char)((text.len - 8) >> 8);
+    text_add(&text, (const char *)data, sizeof data);
+    assert_false(text.failed);
+    return text;
+}
+
+static void weights_alone_go_with_a_spec_beside(void **state)
+{
+    const struct import_format *format;
+    struct text text = plain_make();
+    struct arena arena = { 0 };
+    struct import import;
+    struct err err = { 0 };
+
+    (void)state;
+    format = import_format_guess(text.data, text.len);
+    assert_string_equal(format->name, "safetensors");
+    assert_true(import_read(format, text.data, text.len, spec, &limits, &arena, &import, &err));
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(import.model.weights[0][i] == 1.0F && import.model.weights[1][i] == 1.0F);
+        assert_true(import.model.biases[0][i] == 1.0F);
+    }
+    assert_true(import.model.biases[1][0] == 1.0F);
+    assert_false(import_read(format, text.data, text.len, NULL, &limits, &arena, &import, &err));
+    assert_string_equal(err.where, "spec");
+    arena_done(&arena);
+    text_done(&text);
+}
+
+static void weights_alone_are_read_whole_or_not_at_all(void **state)
+{
+    const struct import_format *format;
+    struct text text = plain_make();
+
+    (void)state;
+    format = import_format_guess(text.data, text.len);
+    for (size_t len = 0; len < text.len; len++) {
+        struct err err = { 0 };
+
+        assert_false(file_read(format, text.data, len, spec, &err));
+    }
+    for (size_t bit = 0; bit < 8 * text.len; bit++) {
+        struct err err = { 0 };
+
+        text.data[bit / 8] = (char)(text.data[bit / 8] ^ 1 << bit % 8);
+        file_read(format, text.data, text.len, spec, &err);
+        text.data[bit / 8] = (char)(text.data[bit / 8] ^ 1 << bit % 8);
+    }
+    text_done(&text);
+    text = file_make("npz");
+    format = import_format_guess(text.data, text.len);
+    for (size_t at = 0; at < text.len; at++) {
+        struct err err = { 0 };
+
+        text.data[at] = (char)~text.data[at];
+        file_read(format, text.data, text.len, spec, &err);
+        text.data[at] = (char)~text.data[at];
+    }
+    text_done(&text);
 }
 
 int main(void)
@@ -143,6 +227,8 @@ int main(void)
         cmocka_unit_test(formats_are_found_as_their_exports_are_called),
         cmocka_unit_test(no_file_that_is_cut_is_read),
         cmocka_unit_test(changed_bytes_do_no_harm),
+        cmocka_unit_test(weights_alone_go_with_a_spec_beside),
+        cmocka_unit_test(weights_alone_are_read_whole_or_not_at_all),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
