@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "multipart.h"
 #include "npz.h"
 #include "onnx_read.h"
 #include "rows.h"
@@ -100,7 +101,7 @@ static const struct import_format formats[] = {
 #define FORMAT_LIST "json, safetensors, npz or onnx"
 #define TYPE_LIST                                                                                  \
     "application/json, application/x-safetensors, application/x-npz, application/zip, "            \
-    "application/onnx or, judged by its first bytes, application/octet-stream"
+    "application/onnx, multipart/form-data or, judged by its first bytes, application/octet-stream"
 
 const struct import_format *import_format_at(size_t i)
 {
@@ -180,9 +181,9 @@ static bool norm_check(const struct msg_model *model, struct err *err)
     return model->shift == NULL || model->spec.norm != NORM_UNIT || unit_check(model, err);
 }
 
-static bool beside_read(const struct import_format *format, const char *bytes, size_t len,
-                        const char *spec, const struct model_limits *limits, struct arena *arena,
-                        struct import *ret, struct err *err)
+static bool beside_read(const struct import_format *format, const struct import_file *file,
+                        const struct model_limits *limits, struct arena *arena, struct import *ret,
+                        struct err *err)
 {
     struct import import = { .digest = NULL };
     struct err inner = { 0 };
@@ -191,13 +192,14 @@ static bool beside_read(const struct import_format *format, const char *bytes, s
         return err_set(err, ERR_FIELD, "spec", "goes beside safetensors or npz, not beside %s",
                        format->name);
     }
-    if (!msg_model_decode(spec, strlen(spec), limits, arena, &import.model, &inner)) {
+    if (!msg_model_decode(file->spec, strlen(file->spec), limits, arena, &import.model, &inner)) {
         value_in(&inner, "spec");
         /* what is no JSON is so in the spec, not in the body */
         return err_set(err, inner.code, inner.code == ERR_SYNTAX ? "spec" : inner.where, "%s",
                        inner.text);
     }
-    if (import.model.has_weights || !format->read_weights(bytes, len, arena, &import.model, err)) {
+    if (import.model.has_weights ||
+        !format->read_weights(file->bytes, file->len, arena, &import.model, err)) {
         err_set(err, ERR_FIELD, "spec", "must have no weights of its own");
         labels_free(import.model.labels);
         return false;
@@ -206,14 +208,15 @@ static bool beside_read(const struct import_format *format, const char *bytes, s
     return true;
 }
 
-bool import_read(const struct import_format *format, const char *bytes, size_t len,
-                 const char *spec, const struct model_limits *limits, struct arena *arena,
-                 struct import *ret, struct err *err)
+bool import_read(const struct import_file *file, const struct model_limits *limits,
+                 struct arena *arena, struct import *ret, struct err *err)
 {
+    const struct import_format *format =
+        file->format != NULL ? file->format : import_format_guess(file->bytes, file->len);
     struct import import;
 
-    if (!(spec != NULL ? beside_read(format, bytes, len, spec, limits, arena, &import, err)
-                       : format->read(bytes, len, limits, arena, &import, err))) {
+    if (!(file->spec != NULL ? beside_read(format, file, limits, arena, &import, err)
+                             : format->read(file->bytes, file->len, limits, arena, &import, err))) {
         return false;
     }
     if (!norm_check(&import.model, err)) {
@@ -221,5 +224,60 @@ bool import_read(const struct import_format *format, const char *bytes, size_t l
         return false;
     }
     *ret = import;
+    return true;
+}
+
+/* ---- A form ---- */
+
+bool import_form_is(const char *type)
+{
+    return multipart_is(type);
+}
+
+/* Takes what part says into file. */
+static bool part_take(const struct multipart_part *part, struct arena *arena,
+                      struct import_file *file, struct err *err)
+{
+    const char *type = part->type[0] != '\0' ? part->type : NULL;
+    struct err inner = { 0 };
+
+    if (strcmp(part->name, "weights") == 0) {
+        file->bytes = part->bytes;
+        file->len = part->len;
+        return file->format != NULL || import_format_find(NULL, type, &file->format, &inner) ||
+               err_set(err, inner.code, "weights", "has a Content-Type that %s", inner.text);
+    }
+    if (strcmp(part->name, "spec") != 0) {
+        return err_set(err, ERR_FIELD, part->name, "is no part of a model: spec and weights are");
+    }
+    if (file->spec != NULL) {
+        return err_set(err, ERR_FIELD, "spec", "is there twice: in the query, and as a part");
+    }
+    if (memchr(part->bytes, '\0', part->len) != NULL) {
+        return err_set(err, ERR_SYNTAX, "spec", "must be JSON, has a NUL");
+    }
+    file->spec = arena_copy(arena, part->bytes, part->len);
+    return file->spec != NULL || err_set(err, ERR_MEMORY, "spec", "does not fit into memory");
+}
+
+bool import_form_read(const char *type, struct arena *arena, struct import_file *file,
+                      struct err *err)
+{
+    struct import_file form = { .format = file->format, .bytes = NULL, .spec = file->spec };
+    struct multipart parts;
+
+    if (!multipart_read(type, file->bytes, file->len, &parts, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < parts.n; i++) {
+        if (!part_take(&parts.part[i], arena, &form, err)) {
+            return false;
+        }
+    }
+    if (form.bytes == NULL || form.spec == NULL) {
+        return err_set(err, ERR_FIELD, form.bytes == NULL ? "weights" : "spec",
+                       "is missing: a form has the parts spec and weights");
+    }
+    *file = form;
     return true;
 }

@@ -9,6 +9,8 @@
  * The last two may also hold weights alone, when a spec comes beside them: weights_match.h says how
  * their arrays are matched to it.
  *
+ * A form (multipart/form-data) brings the two as its parts.
+ *
  * The media types are those of an export (export.h). Every byte is a client's: nothing is allocated
  * by what a file claims before it is checked against its length and the limits.
  *
@@ -58,12 +60,26 @@ bool import_format_find(const char *format, const char *type, const struct impor
 /* By its first bytes; JSON when it is nothing else, so that its reader says what is wrong. */
 const struct import_format *import_format_guess(const char *bytes, size_t len);
 
-/* As format's read, and what goes for all formats: a normalisation's numbers are there only when
- * the spec has that normalisation, and those of unit are unit's. spec is the JSON that create takes,
- * with a NUL behind it, if it comes beside the file; NULL: the file has it. Errors of it are under
- * "spec". */
-bool import_read(const struct import_format *format, const char *bytes, size_t len,
-                 const char *spec, const struct model_limits *limits, struct arena *arena,
-                 struct import *ret, struct err *err);
+/* Where in a request the file is. */
+struct import_file {
+    const struct import_format *format; /* NULL: by the first bytes */
+    const char *bytes;                  /* borrowed */
+    size_t len;
+    const char *spec; /* beside it, with a NUL behind it; NULL: none */
+};
+
+/* Whether a Content-Type, or NULL, is of a form, which has a part "spec" and a part "weights". */
+bool import_form_is(const char *type);
+/* bytes become those of the part "weights", whose type counts where format is NULL; spec is the other, in the arena. type:
+ * the form's. Errors: as multipart_read; ERR_FIELD at a part that is missing, unknown or, as spec, there already;
+ * ERR_TYPE at "weights" for its type; ERR_SYNTAX at "spec" for a NUL in it; ERR_MEMORY. */
+bool import_form_read(const char *type, struct arena *arena, struct import_file *file,
+                      struct err *err);
+
+/* As read of the file's format, and what goes for all formats: a normalisation's numbers are there only when
+ * the spec has that normalisation, and those of unit are unit's. Errors of a spec beside the file are
+ * under "spec". */
+bool import_read(const struct import_file *file, const struct model_limits *limits,
+                 struct arena *arena, struct import *ret, struct err *err);
 
 #endif

@@ -39,7 +39,8 @@ static void model_info(const struct model *model, struct msg_version *served, st
 
 struct create {
     const struct import_format *format; /* NULL: by the first bytes */
-    const char *spec;                   /* beside weights, in the arena; NULL: none */
+    const char *spec;                   /* beside weights, in the arena; NULL: none, or in a form */
+    const char *form;                   /* the Content-Type of a form; NULL: the body is the file */
     struct msg_model msg;
     struct net *net; /* owned */
     char *folder;    /* owned; NULL: in memory only */
@@ -92,15 +93,14 @@ static bool checksum_check(const struct request *req, struct err *err)
 static bool body_read(struct request *req, struct create *create, const char **digest)
 {
     const struct model_limits limits = server_model_limits(req->server);
-    const char *body = req->body != NULL ? req->body : "";
-    const struct import_format *format = create->format;
+    struct import_file file = { .format = create->format,
+                                .bytes = req->body != NULL ? req->body : "",
+                                .len = req->body_len,
+                                .spec = create->spec };
     struct import import;
 
-    if (format == NULL) {
-        format = import_format_guess(body, req->body_len);
-    }
-    if (!import_read(format, body, req->body_len, create->spec, &limits, &req->arena, &import,
-                     &req->err)) {
+    if ((create->form != NULL && !import_form_read(create->form, &req->arena, &file, &req->err)) ||
+        !import_read(&file, &limits, &req->arena, &import, &req->err)) {
         return false;
     }
     create->msg = import.model;
@@ -256,13 +256,16 @@ bool on_model_put(struct request *req, struct err *err)
     struct registry *registry = req->server->registry;
     struct create *create = arena_alloc(&req->arena, 1, sizeof *create);
     char name[NAME_MAX_LEN + 48];
+    const char *type;
 
     if (create == NULL) {
         return err_set(err, ERR_MEMORY, "", "there is no memory for another model");
     }
     memset(create, 0, sizeof *create);
+    type = request_header(req, "Content-Type");
     create->spec = request_query(req, "spec");
-    if (!import_format_find(request_query(req, "format"), request_header(req, "Content-Type"),
+    create->form = import_form_is(type) ? type : NULL;
+    if (!import_format_find(request_query(req, "format"), create->form != NULL ? NULL : type,
                             &create->format, err) ||
         !name_reserve(req, err)) {
         return false;

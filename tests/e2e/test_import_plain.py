@@ -208,6 +208,41 @@ class Plain(Case):
         for name in ("safetensors", "npz"):
             self.bad(self.api.get(at + "/export?format=" + name).body, spec_of(sizes), 422, "field", "spec", "in the file already")
 
+    def form(self, parts, boundary="XyZ", query=""):
+        body = b""
+        for name, kind, content in parts:
+            kind = "\r\nContent-Type: " + kind if kind else ""
+            body += ("--%s\r\nContent-Disposition: form-data; name=\"%s\"%s\r\n\r\n" % (boundary, name, kind)).encode()
+            body += (content.encode() if isinstance(content, str) else content) + b"\r\n"
+        return self.api.put("/v1/models/back" + query, body + b"--%s--\r\n" % boundary.encode(),
+                            "multipart/form-data; boundary=" + boundary)
+
+    def test_a_form(self):
+        sizes = [3, 6, 2]
+        arrays = self.named(self.net(sizes), "%d.%s")
+        spec = ("spec", "application/json", json.dumps(spec_of(sizes)))
+        octets, body = "application/octet-stream", safetensors(arrays)
+        self.ok(self.put(body, spec_of(sizes)), 201)
+        digest = self.ok(self.api.get("/v1/models/back"))["digest"]
+        for kind, file in ((octets, body), (SAFETENSORS, body), (None, body), (octets, npz(**arrays)), (NPZ, npz(**arrays))):
+            for parts in ([spec, ("weights", kind, file)], [("weights", kind, file), spec]):
+                self.assertEqual(self.api.delete("/v1/models/back").status, 204)
+                self.assertEqual(self.ok(self.form(parts), 201)["digest"], digest)
+        self.assertEqual(self.api.delete("/v1/models/back").status, 204)
+        weights = ("weights", octets, body)
+        for parts, status, kind, field, text in (
+                ([spec], 422, "field", "weights", "is missing"), ([weights], 422, "field", "spec", "is missing"), ([], 422, "field", "weights", "is missing"),
+                ([spec, weights, weights], 422, "field", "weights", "there twice"), ([spec, weights, ("x", None, "")], 422, "field", "x", "no part of a model"),
+                ([spec, ("weights", "text/csv", body)], 415, "type", "weights", "text/csv"),
+                ([spec, ("weights", NPZ, body)], 400, "syntax", "body", "zip"), ([spec, ("weights", None, "")], 422, "field", "spec", "not beside json"),
+                ([("spec", None, "{\0}"), weights], 400, "syntax", "spec", "NUL"), ([("spec", None, "{}"), weights], 422, "field", "spec.inputs", "is missing"),
+                ([spec, ("weights", octets, body[:-1])], 422, "field", None, "data_offsets")):
+            self.problem(self.form(parts), status, kind, field, text)
+            self.problem(self.api.get("/v1/models/back"), 404, "not-found")
+        self.problem(self.form([spec, weights], query="?spec=%7B%7D"), 422, "field", "spec", "there twice")
+        self.problem(self.api.put("/v1/models/back", b"", "multipart/form-data"), 415, "type", "Content-Type", "boundary")
+        self.problem(self.form([spec, weights], boundary="a b"), 415, "type", "Content-Type", "boundary")
+
     def test_a_file_that_is_cut(self):
         body = safetensors(self.named(self.net([2, 2]), "%d.%s"))
         for cut in range(9, len(body), 7):

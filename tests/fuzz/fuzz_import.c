@@ -14,7 +14,7 @@ static void read_as(const char *bytes, size_t size, const char *spec)
     struct import import;
     struct err err = { 0 };
 
-    if (import_read(import_format_guess(bytes, size), bytes, size, spec, &limits, &arena, &import,
+    if (import_read(&(struct import_file){ NULL, bytes, size, spec }, &limits, &arena, &import,
                     &err)) {
         labels_free(import.model.labels);
     } else if (err.code == ERR_NONE) {

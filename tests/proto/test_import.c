@@ -62,7 +62,8 @@ static bool file_read(const struct import_format *format, const char *bytes, siz
 
     assert_non_null(copy);
     memcpy(copy, bytes, len);
-    ok = import_read(format, copy, len, spec, &limits, &arena, &import, err);
+    ok = import_read(&(struct import_file){ format, copy, len, spec }, &limits, &arena, &import,
+                     err);
     if (ok) {
         for (size_t l = 0; import.model.has_weights && l < import.model.spec.n_layers; l++) {
             assert_true(isfinite(import.model.weights[l][0]));
@@ -177,13 +178,15 @@ static void weights_alone_go_with_a_spec_beside(void **state)
     (void)state;
     format = import_format_guess(text.data, text.len);
     assert_string_equal(format->name, "safetensors");
-    assert_true(import_read(format, text.data, text.len, spec, &limits, &arena, &import, &err));
+    assert_true(import_read(&(struct import_file){ format, text.data, text.len, spec }, &limits,
+                            &arena, &import, &err));
     for (size_t i = 0; i < 2; i++) {
         assert_true(import.model.weights[0][i] == 1.0F && import.model.weights[1][i] == 1.0F);
         assert_true(import.model.biases[0][i] == 1.0F);
     }
     assert_true(import.model.biases[1][0] == 1.0F);
-    assert_false(import_read(format, text.data, text.len, NULL, &limits, &arena, &import, &err));
+    assert_false(import_read(&(struct import_file){ format, text.data, text.len, NULL }, &limits,
+                             &arena, &import, &err));
     assert_string_equal(err.where, "spec");
     arena_done(&arena);
     text_done(&text);
