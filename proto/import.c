@@ -101,7 +101,8 @@ static const struct import_format formats[] = {
 #define FORMAT_LIST "json, safetensors, npz or onnx"
 #define TYPE_LIST                                                                                  \
     "application/json, application/x-safetensors, application/x-npz, application/zip, "            \
-    "application/onnx, multipart/form-data or, judged by its first bytes, application/octet-stream"
+    "application/onnx, multipart/form-data or, judged by its first bytes, "                        \
+    "application/octet-stream"
 
 const struct import_format *import_format_at(size_t i)
 {

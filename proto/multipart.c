@@ -62,7 +62,7 @@ static bool param_find(const char *text, size_t text_len, const char *name, char
         rest.at++;
     }
     while (rest.at < rest.end && *rest.at == ';') {
-        char none[1];
+        char none[1] = "";
         size_t none_len;
         const char *key;
         bool wanted;

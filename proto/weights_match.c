@@ -229,7 +229,7 @@ static bool order_fits(const struct match *match, bool flipped, struct err *err)
 static bool shapes_order(struct match *match, bool flipped, struct err *err)
 {
     const struct net_spec *spec = &match->model->spec;
-    struct layer sorted[SPEC_LAYERS_MAX];
+    struct layer sorted[SPEC_LAYERS_MAX] = { 0 };
 
     for (size_t l = 0; l < match->n_layers; l++) {
         const struct layer *found = NULL;
