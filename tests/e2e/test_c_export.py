@@ -1,0 +1,153 @@
+"""A model as C source: what compilers say of it, and that it answers with the daemon's bits."""
+import os
+import random
+import shutil
+import struct
+import subprocess
+import tempfile
+import unittest
+
+from harness import SLOW, Case, main
+
+STRICT = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wmissing-prototypes", "-Werror"]
+BUILDS = [("gcc", "-O0"), ("gcc", "-O3"), ("gcc", "-O2", "-mfma"),
+          ("clang", "-O0"), ("clang", "-O2"), ("clang", "-O2", "-mfma", "-ffp-contract=fast")]
+NETS = {
+    "3-linear": {"inputs": 3, "layers": [(1, "linear")], "cost": "mse", "normalize_targets": "standard"},
+    "tanh.2": {"inputs": 17, "layers": [(33, "tanh"), (5, "tanh")], "cost": "mse", "normalize": "standard"},
+    "sigmoid": {"inputs": 1, "layers": [(7, "sigmoid"), (1, "sigmoid")], "cost": "cross_entropy"},
+    "int": {"inputs": 64, "layers": [(50, "relu"), (20, "tanh"), (19, "softmax")], "cost": "log_likelihood",
+            "normalize": "unit", "labels": ["?\?/%d" % i for i in range(17)] + ["k\u00e4se\n\"", "\\1"]},
+    "four": {"inputs": 9, "layers": [(31, "linear"), (65, "relu"), (3, "sigmoid"), (2, "linear")], "cost": "mse",
+             "normalize": "minmax", "normalize_targets": "minmax"},
+    "long": {"inputs": 1601, "layers": [(3, "relu"), (2, "softmax")], "cost": "log_likelihood"},
+}
+MAIN = """
+#include <stdio.h>
+#include <stdlib.h>
+%(includes)s
+
+static const struct {
+    size_t in, out;
+    int (*predict)(const float *in, float *out);
+} models[] = { %(models)s };
+
+int main(int argc, char **argv)
+{
+    static float in[2000], out[2000];
+    const int i = argc == 2 ? atoi(argv[1]) : 0;
+
+    while (fread(in, sizeof *in, models[i].in, stdin) == models[i].in) {
+        int best = models[i].predict(in, out);
+
+        fwrite(out, sizeof *out, models[i].out, stdout);
+        fwrite(&best, sizeof best, 1, stdout);
+    }
+    return 0;
+}
+"""
+SPECIAL = [0.0, -0.0, 1e-45, -1e-40, 1.1e-38, 8.6e-19, 8.7e-19, 1e-6, 0.3, -0.625, 88.8, -87.4, 1e4, -1e5]
+
+
+def identifier(model):
+    name = model.replace(".", "_").replace("-", "_")
+    return "m" + name if name[0].isdigit() else name
+
+
+def rows_of(width, n):
+    """Plain ones, and every third with values of all magnitudes."""
+    rng = random.Random(width)
+    return [[rng.choice(SPECIAL) if i % 3 == 2 and rng.random() < 0.5 else rng.gauss(0, 3) for _ in range(width)]
+            for i in range(n)]
+
+
+def run(*command, **more):
+    return subprocess.run(command, check=True, timeout=60 * SLOW, stdout=subprocess.PIPE, **more).stdout
+
+
+class CExport(Case):
+    def make(self, name):
+        spec = dict(NETS[name], bias_init="normal")
+        spec["layers"] = [{"units": units, "activation": act} for units, act in spec["layers"]]
+        self.api.delete("/v1/models/" + name)  # an earlier test's
+        at = self.model(spec, name=name, seed=len(name))
+        if spec.get("normalize", "unit") != "unit" or "normalize_targets" in spec:
+            width = spec["layers"][-1]["units"]
+            self.train(at, inputs=rows_of(spec["inputs"], 9)[:2] * 4, epochs=1, batch_size=5,
+                       targets=[[i + j / 3 for j in range(width)] for i in range(8)],
+                       optimizer={"name": "sgd", "learning_rate": 1e-12})
+        return at, spec
+
+    def source(self, at, folder, name):
+        """The path of its .c, beside its .h."""
+        for kind in "hc":
+            reply = self.api.get(at + "/export?format=" + kind)
+            self.assertEqual(reply.status, 200, reply)
+            path = os.path.join(folder, name + "." + kind)
+            with open(path, "wb") as file:
+                file.write(reply.body)
+        return path
+
+    def test_the_daemons_bits(self):
+        with tempfile.TemporaryDirectory() as folder:
+            sources, asked = [], []
+            for name in NETS:
+                at, spec = self.make(name)
+                sources.append(self.source(at, folder, name))
+                rows = rows_of(spec["inputs"], 60 if name == "long" else 2000)
+                body = b"".join(struct.pack("<%df" % len(row), *row) for row in rows)
+                want = self.api.post(at + "/predict", body, Content_Type="application/octet-stream",
+                                     Accept="application/octet-stream")
+                self.assertEqual(want.status, 200, want)
+                asked.append((body, want.body, len(rows)))
+            sources.append(os.path.join(folder, "main.c"))
+            with open(sources[-1], "w") as file:
+                file.write(MAIN % {
+                    "includes": "\n".join('#include "%s.h"' % name for name in NETS),
+                    "models": ", ".join("{ N_inputs, N_outputs, N_predict }".replace("N", identifier(name))
+                                        for name in NETS)})
+            for build in filter(self.may, BUILDS):
+                program = os.path.join(folder, "program")
+                run(*build, *STRICT, "-o", program, *sources)
+                for i, name in enumerate(NETS):
+                    body, want, n = asked[i]
+                    self.compare(run(program, str(i), input=body), want, n, "%s by %s" % (name, " ".join(build)))
+
+    def may(self, build):
+        with open("/proc/cpuinfo") as file:
+            return shutil.which(build[0]) is not None and ("-mfma" not in build or " fma " in file.read())
+
+    def compare(self, got, want, n, what):
+        width = len(want) // n
+        self.assertEqual(len(got), n * (width + 4), what)
+        for i in range(n):
+            row = got[i * (width + 4):(i + 1) * (width + 4)]
+            self.assertEqual(row[:width], want[i * width:(i + 1) * width], "row %d of %s" % (i, what))
+            out = struct.unpack("<%df" % (width // 4), row[:width])
+            best = out.index(max(out)) if len(out) > 1 else int(out[0] >= 0.5)
+            self.assertEqual(struct.unpack("<i", row[width:])[0], best, what)
+
+    def test_labels(self):
+        with tempfile.TemporaryDirectory() as folder:
+            at, spec = self.make("int")
+            source = self.source(at, folder, "model")
+            with open(os.path.join(folder, "main.c"), "w") as file:
+                file.write('#include <stdio.h>\n#include "model.h"\nint main(void)\n{\n    int i;\n\n'
+                           '    for (i = 0; i < int_outputs; i++) {\n        printf("%s%c", int_labels[i], 0);\n    }\n'
+                           "    return 0;\n}\n")
+            program = os.path.join(folder, "program")
+            run("gcc", "-trigraphs", *STRICT, "-o", program, source, os.path.join(folder, "main.c"))
+            self.assertEqual(run(program).decode().split("\0")[:-1], spec["labels"])
+
+    @unittest.skipUnless(shutil.which("arm-none-eabi-gcc"), "gcc-arm-none-eabi is not installed")
+    def test_microcontrollers(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("int", "four"):
+                source = self.source(self.make(name)[0], folder, name)
+                for cpu in (("-mcpu=cortex-m0",), ("-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard")):
+                    run("arm-none-eabi-gcc", "-c", "-Os", "-mthumb", "-ffreestanding", *cpu, *STRICT,
+                        "-o", os.path.join(folder, "model.o"), source)
+
+
+if __name__ == "__main__":
+    main()
