@@ -63,7 +63,7 @@ static void string_add(struct text *text, const char *string)
 
 /* --- comment and declarations --- */
 
-/* The floats that one of predict's two buffers needs: the inputs and the outputs of layers 1, 3, ...
+/* The floats that one of predict's two buffers needs: inputs and the outputs of layers 1, 3, ...
  * lie in the first, those of layers 0, 2, ... in the second, the last layer's in the caller's. */
 static size_t buffer_floats(const struct net *net, size_t which)
 {
@@ -77,16 +77,46 @@ static size_t buffer_floats(const struct net *net, size_t which)
     return most;
 }
 
-static size_t constant_floats(const struct net *net)
+/* Bytes of the file's constants. */
+static size_t constants(const struct net *net, enum quant precision)
 {
-    return net->n_params + (net->shift != NULL ? 2 * net->spec.inputs : 0) +
-           (net->target_shift != NULL ? 2 * spec_outputs(&net->spec) : 0);
+    static const size_t sizes[] = { [QUANT_F32] = 4, [QUANT_BF16] = 2, [QUANT_INT8] = 1 };
+    size_t units = 0, floats = (net->shift != NULL ? 2 * net->spec.inputs : 0) +
+                               (net->target_shift != NULL ? 2 * spec_outputs(&net->spec) : 0);
+
+    for (size_t l = 0; l < net->spec.n_layers; l++) {
+        units += net->layer[l].out;
+    }
+    floats += precision == QUANT_INT8 ? 2 * units : units; /* biases, scales */
+    return (net->n_params - units) * sizes[precision] + floats * sizeof(float);
 }
 
-static void comment_add(const struct exporter *e, struct text *text)
+/* What precision does to the weights. */
+static bool precision_add(const struct exporter *e, struct text *text, struct err *err)
+{
+    const enum quant precision = e->options.precision;
+    float most;
+
+    if (precision == QUANT_F32) {
+        text_str(
+            text,
+            " * Every output has the bits that the server answers with, with and without a fused\n"
+            " * multiply-add in hardware.\n");
+        return true;
+    }
+    if (!quant_error(e->net, precision, &most, err)) {
+        return false;
+    }
+    text_printf(text, " * Weights are %s%s; they differ from the model's by ",
+                quant_name(precision), precision == QUANT_INT8 ? ", times a scale a unit" : "");
+    text_float(text, most);
+    text_str(text, " at most.\n");
+    return true;
+}
+
+static void facts_add(const struct exporter *e, struct text *text)
 {
     const struct net *net = e->net;
-    const size_t stack = (buffer_floats(net, 0) + buffer_floats(net, 1)) * sizeof(float);
 
     text_printf(text, "/* Model %s, version %" PRIu64 ", written by sigmad %s.\n *\n", e->model,
                 e->facts->version, e->release);
@@ -100,12 +130,22 @@ static void comment_add(const struct exporter *e, struct text *text)
     if (!isnan(e->facts->accuracy)) {
         text_printf(text, " *   accuracy   %.4f\n", e->facts->accuracy);
     }
+}
+
+/* What is said of the code itself, and the end of the comment. */
+static bool promises_add(const struct exporter *e, struct text *text, struct err *err)
+{
+    const size_t stack = (buffer_floats(e->net, 0) + buffer_floats(e->net, 1)) * sizeof(float);
+
     text_printf(text, " *   memory     %zu bytes of constants, %zu of stack and a little\n *\n",
-                constant_floats(net) * sizeof(float), stack);
-    text_str(text,
-             " * Freestanding C99 with IEEE 754 floats. Every output has the bits that the server\n"
-             " * answers with, with and without a fused multiply-add in hardware. This file was\n"
-             " * generated; it carries no licence, use it as you like. */\n");
+                constants(e->net, e->options.precision), stack);
+    if (!precision_add(e, text, err)) {
+        return false;
+    }
+    text_str(text, " * Freestanding C99 with IEEE 754 floats. Generated; it carries no licence, "
+                   "use it as you\n"
+                   " * like. */\n");
+    return true;
 }
 
 static void declarations_add(const struct exporter *e, const char *name, struct text *text)
@@ -143,41 +183,101 @@ static void array_add(struct text *text, const char *name, const char *what, con
     text_str(text, "\n};\n");
 }
 
+static void weights_begin(const struct exporter *e, const char *name, struct text *text)
+{
+    static const char *const types[] = {
+        [QUANT_F32] = "float", [QUANT_BF16] = "uint16_t", [QUANT_INT8] = "int8_t"
+    };
+
+    text_printf(text, "\nstatic const %s %s_weights%zu[%zu] = {", types[e->options.precision], name,
+                e->layer, e->net->layer[e->layer].in * e->net->layer[e->layer].out);
+}
+
+/* n weights of one unit; q[n] is spare, scale where int8's goes. */
+static void row_add(enum quant precision, const float *w, size_t n, int32_t *q, float *scale,
+                    struct text *text)
+{
+    if (precision == QUANT_F32) {
+        floats_add(text, w, n);
+        return;
+    }
+    quant_row(precision, w, n, q, scale);
+    for (size_t k = 0; k < n; k++) {
+        text_str(text, k % (2 * A_LINE) == 0 ? "\n    " : " ");
+        text_printf(text, precision == QUANT_BF16 ? "0x%04x," : "%d,", (int)q[k]);
+    }
+}
+
+/* Behind a layer's last weights. scales: int8's. */
+static bool biases_add(struct exporter *e, const char *name, const float *scales, struct text *text,
+                       struct err *err)
+{
+    const size_t out = e->net->layer[e->layer].out;
+    float *b = malloc(out * sizeof *b);
+    char what[40];
+
+    if (b == NULL) {
+        return err_set(err, ERR_MEMORY, "export", "does not fit into memory");
+    }
+    net_get_biases(e->net, e->layer, b);
+    text_str(text, "\n};\n");
+    if (e->options.precision == QUANT_INT8) {
+        snprintf(what, sizeof what, "scales%zu", e->layer);
+        array_add(text, name, what, scales, out);
+    }
+    snprintf(what, sizeof what, "biases%zu", e->layer);
+    array_add(text, name, what, b, out);
+    free(b);
+    e->row = 0;
+    e->layer++;
+    return true;
+}
+
+/* Room for int8's scales of a layer and one row of its q, kept for all layers. */
+struct room {
+    float *scales;
+    int32_t *q;
+};
+
+static bool room_make(struct exporter *e, struct err *err)
+{
+    struct room *room = arena_alloc(e->arena, 1, sizeof *room);
+    size_t in = 0, out = 0;
+
+    for (size_t l = 0; l < e->net->spec.n_layers; l++) {
+        in = e->net->layer[l].in > in ? e->net->layer[l].in : in;
+        out = e->net->layer[l].out > out ? e->net->layer[l].out : out;
+    }
+    if (room == NULL || (room->scales = arena_alloc(e->arena, out, sizeof *room->scales)) == NULL ||
+        (room->q = arena_alloc(e->arena, in, sizeof *room->q)) == NULL) {
+        return err_set(err, ERR_MEMORY, "export", "does not fit into memory");
+    }
+    e->own = room;
+    return true;
+}
+
 /* Rows of the layer's weights, and behind the last of them its biases. */
 static bool layer_add(struct exporter *e, const char *name, struct text *text, struct err *err)
 {
-    const size_t in = e->net->layer[e->layer].in, out = e->net->layer[e->layer].out;
-    char what[40];
+    const size_t in = e->net->layer[e->layer].in;
+    const struct room *room = e->own;
     size_t n;
     float *w;
 
     if (e->row == 0) {
-        snprintf(what, sizeof what, "weights%zu", e->layer);
-        array_begin(text, name, what, in * out);
+        weights_begin(e, name, text);
     }
     if (!export_rows(e, e->layer, &w, &n, err)) {
         return false;
     }
     for (size_t j = 0; j < n; j++) {
-        text_printf(text, "\n    /* unit %zu */", e->row - n + j);
-        floats_add(text, w + j * in, in);
+        const size_t unit = e->row - n + j;
+
+        text_printf(text, "\n    /* unit %zu */", unit);
+        row_add(e->options.precision, w + j * in, in, room->q, room->scales + unit, text);
     }
     free(w);
-    if (e->row < out) {
-        return true;
-    }
-    e->row = 0;
-    w = malloc(out * sizeof *w);
-    if (w == NULL) {
-        return err_set(err, ERR_MEMORY, "export", "does not fit into memory");
-    }
-    net_get_biases(e->net, e->layer, w);
-    snprintf(what, sizeof what, "biases%zu", e->layer);
-    text_str(text, "\n};\n");
-    array_add(text, name, what, w, out);
-    free(w);
-    e->layer++;
-    return true;
+    return e->row < e->net->layer[e->layer].out || biases_add(e, name, room->scales, text, err);
 }
 
 static void norms_add(const struct exporter *e, const char *name, struct text *text)
@@ -210,7 +310,8 @@ static void labels_add(const struct exporter *e, const char *name, struct text *
 
 /* --- predict --- */
 
-static void layer_call(const struct net *net, size_t l, const char *name, struct text *text)
+static void layer_call(const struct net *net, enum quant precision, size_t l, const char *name,
+                       struct text *text)
 {
     static const char *const buffers[] = { "a", "b" };
     const char *from = buffers[l % 2];
@@ -218,8 +319,11 @@ static void layer_call(const struct net *net, size_t l, const char *name, struct
     const size_t in = net->layer[l].in, out = net->layer[l].out;
     const enum act act = net->layer[l].act;
 
-    text_printf(text, "    %s_dense(%s_weights%zu, %s_biases%zu, %zu, %zu, %s, %s);\n", name, name,
-                l, name, l, in, out, from, to);
+    text_printf(text, "    %s_dense(%s_weights%zu, ", name, name, l);
+    if (precision == QUANT_INT8) {
+        text_printf(text, "%s_scales%zu, ", name, l);
+    }
+    text_printf(text, "%s_biases%zu, %zu, %zu, %s, %s);\n", name, l, in, out, from, to);
     if (act == ACT_SOFTMAX) {
         text_printf(text, "    %s_softmax(%zu, %s);\n", name, out, to);
     } else {
@@ -250,7 +354,8 @@ static void answer_add(const struct net *net, const char *name, struct text *tex
                name);
 }
 
-static void predict_add(const struct net *net, const char *name, struct text *text)
+static void predict_add(const struct net *net, enum quant precision, const char *name,
+                        struct text *text)
 {
     const size_t b = buffer_floats(net, 1);
 
@@ -269,7 +374,7 @@ static void predict_add(const struct net *net, const char *name, struct text *te
             : "    for (i = 0; i < @_inputs; i++) {\n        a[i] = @_flush(in[i]);\n    }\n",
         name);
     for (size_t l = 0; l < net->spec.n_layers; l++) {
-        layer_call(net, l, name, text);
+        layer_call(net, precision, l, name, text);
     }
     answer_add(net, name, text);
 }
@@ -284,11 +389,14 @@ bool c_source_next(struct exporter *e, struct text *text, bool *end, struct err 
 
     c_name(e->model, name);
     if (e->stage == HEAD) {
-        comment_add(e, text);
+        facts_add(e, text);
+        if (!room_make(e, err) || !promises_add(e, text, err)) {
+            return false;
+        }
         text_str(text, "#include <float.h>\n#include <stddef.h>\n#include <stdint.h>\n");
         declarations_add(e, name, text);
         text_str(text, "\n");
-        c_text_functions(text, e->net, name);
+        c_text_functions(text, e->net, e->options.precision, name);
         e->stage = LAYERS;
         return true;
     }
@@ -297,7 +405,7 @@ bool c_source_next(struct exporter *e, struct text *text, bool *end, struct err 
     }
     norms_add(e, name, text);
     labels_add(e, name, text);
-    predict_add(e->net, name, text);
+    predict_add(e->net, e->options.precision, name, text);
     *end = true;
     return true;
 }
@@ -308,7 +416,8 @@ bool c_header_next(struct exporter *e, struct text *text, bool *end, struct err 
 
     (void)err;
     c_name(e->model, name);
-    comment_add(e, text);
+    facts_add(e, text);
+    text_str(text, " */\n");
     c_text_add(text,
                "#ifndef @_EXPORT_H\n#define @_EXPORT_H\n\n"
                "#ifdef __cplusplus\nextern \"C\" {\n#endif\n",

@@ -63,23 +63,65 @@ static const char arithmetic[] =
     "\n"
     "    bits.f = a;\n"
     "    return (bits.u & 0x7fffffffu) >= 0x21800000u ? a : 0.0f;\n"
-    "}\n"
-    "\n"
-    "/* z = W x + b: each sum begins with b and goes on in the order of x. */\n"
-    "static void @_dense(const float *w, const float *b, size_t in, size_t out, const float *x, "
-    "float *z)\n"
-    "{\n"
-    "    size_t j, k;\n"
-    "\n"
-    "    for (j = 0; j < out; j++) {\n"
-    "        float sum = b[j];\n"
-    "\n"
-    "        for (k = 0; k < in; k++) {\n"
-    "            sum = @_fma(x[k], w[j * in + k], sum);\n"
-    "        }\n"
-    "        z[j] = sum;\n"
-    "    }\n"
     "}\n";
+
+static const char *const dense[] = {
+    [QUANT_F32] = "\n"
+                  "/* z = W x + b: each sum begins with b and goes on in the order of x. */\n"
+                  "static void @_dense(const float *w, const float *b, size_t in, size_t out, "
+                  "const float *x, float *z)\n"
+                  "{\n"
+                  "    size_t j, k;\n"
+                  "\n"
+                  "    for (j = 0; j < out; j++) {\n"
+                  "        float sum = b[j];\n"
+                  "\n"
+                  "        for (k = 0; k < in; k++) {\n"
+                  "            sum = @_fma(x[k], w[j * in + k], sum);\n"
+                  "        }\n"
+                  "        z[j] = sum;\n"
+                  "    }\n"
+                  "}\n",
+    [QUANT_BF16] = "\n"
+                   "/* z = W x + b, W by the upper halves of its floats: each sum begins with b "
+                   "and goes on in the\n"
+                   " * order of x. */\n"
+                   "static void @_dense(const uint16_t *w, const float *b, size_t in, size_t out, "
+                   "const float *x,\n"
+                   "    float *z)\n"
+                   "{\n"
+                   "    union @_bits weight;\n"
+                   "    size_t j, k;\n"
+                   "\n"
+                   "    for (j = 0; j < out; j++) {\n"
+                   "        float sum = b[j];\n"
+                   "\n"
+                   "        for (k = 0; k < in; k++) {\n"
+                   "            weight.u = (uint32_t)w[j * in + k] << 16;\n"
+                   "            sum = @_fma(x[k], weight.f, sum);\n"
+                   "        }\n"
+                   "        z[j] = sum;\n"
+                   "    }\n"
+                   "}\n",
+    [QUANT_INT8] = "\n"
+                   "/* z = W x + b, W[j][k] = w[j][k] scale[j]: each sum begins with b and goes on "
+                   "in the order of x. */\n"
+                   "static void @_dense(const int8_t *w, const float *scale, const float *b, "
+                   "size_t in, size_t out,\n"
+                   "    const float *x, float *z)\n"
+                   "{\n"
+                   "    size_t j, k;\n"
+                   "\n"
+                   "    for (j = 0; j < out; j++) {\n"
+                   "        float sum = b[j];\n"
+                   "\n"
+                   "        for (k = 0; k < in; k++) {\n"
+                   "            sum = @_fma(x[k], (float)w[j * in + k] * scale[j], sum);\n"
+                   "        }\n"
+                   "        z[j] = sum;\n"
+                   "    }\n"
+                   "}\n",
+};
 
 static const char exponential[] =
     "\n"
@@ -199,9 +241,11 @@ static bool has(const struct net *net, enum act act)
     return false;
 }
 
-void c_text_functions(struct text *text, const struct net *net, const char *name)
+void c_text_functions(struct text *text, const struct net *net, enum quant precision,
+                      const char *name)
 {
     c_text_add(text, arithmetic, name);
+    c_text_add(text, dense[precision], name);
     if (has(net, ACT_SIGMOID) || has(net, ACT_TANH) || has(net, ACT_SOFTMAX)) {
         c_text_add(text, exponential, name);
     }

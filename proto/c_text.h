@@ -4,12 +4,13 @@
 #ifndef C_TEXT_H
 #define C_TEXT_H
 
-#include "net.h"
+#include "quant.h"
 #include "text.h"
 
 /* Adds a literal with name in place of each @. */
 void c_text_add(struct text *text, const char *literal, const char *name);
 /* The functions that the net needs, and no other, so that no compiler finds an unused one. */
-void c_text_functions(struct text *text, const struct net *net, const char *name);
+void c_text_functions(struct text *text, const struct net *net, enum quant precision,
+                      const char *name);
 
 #endif

@@ -16,7 +16,7 @@ static const struct export_format formats[] = {
     { "npz", "application/x-npz", "npz", 0, npz_next },
     { "onnx", "application/onnx", "onnx", EXPORT_TAKES_PART, onnx_write_next },
     { "dot", "text/vnd.graphviz", "dot", 0, dot_next },
-    { "c", "text/x-csrc", "c", 0, c_source_next },
+    { "c", "text/x-csrc", "c", EXPORT_TAKES_PRECISION, c_source_next },
     { "h", "text/x-chdr", "h", 0, c_header_next },
 };
 

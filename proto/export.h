@@ -15,6 +15,7 @@
 #include "arena.h"
 #include "msg_version.h"
 #include "net.h"
+#include "quant.h"
 #include "text.h"
 
 #define EXPORT_PIECE ((size_t)64 << 10) /* bytes of weights in a piece, about */
@@ -27,10 +28,12 @@ enum export_part { EXPORT_WHOLE, EXPORT_LOGITS };
 /* What may be asked for beside the format; zeros: nothing is. */
 struct export_options {
     enum export_part part;
+    enum quant precision;
 };
 
 /* Bits of export_format.takes. */
 #define EXPORT_TAKES_PART 1u
+#define EXPORT_TAKES_PRECISION 2u
 
 struct export_format {
     const char *name, *type;

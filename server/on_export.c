@@ -64,10 +64,15 @@ static bool option_query(struct request *req, const struct export_format *format
 static bool options_read(struct request *req, const struct export_format *format,
                          struct export_options *ret, struct err *err)
 {
-    const char *part;
+    const char *part, *precision;
 
-    if (!option_query(req, format, "part", EXPORT_TAKES_PART, &part, err)) {
+    if (!option_query(req, format, "part", EXPORT_TAKES_PART, &part, err) ||
+        !option_query(req, format, "precision", EXPORT_TAKES_PRECISION, &precision, err)) {
         return false;
+    }
+    if (precision != NULL && !quant_find(precision, &ret->precision)) {
+        return err_set(err, ERR_FIELD, "precision", "must be f32, bf16 or int8, is '%.64s'",
+                       precision);
     }
     if (part != NULL && !export_part_find(part, &ret->part)) {
         return err_set(err, ERR_FIELD, "part", "must be whole or logits, is '%.64s'", part);
@@ -75,10 +80,14 @@ static bool options_read(struct request *req, const struct export_format *format
     return true;
 }
 
-/* What tells this file from the same version's others of its format: "-logits", or "". */
+/* What tells this file from the same version's others of its format: "-logits", say, or "". */
 static const char *options_suffix(const struct export_options *options)
 {
-    return options->part == EXPORT_LOGITS ? "-logits" : "";
+    static const char *const precisions[] = {
+        [QUANT_F32] = "", [QUANT_BF16] = "-bf16", [QUANT_INT8] = "-int8"
+    };
+
+    return options->part == EXPORT_LOGITS ? "-logits" : precisions[options->precision];
 }
 
 /* Each format and option has a tag of its own: none is the same bytes as another. */

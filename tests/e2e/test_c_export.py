@@ -1,6 +1,7 @@
 """A model as C source: what compilers say of it, and that it answers with the daemon's bits."""
 import os
 import random
+import re
 import shutil
 import struct
 import subprocess
@@ -8,6 +9,11 @@ import tempfile
 import unittest
 
 from harness import SLOW, Case, main
+
+try:
+    import numpy
+except ImportError:
+    numpy = None
 
 STRICT = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wmissing-prototypes", "-Werror"]
 BUILDS = [("gcc", "-O0"), ("gcc", "-O3"), ("gcc", "-O2", "-mfma"),
@@ -61,6 +67,16 @@ def rows_of(width, n):
             for i in range(n)]
 
 
+def fewer_bits(weights, precision):
+    """The float32 weights that a precision leaves of a layer's."""
+    w = numpy.array(weights, numpy.float32)
+    if precision == "bf16":
+        bits = w.view(numpy.uint32)
+        return ((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000).astype(numpy.uint32).view(numpy.float32)
+    scale = abs(w).max(axis=1, keepdims=True) / numpy.float32(127)
+    return numpy.rint(w / scale) * scale
+
+
 def run(*command, **more):
     return subprocess.run(command, check=True, timeout=60 * SLOW, stdout=subprocess.PIPE, **more).stdout
 
@@ -78,15 +94,38 @@ class CExport(Case):
                        optimizer={"name": "sgd", "learning_rate": 1e-12})
         return at, spec
 
-    def source(self, at, folder, name):
+    def source(self, at, folder, name, options=""):
         """The path of its .c, beside its .h."""
-        for kind in "hc":
-            reply = self.api.get(at + "/export?format=" + kind)
+        for kind in ("h", "c"):
+            reply = self.api.get(at + "/export?format=" + kind + (options if kind == "c" else ""))
             self.assertEqual(reply.status, 200, reply)
             path = os.path.join(folder, name + "." + kind)
             with open(path, "wb") as file:
                 file.write(reply.body)
         return path
+
+    def ask(self, at, rows):
+        """Raw rows, and what the daemon makes of them."""
+        body = b"".join(struct.pack("<%df" % len(row), *row) for row in rows)
+        reply = self.api.post(at + "/predict", body, Content_Type="application/octet-stream",
+                              Accept="application/octet-stream")
+        self.assertEqual(reply.status, 200, reply)
+        return body, reply.body, len(rows)
+
+    def hold(self, names, sources, asked, folder, builds):
+        """All in one program, which has to answer as the daemon did."""
+        sources = sources + [os.path.join(folder, "main.c")]
+        program = os.path.join(folder, "program")
+        with open(sources[-1], "w") as file:
+            file.write(MAIN % {
+                "includes": "\n".join('#include "%s.h"' % name for name in names),
+                "models": ", ".join("{ N_inputs, N_outputs, N_predict }".replace("N", identifier(name))
+                                    for name in names)})
+        for build in filter(self.may, builds):
+            run(*build, *STRICT, "-o", program, *sources)
+            for i, name in enumerate(names):
+                body, want, n = asked[i]
+                self.compare(run(program, str(i), input=body), want, n, "%s by %s" % (name, " ".join(build)))
 
     def test_the_daemons_bits(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -94,24 +133,43 @@ class CExport(Case):
             for name in NETS:
                 at, spec = self.make(name)
                 sources.append(self.source(at, folder, name))
-                rows = rows_of(spec["inputs"], 60 if name == "long" else 2000)
-                body = b"".join(struct.pack("<%df" % len(row), *row) for row in rows)
-                want = self.api.post(at + "/predict", body, Content_Type="application/octet-stream",
-                                     Accept="application/octet-stream")
-                self.assertEqual(want.status, 200, want)
-                asked.append((body, want.body, len(rows)))
-            sources.append(os.path.join(folder, "main.c"))
-            with open(sources[-1], "w") as file:
-                file.write(MAIN % {
-                    "includes": "\n".join('#include "%s.h"' % name for name in NETS),
-                    "models": ", ".join("{ N_inputs, N_outputs, N_predict }".replace("N", identifier(name))
-                                        for name in NETS)})
-            for build in filter(self.may, BUILDS):
-                program = os.path.join(folder, "program")
-                run(*build, *STRICT, "-o", program, *sources)
-                for i, name in enumerate(NETS):
-                    body, want, n = asked[i]
-                    self.compare(run(program, str(i), input=body), want, n, "%s by %s" % (name, " ".join(build)))
+                asked.append(self.ask(at, rows_of(spec["inputs"], 60 if name == "long" else 2000)))
+            self.hold(list(NETS), sources, asked, folder, BUILDS)
+
+    @unittest.skipUnless(numpy, "python3-numpy is not installed")
+    def test_fewer_bits(self):
+        """A file of fewer bits is to the bit the model whose weights have been made such."""
+        names, tags = ["int", "four", "tanh.2"], set()
+        for precision in ("bf16", "int8"):
+            with tempfile.TemporaryDirectory() as folder:
+                sources, asked = [], []
+                for name in names:
+                    at, spec = self.make(name)
+                    sources.append(self.source(at, folder, name, "&precision=" + precision))
+                    model, error = self.ok(self.api.get(at + "/export")), 0
+                    for layer in model["layers"]:
+                        fewer = fewer_bits(layer["weights"], precision)
+                        error = max(error, abs(fewer - numpy.array(layer["weights"], numpy.float32)).max())
+                        layer["weights"] = fewer.astype(float).tolist()
+                    self.api.delete(at + "-twin")
+                    self.ok(self.api.put(at + "-twin", model), 201)
+                    asked.append(self.ask(at + "-twin", rows_of(spec["inputs"], 300)))
+                    with open(sources[-1]) as file:
+                        said = re.search(r"differ from the model's by (\S+) at most", file.read())[1]
+                    self.assertEqual(numpy.float32(said), error)
+                self.hold(names, sources, asked, folder, [("gcc", "-O1"), ("clang", "-O2", "-mfma")])
+            reply = self.api.get(at + "/export?format=c&precision=" + precision)
+            self.assertIn('filename="tanh.2-v2-%s.c"' % precision, reply.headers["Content-Disposition"])
+            tags.add(reply.headers["ETag"])
+        tags.add(self.api.get(at + "/export?format=c").headers["ETag"])
+        tags.add(self.api.get(at + "/export?format=c&precision=f32").headers["ETag"])
+        self.assertEqual(len(tags), 3)
+
+    def test_what_cannot_be_asked(self):
+        at = self.make("sigmoid")[0] + "/export?format="
+        self.problem(self.api.get(at + "c&precision=int4"), 422, "field", "precision", "f32, bf16 or int8", "'int4'")
+        self.problem(self.api.get(at + "h&precision=int8"), 422, "field", "precision", "format h")
+        self.problem(self.api.get(at + "json&precision=bf16"), 422, "field", "precision", "format json")
 
     def may(self, build):
         with open("/proc/cpuinfo") as file:
