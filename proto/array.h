@@ -46,25 +46,25 @@ bool array_read(const struct array *array, enum csv_part part, enum target_kind 
                 const struct table_limits *limits, struct table_sink *sink, struct table_info *ret,
                 struct err *err);
 
-/* What stands before the values of an NPY or IDX file, of which bytes[len] are the beginning or all.
- * ret->bytes is what is behind it. Errors: as npy_read and idx_read, of the head. */
+/* What stands before the values of an NPY or IDX file, of which bytes[len] are the beginning or
+ * all. ret->bytes is what is behind it. Errors: as npy_read and idx_read, of the head. */
 bool npy_head(const char *bytes, size_t len, struct array *ret, struct err *err);
-/* Adds what stands before the values of NPY 1.0, NPY_HEAD_LEN bytes: descr is numpy's name of their type,
- * "<f4"; cols 0: of one dimension. */
+bool idx_head(const char *bytes, size_t len, struct array *ret, struct err *err);
+/* Adds what stands before the values of NPY 1.0, NPY_HEAD_LEN bytes: descr is numpy's name of their
+ * type, "<f4"; cols 0: of one dimension. */
 #define NPY_HEAD_LEN 128
 void npy_head_encode(struct text *text, const char *descr, size_t rows, size_t cols);
 /* The same of any shape whose rows have fewer than 2^32 values, rank from 1 to TABLE_RANK_MAX. */
 void npy_head_shape(struct text *text, const char *descr, const size_t *shape, size_t rank);
-bool idx_head(const char *bytes, size_t len, struct array *ret, struct err *err);
 
 /* Whether its values are kept as they come: bytes, and float32 in the machine's order. */
 bool array_is_kept(const struct array *array);
-/* What array_read says of such an array as features, without a look at the values. Errors: as there,
- * of sizes. */
+/* What array_read says of such an array as features, without a look at the values. Errors: as
+ * there, of sizes. */
 bool array_describe(const struct array *array, const struct table_limits *limits,
                     struct table_info *ret, struct err *err);
-/* out[i] = value first + i, which lies within len, rounded to nearest; infinity when it does not fit.
- */
+/* out[i] = value first + i, which lies within len, rounded to nearest; infinity when it does not
+ * fit. */
 void array_floats(const struct array *array, size_t first, size_t n, float *out);
 /* Whether all n float32 are finite; they need not be aligned. */
 bool array_finite(const void *values, size_t n);

@@ -38,12 +38,13 @@ struct import_format {
     const char *alias; /* a second media type; NULL: none */
     /* Whether a body begins as this format does. */
     bool (*magic)(const char *bytes, size_t len);
-    /* bytes must stay as long as ret is used. On success the caller frees ret->model.labels. Errors:
-     * ERR_SYNTAX at "body"; ERR_FIELD, ERR_RANGE at the field or tensor; ERR_MEMORY. */
+    /* bytes must stay as long as ret is used. On success the caller frees ret->model.labels.
+     * Errors: ERR_SYNTAX at "body"; ERR_FIELD, ERR_RANGE at the field or tensor; ERR_MEMORY. */
     bool (*read)(const char *bytes, size_t len, const struct model_limits *limits,
                  struct arena *arena, struct import *ret, struct err *err);
-    /* A file of weights alone, for the spec that ret->model holds, the rest of which it fills. Errors
-     * as above; ERR_FIELD at "spec" when the file has one, too. NULL: the format has always a spec. */
+    /* A file of weights alone, for the spec that ret->model holds, the rest of which it fills.
+     * Errors as above; ERR_FIELD at "spec" when the file has one, too. NULL: the format always has
+     * a spec. */
     bool (*read_weights)(const char *bytes, size_t len, struct arena *arena, struct msg_model *ret,
                          struct err *err);
 };
@@ -70,15 +71,16 @@ struct import_file {
 
 /* Whether a Content-Type, or NULL, is of a form, which has a part "spec" and a part "weights". */
 bool import_form_is(const char *type);
-/* bytes become those of the part "weights", whose type counts where format is NULL; spec is the other, in the arena. type:
- * the form's. Errors: as multipart_read; ERR_FIELD at a part that is missing, unknown or, as spec, there already;
- * ERR_TYPE at "weights" for its type; ERR_SYNTAX at "spec" for a NUL in it; ERR_MEMORY. */
+/* bytes become those of the part "weights", whose type counts where format is NULL; spec is the
+ * other, in the arena. type: the form's. Errors: as multipart_read; ERR_FIELD at a part that is
+ * missing, unknown or, as spec, there already; ERR_TYPE at "weights" for its type; ERR_SYNTAX at
+ * "spec" for a NUL in it; ERR_MEMORY. */
 bool import_form_read(const char *type, struct arena *arena, struct import_file *file,
                       struct err *err);
 
-/* As read of the file's format, and what goes for all formats: a normalisation's numbers are there only when
- * the spec has that normalisation, and those of unit are unit's. Errors of a spec beside the file are
- * under "spec". */
+/* As read of the file's format, and what goes for all formats: a normalisation's numbers are there
+ * only when the spec has that normalisation, and those of unit are unit's. Errors of a spec beside
+ * the file are under "spec". */
 bool import_read(const struct import_file *file, const struct model_limits *limits,
                  struct arena *arena, struct import *ret, struct err *err);
 
