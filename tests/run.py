@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Runs suites, shows their output as it comes, and ends with one line over all: N passed, N failed.
+"""Runs suites, shows their output, and ends with one line over all: N passed, N failed.
 
     tests/run.py --build FOLDER [--only TEXT] [unit|e2e|scripts|bits]...
 
@@ -8,11 +8,16 @@ e2e       tests/e2e/test_*.py, unittest files
 scripts   the demo and README's transcript, one test each; the crash test, a test a kill
 bits      tests/core/bits.sh: one hash for every compiler, kernel and number of workers, one test
 
+Unit tests compute and share nothing: there run as many at a time as there are cores, and each one's
+output comes when it has ended. The others run alone, their output as it comes.
+
 A suite is believed only as far as its exit code goes: one that counts no failure and yet ends
 badly, is killed or runs out of time counts as one failed. SLOW=N multiplies every time limit.
 With TALLY=FILE, the line is appended to that file too, for whoever adds up several runs.
 """
 import argparse
+import concurrent.futures
+import functools
 import glob
 import os
 import re
@@ -67,8 +72,11 @@ def counted(kind, text):
 
 
 def run(kind, command, env):
-    print("== " + " ".join(command[-1:]), flush=True)
-    text = []
+    """passed, failed, skipped of one suite."""
+    alone = kind != "unit"
+    text = ["== " + command[-1] + "\n"]
+    if alone:
+        print(text[0], end="", flush=True)
     started = time.monotonic()
     late = False
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -78,8 +86,8 @@ def run(kind, command, env):
         for line in child.stdout:
             line = line.decode("utf-8", "replace")
             text.append(line)
-            sys.stdout.write(line)
-            sys.stdout.flush()
+            if alone:
+                print(line, end="", flush=True)
 
     reader = threading.Thread(target=read)
     reader.start()
@@ -98,8 +106,9 @@ def run(kind, command, env):
     if code == 0 and failed == 0 and passed + skipped == 0:
         failed = 1  # ran no test
     why = " (ran over %d s)" % LIMIT if late else " (exit code %d)" % code if code else ""
-    print("== %s: %d passed, %d failed, %.1f s%s" % (command[-1], passed, failed,
-                                                     time.monotonic() - started, why), flush=True)
+    line = "== %s: %d passed, %d failed, %.1f s%s\n" % (command[-1], passed, failed,
+                                                       time.monotonic() - started, why)
+    print(line if alone else "".join(text) + line, end="", flush=True)
     return passed, failed, skipped
 
 
@@ -128,13 +137,13 @@ def main():
 
     os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
     for kind in options.kinds:
-        for command in suites(kind, options.build):
-            if options.only not in command[-1]:
-                continue
-            result = run(kind, command, env)
-            total = [a + b for a, b in zip(total, result)]
-            if result[1]:
-                bad.append(command[-1])
+        commands = [c for c in suites(kind, options.build) if options.only in c[-1]]
+        one = functools.partial(run, kind, env=env)
+        with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            for command, result in zip(commands, (pool.map if kind == "unit" else map)(one, commands)):
+                total = [a + b for a, b in zip(total, result)]
+                if result[1]:
+                    bad.append(command[-1])
     for path in bad:
         print("failed: " + path)
     sys.exit(close(*total))
