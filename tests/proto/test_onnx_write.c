@@ -42,7 +42,7 @@ static struct exporter exporter_make(const struct net *net, enum export_part par
                               .release = "0.1.0",
                               .net = net,
                               .facts = &facts,
-                              .options = { part } };
+                              .options = { .part = part } };
 }
 
 static void file_make(const struct net *net, enum export_part part, struct text *ret)
