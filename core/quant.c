@@ -1,6 +1,7 @@
 #include "quant.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -142,4 +143,64 @@ bool quant_error(const struct net *net, enum quant quant, float *ret, struct err
     }
     *ret = most;
     return true;
+}
+
+/* ---- what it does to outputs ---- */
+
+static size_t answer(const float *a, size_t n)
+{
+    size_t best = 0;
+
+    if (n == 1) {
+        return a[0] >= 0.5F;
+    }
+    for (size_t j = 1; j < n; j++) {
+        best = a[j] > a[best] ? j : best;
+    }
+    return best;
+}
+
+/* Adds one row's n outputs. */
+static bool row_compare(const float *a, const float *rounded, size_t n, struct quant_effect *effect)
+{
+    for (size_t j = 0; j < n; j++) {
+        const float by = fabsf(rounded[j] - a[j]);
+
+        if (!isfinite(by)) {
+            return false;
+        }
+        effect->most = fmaxf(effect->most, by);
+        effect->sum += by;
+    }
+    effect->changed += answer(a, n) != answer(rounded, n);
+    effect->rows++;
+    return true;
+}
+
+bool quant_compare(const struct net *net, const struct net *rounded, const struct rows *x,
+                   size_t first, size_t n, struct quant_effect *effect, struct err *err)
+{
+    const size_t outputs = spec_outputs(&net->spec);
+    float *a = malloc(2 * n * outputs * sizeof *a);
+    void *scratch = aligned_alloc(64, (net_scratch(net) / 64 + 1) * 64);
+    bool ok = a != NULL && scratch != NULL;
+
+    if (ok) {
+        net_predict(net, x, first, n, a, scratch, NULL);
+        net_predict(rounded, x, first, n, a + n * outputs, scratch, NULL);
+    } else {
+        err_set(err, ERR_MEMORY, "precision", "needs more memory than there is");
+    }
+    for (size_t i = 0; ok && i < n; i++) {
+        ok = row_compare(a + i * outputs, a + (n + i) * outputs, outputs, effect);
+        if (!ok) {
+            char where[40];
+
+            snprintf(where, sizeof where, "inputs[%zu]", first + i);
+            err_set(err, ERR_RANGE, where, "gives outputs that are not finite");
+        }
+    }
+    free(scratch);
+    free(a);
+    return ok;
 }

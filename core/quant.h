@@ -11,6 +11,7 @@
 #define QUANT_H
 
 #include "net.h"
+#include "rows.h"
 
 enum quant { QUANT_F32, QUANT_BF16, QUANT_INT8, QUANT_COUNT };
 
@@ -27,5 +28,20 @@ float quant_value(enum quant quant, int32_t q, float scale);
 bool quant_net(const struct net *net, enum quant quant, struct net **ret, struct err *err);
 /* The largest |W' - W|. Errors: ERR_MEMORY. */
 bool quant_error(const struct net *net, enum quant quant, float *ret, struct err *err);
+
+/* What W' does to the outputs a of some rows. */
+struct quant_effect {
+    size_t rows;
+    float most;     /* the largest |a' - a| */
+    double sum;     /* of all |a' - a| */
+    size_t changed; /* rows whose answer is another: the index of the largest output, the lowest of
+                     * equals; of one output whether it is 0.5 or more */
+};
+
+/* Adds rows first .. first + n - 1 of x to *effect, which begins as zeros. rounded is quant_net's;
+ * x.width == spec.inputs was checked. Errors: ERR_RANGE at "inputs[row]" where outputs of either
+ * are not finite; ERR_MEMORY. */
+bool quant_compare(const struct net *net, const struct net *rounded, const struct rows *x,
+                   size_t first, size_t n, struct quant_effect *effect, struct err *err);
 
 #endif

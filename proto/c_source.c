@@ -1,11 +1,10 @@
 #include "c_source.h"
 
-#include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "c_comment.h"
 #include "c_text.h"
 
 #define A_LINE 8 /* numbers */
@@ -61,92 +60,39 @@ static void string_add(struct text *text, const char *string)
     text_str(text, "\"");
 }
 
-/* --- comment and declarations --- */
+/* --- between pieces --- */
 
-/* The floats that one of predict's two buffers needs: inputs and the outputs of layers 1, 3, ...
- * lie in the first, those of layers 0, 2, ... in the second, the last layer's in the caller's. */
-static size_t buffer_floats(const struct net *net, size_t which)
+/* Kept from piece to piece. */
+struct room {
+    float *scales; /* int8's of a layer, as many as the largest has */
+    int32_t *q;    /* one row */
+    struct quant_effect effect;
+};
+
+static struct room *room_of(const struct exporter *e)
 {
-    size_t most = which == 0 ? net->spec.inputs : 0;
-
-    for (size_t l = 0; l + 1 < net->spec.n_layers; l++) {
-        if ((l + 1) % 2 == which && net->layer[l].out > most) {
-            most = net->layer[l].out;
-        }
-    }
-    return most;
+    return e->own;
 }
 
-/* Bytes of the file's constants. */
-static size_t constants(const struct net *net, enum quant precision)
+static bool room_make(struct exporter *e, struct err *err)
 {
-    static const size_t sizes[] = { [QUANT_F32] = 4, [QUANT_BF16] = 2, [QUANT_INT8] = 1 };
-    size_t units = 0, floats = (net->shift != NULL ? 2 * net->spec.inputs : 0) +
-                               (net->target_shift != NULL ? 2 * spec_outputs(&net->spec) : 0);
+    struct room *room = arena_alloc(e->arena, 1, sizeof *room);
+    size_t in = 0, out = 0;
 
-    for (size_t l = 0; l < net->spec.n_layers; l++) {
-        units += net->layer[l].out;
+    for (size_t l = 0; l < e->net->spec.n_layers; l++) {
+        in = e->net->layer[l].in > in ? e->net->layer[l].in : in;
+        out = e->net->layer[l].out > out ? e->net->layer[l].out : out;
     }
-    floats += precision == QUANT_INT8 ? 2 * units : units; /* biases, scales */
-    return (net->n_params - units) * sizes[precision] + floats * sizeof(float);
-}
-
-/* What precision does to the weights. */
-static bool precision_add(const struct exporter *e, struct text *text, struct err *err)
-{
-    const enum quant precision = e->options.precision;
-    float most;
-
-    if (precision == QUANT_F32) {
-        text_str(
-            text,
-            " * Every output has the bits that the server answers with, with and without a fused\n"
-            " * multiply-add in hardware.\n");
-        return true;
+    if (room == NULL || (room->scales = arena_alloc(e->arena, out, sizeof *room->scales)) == NULL ||
+        (room->q = arena_alloc(e->arena, in, sizeof *room->q)) == NULL) {
+        return err_set(err, ERR_MEMORY, "export", "does not fit into memory");
     }
-    if (!quant_error(e->net, precision, &most, err)) {
-        return false;
-    }
-    text_printf(text, " * Weights are %s%s; they differ from the model's by ",
-                quant_name(precision), precision == QUANT_INT8 ? ", times a scale a unit" : "");
-    text_float(text, most);
-    text_str(text, " at most.\n");
+    room->effect = (struct quant_effect){ 0 };
+    e->own = room;
     return true;
 }
 
-static void facts_add(const struct exporter *e, struct text *text)
-{
-    const struct net *net = e->net;
-
-    text_printf(text, "/* Model %s, version %" PRIu64 ", written by sigmad %s.\n *\n", e->model,
-                e->facts->version, e->release);
-    text_printf(text, " *   digest     %s\n *   shape      %zu inputs", e->facts->digest,
-                net->spec.inputs);
-    for (size_t l = 0; l < net->spec.n_layers; l++) {
-        text_printf(text, "%s%zu %s", l % 4 == 3 ? ",\n *              " : ", ", net->layer[l].out,
-                    act_name(net->layer[l].act));
-    }
-    text_printf(text, "\n *   parameters %zu\n", net->n_params);
-    if (!isnan(e->facts->accuracy)) {
-        text_printf(text, " *   accuracy   %.4f\n", e->facts->accuracy);
-    }
-}
-
-/* What is said of the code itself, and the end of the comment. */
-static bool promises_add(const struct exporter *e, struct text *text, struct err *err)
-{
-    const size_t stack = (buffer_floats(e->net, 0) + buffer_floats(e->net, 1)) * sizeof(float);
-
-    text_printf(text, " *   memory     %zu bytes of constants, %zu of stack and a little\n *\n",
-                constants(e->net, e->options.precision), stack);
-    if (!precision_add(e, text, err)) {
-        return false;
-    }
-    text_str(text, " * Freestanding C99 with IEEE 754 floats. Generated; it carries no licence, "
-                   "use it as you\n"
-                   " * like. */\n");
-    return true;
-}
+/* --- declarations --- */
 
 static void declarations_add(const struct exporter *e, const char *name, struct text *text)
 {
@@ -233,34 +179,11 @@ static bool biases_add(struct exporter *e, const char *name, const float *scales
     return true;
 }
 
-/* Room for int8's scales of a layer and one row of its q, kept for all layers. */
-struct room {
-    float *scales;
-    int32_t *q;
-};
-
-static bool room_make(struct exporter *e, struct err *err)
-{
-    struct room *room = arena_alloc(e->arena, 1, sizeof *room);
-    size_t in = 0, out = 0;
-
-    for (size_t l = 0; l < e->net->spec.n_layers; l++) {
-        in = e->net->layer[l].in > in ? e->net->layer[l].in : in;
-        out = e->net->layer[l].out > out ? e->net->layer[l].out : out;
-    }
-    if (room == NULL || (room->scales = arena_alloc(e->arena, out, sizeof *room->scales)) == NULL ||
-        (room->q = arena_alloc(e->arena, in, sizeof *room->q)) == NULL) {
-        return err_set(err, ERR_MEMORY, "export", "does not fit into memory");
-    }
-    e->own = room;
-    return true;
-}
-
 /* Rows of the layer's weights, and behind the last of them its biases. */
 static bool layer_add(struct exporter *e, const char *name, struct text *text, struct err *err)
 {
     const size_t in = e->net->layer[e->layer].in;
-    const struct room *room = e->own;
+    const struct room *room = room_of(e);
     size_t n;
     float *w;
 
@@ -357,10 +280,10 @@ static void answer_add(const struct net *net, const char *name, struct text *tex
 static void predict_add(const struct net *net, enum quant precision, const char *name,
                         struct text *text)
 {
-    const size_t b = buffer_floats(net, 1);
+    const size_t b = c_buffer_floats(net, 1);
 
     c_text_add(text, "\nint @_predict(const float *in, float *out)\n{\n", name);
-    text_printf(text, "    float a[%zu]", buffer_floats(net, 0));
+    text_printf(text, "    float a[%zu]", c_buffer_floats(net, 0));
     if (b > 0) {
         text_printf(text, ", b[%zu]", b);
     }
@@ -381,24 +304,74 @@ static void predict_add(const struct net *net, enum quant precision, const char 
 
 /* --- the file --- */
 
-enum { HEAD, LAYERS };
+#define SLICE_US 10000.0 /* of comparing rows, about */
+#define FLOPS_A_US 20000.0
+#define WEIGHTS_A_US 300.0 /* rounded */
+
+/* How many rows are compared at a time. */
+static size_t slice_rows(const struct net *net)
+{
+    return (size_t)(SLICE_US * FLOPS_A_US / (2.0 * (double)net_flops(net))) + 1;
+}
+
+/* Some rows of calibrate. */
+static bool sample_compare(struct exporter *e, struct err *err)
+{
+    const struct export_sample *sample = e->options.calibrate;
+    struct quant_effect *effect = &room_of(e)->effect;
+    const size_t left = sample->n - effect->rows, most = slice_rows(e->net);
+
+    if (e->rounded == NULL && !quant_net(e->net, e->options.precision, &e->rounded, err)) {
+        return false;
+    }
+    e->next_us = SLICE_US;
+    return quant_compare(e->net, e->rounded, &sample->x, effect->rows, left < most ? left : most,
+                         effect, err);
+}
+
+/* The first comment, declarations and functions. */
+static bool head_add(struct exporter *e, const char *name, struct text *text, struct err *err)
+{
+    const struct quant_effect *effect = &room_of(e)->effect;
+
+    c_comment_facts(e, text);
+    if (!c_comment_promises(e, effect->rows > 0 ? effect : NULL, text, err)) {
+        return false;
+    }
+    text_str(text, "#include <float.h>\n#include <stddef.h>\n#include <stdint.h>\n");
+    declarations_add(e, name, text);
+    text_str(text, "\n");
+    c_text_functions(text, e->net, e->options.precision, name);
+    e->next_us = 0.0;
+    return true;
+}
+
+enum { BEGIN, COMPARE, HEAD, LAYERS };
 
 bool c_source_next(struct exporter *e, struct text *text, bool *end, struct err *err)
 {
+    const struct export_sample *sample = e->options.calibrate;
     char name[C_NAME_LEN];
 
     c_name(e->model, name);
-    if (e->stage == HEAD) {
-        facts_add(e, text);
-        if (!room_make(e, err) || !promises_add(e, text, err)) {
-            return false;
+    switch (e->stage) {
+    case BEGIN:
+        e->stage = sample != NULL ? COMPARE : HEAD;
+        if (e->options.precision != QUANT_F32) {
+            e->next_us = (double)e->net->n_params / WEIGHTS_A_US;
         }
-        text_str(text, "#include <float.h>\n#include <stddef.h>\n#include <stdint.h>\n");
-        declarations_add(e, name, text);
-        text_str(text, "\n");
-        c_text_functions(text, e->net, e->options.precision, name);
-        e->stage = LAYERS;
+        return room_make(e, err);
+    case COMPARE:
+        if (room_of(e)->effect.rows < sample->n) {
+            return sample_compare(e, err);
+        }
+        e->stage = HEAD;
         return true;
+    case HEAD:
+        e->stage = LAYERS;
+        return head_add(e, name, text, err);
+    default:
+        break;
     }
     if (e->layer < e->net->spec.n_layers) {
         return layer_add(e, name, text, err);
@@ -416,7 +389,7 @@ bool c_header_next(struct exporter *e, struct text *text, bool *end, struct err 
 
     (void)err;
     c_name(e->model, name);
-    facts_add(e, text);
+    c_comment_facts(e, text);
     text_str(text, " */\n");
     c_text_add(text,
                "#ifndef @_EXPORT_H\n#define @_EXPORT_H\n\n"

@@ -10,7 +10,10 @@
  * the shortest decimals that read back to the same float.
  *
  * NAME is the model's name, '.' and '-' becoming '_', with an 'm' before a leading digit. What is
- * declared begins with NAME_, so that reserved words need no rule of their own. */
+ * declared begins with NAME_, so that reserved words need no rule of their own.
+ *
+ * The first comment says, of bf16 and int8 (quant.h), by how much weights differ from the model's
+ * and, with options.calibrate, outputs on those rows from the outputs in float32. */
 #ifndef C_SOURCE_H
 #define C_SOURCE_H
 
@@ -22,7 +25,8 @@
 /* The identifier of a model of that name, which name_check has let pass. */
 void c_name(const char *model, char ret[C_NAME_LEN]);
 
-/* Formats c and h of an export (export.h); h has the declarations alone. Errors: ERR_MEMORY. */
+/* Formats c and h of an export (export.h); h has the declarations alone. Errors: ERR_MEMORY;
+ * ERR_RANGE at "inputs[row]" of calibrate, see quant_compare. */
 bool c_source_next(struct exporter *e, struct text *text, bool *end, struct err *err);
 bool c_header_next(struct exporter *e, struct text *text, bool *end, struct err *err);
 

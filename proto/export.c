@@ -71,6 +71,12 @@ bool export_all(struct exporter *e, struct text *text, struct err *err)
     return true;
 }
 
+void export_done(struct exporter *e)
+{
+    net_free(e->rounded);
+    e->rounded = NULL;
+}
+
 bool export_rows(struct exporter *e, size_t l, float **ret, size_t *n, struct err *err)
 {
     const struct net_layer *layer = &e->net->layer[l];

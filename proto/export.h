@@ -25,15 +25,23 @@ struct exporter;
 /* What goes out: all of the net; or all but its last activation, so that the outputs are z^L. */
 enum export_part { EXPORT_WHOLE, EXPORT_LOGITS };
 
+/* The rows on which the file says what its precision costs; all borrowed. */
+struct export_sample {
+    const char *dataset, *digest;
+    struct rows x; /* the first n of them count; of the net's width */
+    size_t n;
+};
+
 /* What may be asked for beside the format; zeros: nothing is. */
 struct export_options {
     enum export_part part;
     enum quant precision;
+    const struct export_sample *calibrate; /* NULL: none; only with a precision that rounds */
 };
 
 /* Bits of export_format.takes. */
 #define EXPORT_TAKES_PART 1u
-#define EXPORT_TAKES_PRECISION 2u
+#define EXPORT_TAKES_PRECISION 2u /* and calibrate */
 
 struct export_format {
     const char *name, *type;
@@ -45,7 +53,7 @@ struct export_format {
     bool (*next)(struct exporter *e, struct text *text, bool *end, struct err *err);
 };
 
-/* Object lifetime: the caller's storage; zeros but for what is exported. */
+/* Object lifetime: the caller's storage, up to export_done; zeros but for what is exported. */
 struct exporter {
     const struct export_format *format;
     const char *model;   /* its name */
@@ -59,7 +67,9 @@ struct exporter {
 
     size_t stage, layer, row; /* the format's place; 0 at first */
     void *own;                /* the format's, in the arena */
+    struct net *rounded;      /* the format's; export_done frees it */
     uint64_t total;           /* bytes in all, if the format knows by the first piece; else 0 */
+    double next_us;           /* what the next piece takes, about, if that is much; else 0 */
 };
 
 /* The formats in the order above; NULL: no more. */
@@ -72,6 +82,8 @@ bool export_part_find(const char *name, enum export_part *ret);
 /* The next piece, or all that is left. Errors: as a format's next. */
 bool export_next(struct exporter *e, struct text *text, bool *end, struct err *err);
 bool export_all(struct exporter *e, struct text *text, struct err *err);
+/* Whether all came, or not. */
+void export_done(struct exporter *e);
 
 /* For formats: the next rows of layer l's weights, from e->row on, *n of them, as many as a piece
  * takes; e->row moves behind them. The caller frees. *n is 0, e->row 0 again, and NULL returned

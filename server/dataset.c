@@ -125,6 +125,18 @@ struct data dataset_data(const struct dataset *dataset)
     };
 }
 
+bool dataset_suits(const struct dataset *dataset, size_t inputs, const char *where, struct err *err)
+{
+    const struct table_info *info = &dataset->info;
+
+    if (info->x_rank == 0) {
+        return err_set(err, ERR_FIELD, where, "'%s' has no features yet", dataset->name);
+    }
+    return info->x_width == inputs ||
+           err_set(err, ERR_FIELD, where, "'%s' has %zu features a row, the model %zu inputs",
+                   dataset->name, info->x_width, inputs);
+}
+
 void dataset_info(const struct dataset *dataset, struct msg_dataset *ret)
 {
     *ret = (struct msg_dataset){ .name = dataset->name,

@@ -81,6 +81,9 @@ struct dataset *dataset_ref(struct dataset *dataset);
 void dataset_unref(struct dataset *dataset);
 /* What core needs of it; map is NULL. */
 struct data dataset_data(const struct dataset *dataset);
+/* Whether there are features, as many a row as a model has inputs. Errors: ERR_FIELD at where. */
+bool dataset_suits(const struct dataset *dataset, size_t inputs, const char *where,
+                   struct err *err);
 /* Without the statistics, which are dataset->stats. */
 void dataset_info(const struct dataset *dataset, struct msg_dataset *ret);
 

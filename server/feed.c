@@ -186,17 +186,12 @@ static bool classes_map(const struct dataset *dataset, const struct labels *labe
 static bool dataset_fit(const struct dataset *dataset, const struct net_spec *spec, struct err *err)
 {
     const struct table_info *info = &dataset->info;
-    const char *lacks = info->x_rank == 0           ? "features"
-                        : info->kind == TARGET_NONE ? "targets"
-                                                    : NULL;
 
-    if (lacks != NULL) {
-        return err_set(err, ERR_FIELD, "dataset", "'%s' has no %s yet", dataset->name, lacks);
+    if (info->x_rank > 0 && info->kind == TARGET_NONE) {
+        return err_set(err, ERR_FIELD, "dataset", "'%s' has no targets yet", dataset->name);
     }
-    if (info->x_width != spec->inputs) {
-        return err_set(err, ERR_FIELD, "dataset",
-                       "'%s' has %zu features a row, the model %zu inputs", dataset->name,
-                       info->x_width, spec->inputs);
+    if (!dataset_suits(dataset, spec->inputs, "dataset", err)) {
+        return false;
     }
     if (info->kind == TARGET_NUMBERS && info->y_width != spec_outputs(spec)) {
         return err_set(err, ERR_FIELD, "dataset",

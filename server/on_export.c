@@ -13,16 +13,28 @@
 #include "pin.h"
 #include "server.h"
 
+#define CALIBRATE_ROWS ((size_t)10000) /* of a data set, at most */
+
 struct exporting {
     struct flow flow;
     struct exporter exporter;
     struct version *version; /* a reference */
     struct msg_version facts;
+    struct dataset *dataset; /* of calibrate, a reference; NULL: none */
+    struct export_sample sample;
 };
 
 static struct exporting *exporting_of(struct flow *flow)
 {
     return (struct exporting *)((char *)flow - offsetof(struct exporting, flow));
+}
+
+static void references_drop(struct exporting *exporting)
+{
+    if (exporting->dataset != NULL) {
+        dataset_unref(exporting->dataset);
+    }
+    version_unref(exporting->version);
 }
 
 static bool exporting_next(struct flow *flow, struct text *text, bool *end, struct err *err)
@@ -31,12 +43,16 @@ static bool exporting_next(struct flow *flow, struct text *text, bool *end, stru
     const bool ok = export_next(&exporting->exporter, text, end, err);
 
     flow->total = exporting->exporter.total;
+    flow->next_us = exporting->exporter.next_us;
     return ok;
 }
 
 static void exporting_free(struct flow *flow)
 {
-    version_unref(exporting_of(flow)->version);
+    struct exporting *exporting = exporting_of(flow);
+
+    export_done(&exporting->exporter);
+    references_drop(exporting);
 }
 
 /* By ?format=, else by Accept. NULL with an error. */
@@ -80,6 +96,40 @@ static bool options_read(struct request *req, const struct export_format *format
     return true;
 }
 
+/* ?calibrate=: the data set whose rows show what the precision costs. */
+static bool calibrate_open(struct request *req, const struct export_format *format,
+                           struct exporting *exporting, struct err *err)
+{
+    struct export_options *options = &exporting->exporter.options;
+    struct dataset *dataset;
+    const char *name;
+
+    if (!option_query(req, format, "calibrate", EXPORT_TAKES_PRECISION, &name, err)) {
+        return false;
+    }
+    if (name == NULL) {
+        return true;
+    }
+    if (options->precision == QUANT_F32) {
+        return err_set(err, ERR_FIELD, "calibrate",
+                       "must come with precision bf16 or int8: f32 costs nothing");
+    }
+    dataset = datasets_find(req->server->datasets, name, "calibrate", err);
+    if (dataset == NULL ||
+        !dataset_suits(dataset, exporting->version->net->spec.inputs, "calibrate", err)) {
+        return false;
+    }
+    exporting->dataset = dataset_ref(dataset);
+    exporting->sample = (struct export_sample){
+        .dataset = dataset->name,
+        .digest = dataset->digest,
+        .x = dataset_data(dataset).x,
+        .n = dataset->info.rows < CALIBRATE_ROWS ? dataset->info.rows : CALIBRATE_ROWS,
+    };
+    options->calibrate = &exporting->sample;
+    return true;
+}
+
 /* What tells this file from the same version's others of its format: "-logits", say, or "". */
 static const char *options_suffix(const struct export_options *options)
 {
@@ -94,12 +144,17 @@ static const char *options_suffix(const struct export_options *options)
 static void tag_make(const struct exporting *exporting, char ret[ETAG_LEN])
 {
     const struct export_format *format = exporting->exporter.format;
-    char suffix[ETAG_LEN];
+    char suffix[ETAG_LEN], tag[ETAG_LEN];
 
     etag_version(exporting->version, ret);
     if (format != export_format_at(0)) {
         snprintf(suffix, sizeof suffix, "%s%s", format->name,
                  options_suffix(&exporting->exporter.options));
+        offer_tag(ret, suffix);
+    }
+    if (exporting->dataset != NULL) {
+        etag_dataset(exporting->dataset, tag);
+        snprintf(suffix, sizeof suffix, "%.*s", (int)strlen(tag) - 2, tag + 1);
         offer_tag(ret, suffix);
     }
 }
@@ -138,10 +193,14 @@ bool on_export(struct request *req, struct err *err)
                                              .facts = &exporting->facts,
                                              .options = options,
                                              .arena = &req->arena };
+    if (!calibrate_open(req, format, exporting, err)) {
+        references_drop(exporting);
+        return false;
+    }
     tag_make(exporting, etag);
     headers_set(req, exporting);
     if (!etag_read(req, etag, &fresh, err) || fresh) {
-        version_unref(exporting->version);
+        references_drop(exporting);
         return err->code == ERR_NONE;
     }
     exporting->flow.next = exporting_next;

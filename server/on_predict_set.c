@@ -101,18 +101,6 @@ static void set_free(struct flow *flow)
     dataset_unref(set->dataset);
 }
 
-static bool set_fits(const struct dataset *dataset, const struct net_spec *spec, struct err *err)
-{
-    const struct table_info *info = &dataset->info;
-
-    if (info->x_rank == 0) {
-        return err_set(err, ERR_FIELD, "dataset", "'%s' has no features yet", dataset->name);
-    }
-    return info->x_width == spec->inputs ||
-           err_set(err, ERR_FIELD, "dataset", "'%s' has %zu features a row, the model %zu inputs",
-                   dataset->name, info->x_width, spec->inputs);
-}
-
 /* How much is computed at a time, and how long that takes. */
 static void slice_plan(struct predict_set *set)
 {
@@ -167,7 +155,8 @@ bool predict_set(struct request *req, struct err *err)
         return false;
     }
     dataset = datasets_find(req->server->datasets, request_query(req, "dataset"), "dataset", err);
-    if (dataset == NULL || !set_fits(dataset, &set->version->net->spec, err) ||
+    if (dataset == NULL ||
+        !dataset_suits(dataset, set->version->net->spec.inputs, "dataset", err) ||
         !predict_top(req, &set->version->net->spec, form == ANSWER_JSON, &top, err)) {
         version_unref(set->version);
         return false;

@@ -26,7 +26,7 @@ static const struct route routes[] = {
     { "POST",   M "/train",         NULL,             BODY_DATA,   NULL,            on_train },
     { "POST",   M "/learn",         NULL,             BODY_DATA,   NULL,            on_learn },
     { "POST",   M "/evaluate",      "version",        BODY_DATA,   NULL,            on_evaluate },
-    { "GET",    M "/export",        "version format part precision", BODY_NONE, NULL, on_export },
+    { "GET",    M "/export",        "version format part precision calibrate", BODY_NONE, NULL, on_export },
     { "GET",    M "/versions",      NULL,             BODY_NONE,   NULL,            on_version_list },
     { "GET",    M "/versions/{version}", NULL,        BODY_NONE,   NULL,            on_version_get },
     { "DELETE", M "/versions/{version}", NULL,        BODY_NONE,   NULL,            on_version_delete },

@@ -43,6 +43,36 @@ static void bf16_ties_go_to_even(void **state)
     assert_true(quant_value(QUANT_BF16, 0xbfc0, 1.0F) == -1.5F);
 }
 
+static void outputs_are_compared(void **state)
+{
+    static const float x[] = { 1.0F, 2.0F, -1.0F, 0x1p120F };
+    const struct net_spec spec = {
+        .inputs = 1, .n_layers = 1, .layers = { { 1, ACT_LINEAR } }, .cost = COST_MSE
+    };
+    const float w = 0x1.01p-1F, b = 0.0F, huge = FLT_MAX;
+    struct rows rows = { DTYPE_F32, 4, 1, x };
+    struct quant_effect effect = { 0 };
+    struct net *net, *rounded;
+    struct err err = { 0 };
+
+    (void)state;
+    assert_true(net_create(&spec, &net, &err));
+    net_set_layer(net, 0, &w, &b);
+    assert_true(quant_net(net, QUANT_BF16, &rounded, &err)); /* to 0.5 */
+    assert_true(quant_compare(net, rounded, &rows, 0, 2, &effect, &err));
+    assert_true(quant_compare(net, rounded, &rows, 2, 1, &effect, &err));
+    assert_int_equal(effect.rows, 3);
+    assert_true(effect.most == 0x1p-8F && effect.sum == 0x1p-7);
+    assert_int_equal(effect.changed, 0);
+
+    net_set_layer(net, 0, &huge, &b);
+    assert_false(quant_compare(net, rounded, &rows, 3, 1, &effect, &err));
+    assert_int_equal(err.code, ERR_RANGE);
+    assert_string_equal(err.where, "inputs[3]");
+    net_free(rounded);
+    net_free(net);
+}
+
 static void the_largest_stay_finite(void **state)
 {
     static const float w[3] = { FLT_MAX, -FLT_MAX, 0x1.ffp127F };
@@ -100,11 +130,9 @@ static void names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(int8_has_a_scale_a_unit),
-        cmocka_unit_test(bf16_ties_go_to_even),
-        cmocka_unit_test(the_largest_stay_finite),
-        cmocka_unit_test(a_net_of_fewer_bits),
-        cmocka_unit_test(names),
+        cmocka_unit_test(int8_has_a_scale_a_unit), cmocka_unit_test(bf16_ties_go_to_even),
+        cmocka_unit_test(the_largest_stay_finite), cmocka_unit_test(outputs_are_compared),
+        cmocka_unit_test(a_net_of_fewer_bits),     cmocka_unit_test(names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,7 +12,8 @@ from harness import ROOT, WAIT
 PACKAGE = "onnxruntime-node@1"
 FOLDER = os.path.join(ROOT, "build", "node")
 HERE = os.path.dirname(os.path.abspath(__file__))
-INSTALL = 120  # seconds
+INSTALL = 90  # seconds
+GIVEN_UP = FOLDER + ".gave-up"  # an install that failed is not tried again by every build
 
 
 def missing():
@@ -22,6 +23,8 @@ def missing():
             return command + " is not installed"
     try:
         if not os.path.isdir(FOLDER):
+            if os.path.exists(GIVEN_UP):
+                return "npm's %s could not be had; without %s it is tried again" % (PACKAGE, GIVEN_UP)
             install()
         subprocess.run(["node", "-e", "require('onnxruntime-node')"], env=environment(), check=True,
                        capture_output=True, timeout=WAIT)
@@ -39,6 +42,9 @@ def install():
         subprocess.run(["npm", "install", "--silent", "--no-save", "--ignore-scripts", "--prefix", new, PACKAGE],
                        cwd=new, check=True, capture_output=True, timeout=INSTALL)
         os.rename(new, FOLDER)
+    except (subprocess.SubprocessError, OSError):
+        open(GIVEN_UP, "w").close()
+        raise
     finally:
         shutil.rmtree(new, ignore_errors=True)
 

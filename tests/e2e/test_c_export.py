@@ -165,6 +165,56 @@ class CExport(Case):
         tags.add(self.api.get(at + "/export?format=c&precision=f32").headers["ETag"])
         self.assertEqual(len(tags), 3)
 
+    @unittest.skipUnless(numpy, "python3-numpy is not installed")
+    def test_what_a_data_set_shows(self):
+        """Its rows' outputs, by the model and by the one whose weights have been made such."""
+        for name, n in (("int", 700), ("sigmoid", 12000)):
+            at, spec = self.make(name)
+            rows = numpy.array(rows_of(spec["inputs"], n), numpy.float32)
+            if name == "sigmoid":
+                rows = (rows + 1).clip(-3, 3)  # near 0.5
+            self.api.delete("/v1/datasets/rows")
+            self.ok(self.api.put("/v1/datasets/rows/features?shape=%d,%d" % rows.shape, rows.tobytes(),
+                                 "application/octet-stream"), 201)
+            digest = self.ok(self.api.get("/v1/datasets/rows"))["digest"]
+            for precision in ("bf16", "int8"):
+                model = self.ok(self.api.get(at + "/export"))
+                for layer in model["layers"]:
+                    layer["weights"] = fewer_bits(layer["weights"], precision).astype(float).tolist()
+                self.api.delete(at + "-twin")
+                self.ok(self.api.put(at + "-twin", model), 201)
+                used = rows[:10000]
+                a, b = (numpy.frombuffer(self.ask(model_at, used.tolist())[1], numpy.float32)
+                        .reshape(len(used), -1) for model_at in (at, at + "-twin"))
+                answers = [x.argmax(axis=1) if x.shape[1] > 1 else x[:, 0] >= 0.5 for x in (a, b)]
+                by = numpy.abs(b - a)
+                reply = self.api.get(at + "/export?format=c&precision=%s&calibrate=rows" % precision)
+                said = " ".join(reply.body.decode().split("*/")[0].split()).replace(" * ", " ")
+                found = re.search(r"On the first (\d+) rows of data set rows, whose digest is (\w+), outputs differ "
+                                  r"from float32's by (\S+) at most and (\S+) on average, and (\d+) answers", said)
+                self.assertTrue(found, said)
+                self.assertEqual((int(found[1]), found[2]), (len(used), digest))
+                self.assertEqual(numpy.float32(found[3]), by.max())
+                self.assertEqual(found[4], "%.3g" % by.astype(float).mean())
+                self.assertEqual(int(found[5]), (answers[0] != answers[1]).sum())
+                plain = self.api.get(at + "/export?format=c&precision=" + precision)
+                self.assertNotEqual(reply.headers["ETag"], plain.headers["ETag"])
+                self.assertEqual(reply.body.split(b"*/", 1)[1], plain.body.split(b"*/", 1)[1])
+                self.assertEqual(self.api.get(at + "/export?format=c&calibrate=rows&precision=" + precision,
+                                              If_None_Match=reply.headers["ETag"]).status, 304)
+        self.ok(self.api.delete("/v1/datasets/rows"), 204)  # no reference is left
+
+    def test_what_cannot_be_measured(self):
+        at, spec = self.make("sigmoid")
+        ask = at + "/export?format=c&precision=int8&calibrate="
+        self.problem(self.api.get(ask + "none"), 404, "not-found", "calibrate", "none")
+        self.ok(self.api.put("/v1/datasets/wide/features?shape=2,3", bytes(24),
+                             "application/octet-stream"), 201)
+        self.problem(self.api.get(ask + "wide"), 422, "field", "calibrate", "3 features", "1 inputs")
+        self.problem(self.api.get(at + "/export?format=c&calibrate=wide"), 422, "field", "calibrate", "bf16 or int8")
+        self.problem(self.api.get(at + "/export?format=npz&calibrate=wide"), 422, "field", "calibrate", "format npz")
+        self.ok(self.api.delete("/v1/datasets/wide"), 204)
+
     def test_what_cannot_be_asked(self):
         at = self.make("sigmoid")[0] + "/export?format="
         self.problem(self.api.get(at + "c&precision=int4"), 422, "field", "precision", "f32, bf16 or int8", "'int4'")
