@@ -26,14 +26,18 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
     static const float means[3] = { 1.0F, -2.5F, 3.0F };
     struct csv_options options;
     const unsigned char *end;
+    size_t target_len;
     char *target;
     bool ok;
 
     if (size < 2 || (end = memchr(data + 2, '\n', size - 2)) == NULL) {
         return 0;
     }
-    target = strndup((const char *)data + 2, (size_t)(end - data - 2));
+    target_len = (size_t)(end - data - 2);
+    target = malloc(target_len + 1);
     fuzz_expect(target != NULL);
+    memcpy(target, data + 2, target_len);
+    target[target_len] = '\0';
     options = (struct csv_options){
         .header = data[0] % 3,
         .part = data[0] / 3 % 3,
