@@ -22,15 +22,15 @@ static bool tensor_fit(const struct reader *reader, const struct tensor *tensor,
         (cols > 0 && tensor->shape[1] != cols)) {
         return err_set(err, ERR_FIELD, name, "must be F32 of %zu x %zu", rows, cols > 0 ? cols : 1);
     }
-    if ((uintptr_t)(reader->data + tensor->from) % sizeof(float) == 0) {
-        values = (const float *)(const void *)(reader->data + tensor->from);
+    if ((uintptr_t)(reader->data + tensor->extent.from) % sizeof(float) == 0) {
+        values = (const float *)(const void *)(reader->data + tensor->extent.from);
     } else { /* a header that is not padded */
         float *copy = arena_alloc(reader->arena, n, sizeof *copy);
 
         if (copy == NULL) {
             return err_set(err, ERR_MEMORY, name, "does not fit into memory");
         }
-        values = memcpy(copy, reader->data + tensor->from, n * sizeof *copy);
+        values = memcpy(copy, reader->data + tensor->extent.from, n * sizeof *copy);
     }
     *ret = values;
     for (size_t i = 0; reader->values && i < n; i++) {
@@ -143,28 +143,24 @@ bool safetensors_read(const char *bytes, size_t len, const struct model_limits *
 {
     struct reader *reader = arena_alloc(arena, 1, sizeof *reader);
     struct safetensors file = { .blocks = 0 };
+    const size_t n = safetensors_header_len(bytes, len);
     struct msg_model model;
-    uint64_t n = 0;
 
     if (reader == NULL) {
         return err_set(err, ERR_MEMORY, "body", "does not fit into memory");
     }
-    for (size_t i = 0; i < 8 && len >= 8; i++) {
-        n |= (uint64_t)(unsigned char)bytes[i] << (8 * i);
-    }
-    if (len < 8 || n > len - 8 || n > SAFETENSORS_HEADER_MAX || n < 2) {
+    if (n == 0) {
         return err_set(err, ERR_SYNTAX, "body", "is no safetensors file: its header does not fit");
     }
     memset(reader, 0, sizeof *reader);
     reader->arena = arena;
     reader->values = values;
     reader->data = bytes + 8 + n;
-    reader->data_len = len - 8 - (size_t)n;
+    reader->data_len = len - 8 - n;
     reader->facts = (struct msg_version){
         .loss = NAN, .accuracy = NAN, .source = "import", .digest = "", .key = "", .request = ""
     };
-    if (!safetensors_header_read(bytes + 8, (size_t)n, reader, err) ||
-        !safetensors_data_fit(reader, err)) {
+    if (!safetensors_header_read(bytes + 8, n, reader, err) || !safetensors_data_fit(reader, err)) {
         return false;
     }
     if (reader->spec == NULL) {

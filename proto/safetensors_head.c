@@ -9,6 +9,65 @@
 #include "safetensors_reader.h"
 #include "value.h"
 
+/* ---- of one tensor ---- */
+
+size_t safetensors_header_len(const char *bytes, size_t len)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < 8 && len >= 8; i++) {
+        n |= (uint64_t)(unsigned char)bytes[i] << (8 * i);
+    }
+    return len < 8 || n > len - 8 || n > SAFETENSORS_HEADER_MAX || n < 2 ? 0 : (size_t)n;
+}
+
+bool safetensors_shape_read(struct scan *scan, size_t *rank, size_t *shape, struct err *err)
+{
+    bool more;
+    uint64_t n;
+
+    if (!scan_expect(scan, SCAN_ARRAY, "an array", err) || !scan_enter(scan, err)) {
+        return false;
+    }
+    while (scan_next(scan, &more, err)) {
+        if (!more) {
+            return *rank > 0 || err_set(err, ERR_FIELD, "", "must have 1 or 2 dimensions");
+        }
+        if (*rank == 2) {
+            return err_set(err, ERR_FIELD, "", "must have 1 or 2 dimensions");
+        }
+        if (!value_whole(scan, 1, SPEC_UNITS_MAX, &n, err)) {
+            return false;
+        }
+        shape[(*rank)++] = (size_t)n;
+    }
+    return false;
+}
+
+bool safetensors_extent_read(struct scan *scan, uint64_t data_len, struct extent *ret,
+                             struct err *err)
+{
+    uint64_t at[2];
+    bool more;
+
+    if (!scan_expect(scan, SCAN_ARRAY, "an array", err) || !scan_enter(scan, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < 3; i++) {
+        if (!scan_next(scan, &more, err)) {
+            return false;
+        }
+        if (more != (i < 2)) {
+            return err_set(err, ERR_FIELD, "", "must be two numbers");
+        }
+        if (more && !value_whole(scan, 0, data_len, &at[i], err)) {
+            return false;
+        }
+    }
+    *ret = (struct extent){ at[0], at[1] };
+    return true;
+}
+
 static bool read_dtype(struct scan *scan, void *into, struct err *err)
 {
     struct reader *reader = into;
@@ -25,54 +84,16 @@ static bool read_dtype(struct scan *scan, void *into, struct err *err)
 
 static bool read_shape(struct scan *scan, void *into, struct err *err)
 {
-    struct reader *reader = into;
-    struct tensor *tensor = reader->tensor;
-    bool more;
-    uint64_t n;
+    struct tensor *tensor = ((struct reader *)into)->tensor;
 
-    if (!scan_expect(scan, SCAN_ARRAY, "an array", err) || !scan_enter(scan, err)) {
-        return false;
-    }
-    for (;;) {
-        if (!scan_next(scan, &more, err)) {
-            return false;
-        }
-        if (!more) {
-            return tensor->rank > 0 || err_set(err, ERR_FIELD, "", "must have 1 or 2 dimensions");
-        }
-        if (tensor->rank == 2) {
-            return err_set(err, ERR_FIELD, "", "must have 1 or 2 dimensions");
-        }
-        if (!value_whole(scan, 1, SPEC_UNITS_MAX, &n, err)) {
-            return false;
-        }
-        tensor->shape[tensor->rank++] = (size_t)n;
-    }
+    return safetensors_shape_read(scan, &tensor->rank, tensor->shape, err);
 }
 
 static bool read_offsets(struct scan *scan, void *into, struct err *err)
 {
     struct reader *reader = into;
-    uint64_t at[2];
-    bool more;
 
-    if (!scan_expect(scan, SCAN_ARRAY, "an array", err) || !scan_enter(scan, err)) {
-        return false;
-    }
-    for (size_t i = 0; i < 3; i++) {
-        if (!scan_next(scan, &more, err)) {
-            return false;
-        }
-        if (more != (i < 2)) {
-            return err_set(err, ERR_FIELD, "", "must be two numbers");
-        }
-        if (more && !value_whole(scan, 0, reader->data_len, &at[i], err)) {
-            return false;
-        }
-    }
-    reader->tensor->from = at[0];
-    reader->tensor->to = at[1];
-    return true;
+    return safetensors_extent_read(scan, reader->data_len, &reader->tensor->extent, err);
 }
 
 /* Their names. */
@@ -131,12 +152,13 @@ static bool tensor_read(struct scan *scan, struct reader *reader, const char *na
     }
     tensor->there = true;
     bytes = tensor->shape[0] * (tensor->rank == 2 ? tensor->shape[1] : 1) * (tensor->f32 ? 4u : 1u);
-    if (tensor->from > tensor->to || tensor->to - tensor->from != bytes ||
-        (tensor->f32 && tensor->from % sizeof(float) != 0)) {
+    if (tensor->extent.from > tensor->extent.to ||
+        tensor->extent.to - tensor->extent.from != bytes ||
+        (tensor->f32 && tensor->extent.from % sizeof(float) != 0)) {
         return err_set(err, ERR_FIELD, name,
                        "has %" PRIu64 " to %" PRIu64
                        " as data_offsets, but its shape takes %" PRIu64 " bytes",
-                       tensor->from, tensor->to, bytes);
+                       tensor->extent.from, tensor->extent.to, bytes);
     }
     reader->n_tensors++;
     return true;
@@ -264,10 +286,10 @@ bool safetensors_header_read(const char *header, size_t len, struct reader *read
 static const struct tensor *tensors_at(const struct tensors *tensors, uint64_t from)
 {
     for (size_t l = 0; l < SPEC_LAYERS_MAX; l++) {
-        if (tensors->weight[l].there && tensors->weight[l].from == from) {
+        if (tensors->weight[l].there && tensors->weight[l].extent.from == from) {
             return &tensors->weight[l];
         }
-        if (tensors->bias[l].there && tensors->bias[l].from == from) {
+        if (tensors->bias[l].there && tensors->bias[l].extent.from == from) {
             return &tensors->bias[l];
         }
     }
@@ -285,7 +307,7 @@ static const struct tensor *tensor_at(const struct reader *reader, uint64_t from
     for (size_t i = 0; at == NULL && i < SINGLES; i++) {
         const struct tensor *one = &reader->single[i];
 
-        at = one->there && one->from == from ? one : NULL;
+        at = one->there && one->extent.from == from ? one : NULL;
     }
     return at;
 }
@@ -297,7 +319,7 @@ bool safetensors_data_fit(const struct reader *reader, struct err *err)
     size_t met = 0;
 
     while (at < reader->data_len && (tensor = tensor_at(reader, at)) != NULL) {
-        at = tensor->to;
+        at = tensor->extent.to;
         met++;
     }
     if (at != reader->data_len || met != reader->n_tensors) {
@@ -307,8 +329,8 @@ bool safetensors_data_fit(const struct reader *reader, struct err *err)
                        reader->data_len);
     }
     return !checksum->there ||
-           (!checksum->f32 && checksum->to == reader->data_len &&
-            checksum->to - checksum->from == SAFETENSORS_CHECKSUM) ||
+           (!checksum->f32 && checksum->extent.to == reader->data_len &&
+            checksum->extent.to - checksum->extent.from == SAFETENSORS_CHECKSUM) ||
            err_set(err, ERR_FIELD, "sigmad.checksum", "must be the last %d bytes",
                    SAFETENSORS_CHECKSUM);
 }

@@ -1,8 +1,22 @@
-/* What safetensors.c and safetensors_head.c share, and nobody else sees. */
+/* What the readers of safetensors files share, and nobody else sees: safetensors.c and
+ * safetensors_head.c of our own files, safetensors_weights.c of others'. */
 #ifndef SAFETENSORS_READER_H
 #define SAFETENSORS_READER_H
 
 #include "safetensors.h"
+#include "scan.h"
+
+/* Where a tensor's bytes are, behind the header. */
+struct extent {
+    uint64_t from, to;
+};
+
+/* Bytes of the header behind the eight that say so; 0: there is none that fits. */
+size_t safetensors_header_len(const char *bytes, size_t len);
+/* "shape", of one or two dimensions, rank 0 before; "data_offsets", within data_len bytes. */
+bool safetensors_shape_read(struct scan *scan, size_t *rank, size_t *shape, struct err *err);
+bool safetensors_extent_read(struct scan *scan, uint64_t data_len, struct extent *ret,
+                             struct err *err);
 
 #define KEY_MAX 64 /* longest tensor name or metadata key we know, and more */
 
@@ -10,7 +24,7 @@
 struct tensor {
     bool there, f32;
     size_t rank, shape[2];
-    uint64_t from, to;
+    struct extent extent;
 };
 
 /* A net's parameters, or a block of an optimiser that looks like them. */

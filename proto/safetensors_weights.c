@@ -3,15 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "safetensors.h"
+#include "safetensors_reader.h"
 #include "value.h"
 #include "weights_match.h"
 #include "weights_name.h"
-
-/* Where a tensor's bytes are. */
-struct extent {
-    uint64_t from, to;
-};
 
 struct plain {
     struct arena *arena;
@@ -42,53 +37,17 @@ static bool read_shape(struct scan *scan, void *into, struct err *err)
 {
     struct plain *plain = into;
     struct array *array = &plain->array[plain->n].array;
-    uint64_t n;
-    bool more;
 
-    if (!scan_expect(scan, SCAN_ARRAY, "an array", err) || !scan_enter(scan, err)) {
-        return false;
-    }
-    while (scan_next(scan, &more, err)) {
-        if (!more) {
-            return array->rank > 0 || err_set(err, ERR_FIELD, "", "must have 1 or 2 dimensions");
-        }
-        if (array->rank == 2) {
-            return err_set(err, ERR_FIELD, "", "must have 1 or 2 dimensions");
-        }
-        if (!value_whole(scan, 1, SPEC_UNITS_MAX, &n, err)) {
-            return false;
-        }
-        array->shape[array->rank++] = (size_t)n;
-    }
-    return false;
+    return safetensors_shape_read(scan, &array->rank, array->shape, err);
 }
 
 static bool read_offsets(struct scan *scan, void *into, struct err *err)
 {
     struct plain *plain = into;
     struct extent *extent = &plain->extent[plain->n];
-    uint64_t at[2];
-    bool more;
 
-    if (!scan_expect(scan, SCAN_ARRAY, "an array", err) || !scan_enter(scan, err)) {
-        return false;
-    }
-    for (size_t i = 0; i < 3; i++) {
-        if (!scan_next(scan, &more, err)) {
-            return false;
-        }
-        if (more != (i < 2)) {
-            return err_set(err, ERR_FIELD, "", "must be two numbers");
-        }
-        if (more && !value_whole(scan, 0, plain->data_len, &at[i], err)) {
-            return false;
-        }
-    }
-    if (at[0] > at[1]) {
-        return err_set(err, ERR_FIELD, "", "must rise");
-    }
-    *extent = (struct extent){ at[0], at[1] };
-    return true;
+    return safetensors_extent_read(scan, plain->data_len, extent, err) &&
+           (extent->from <= extent->to || err_set(err, ERR_FIELD, "", "must rise"));
 }
 
 static bool tensor_read(struct scan *scan, struct plain *plain, const char *name, struct err *err)
@@ -198,20 +157,9 @@ static bool extents_fit(struct plain *plain, struct err *err)
                    plain->data_len);
 }
 
-/* Bytes of the header; 0: there is none that fits. */
-static size_t header_len(const char *bytes, size_t len)
-{
-    uint64_t n = 0;
-
-    for (size_t i = 0; i < 8 && len >= 8; i++) {
-        n |= (uint64_t)(unsigned char)bytes[i] << (8 * i);
-    }
-    return len < 8 || n > len - 8 || n > SAFETENSORS_HEADER_MAX ? 0 : (size_t)n;
-}
-
 bool safetensors_is_plain(const char *bytes, size_t len)
 {
-    const size_t n = header_len(bytes, len);
+    const size_t n = safetensors_header_len(bytes, len);
     struct plain plain = { .n = 0 };
     struct err ignored = { 0 };
 
@@ -222,7 +170,7 @@ bool safetensors_weights_read(const char *bytes, size_t len, struct arena *arena
                               struct msg_model *model, struct err *err)
 {
     struct plain *plain = arena_alloc(arena, 1, sizeof *plain);
-    const size_t n = header_len(bytes, len);
+    const size_t n = safetensors_header_len(bytes, len);
 
     if (plain == NULL) {
         return err_set(err, ERR_MEMORY, "body", "does not fit into memory");

@@ -16,16 +16,16 @@
 
 /* Lies in whatever makes the reply, which lives as long as its request: in the arena, say. */
 struct flow {
-    /* Adds what comes next, up to some hundred kilobytes; *end: that was the last. An error before the first
-     * FLOW_WHOLE bytes are made is answered; a later one cuts the connection, so that nobody
-     * takes a part for the whole. */
+    /* Adds what comes next, up to some hundred kilobytes; *end: that was the last. An error before
+     * the first FLOW_WHOLE bytes are made is answered; a later one cuts the connection, so that
+     * nobody takes a part for the whole. */
     bool (*next)(struct flow *flow, struct text *text, bool *end, struct err *err);
     /* Lets go of what the reply was made from; called once. Loop thread. */
     void (*free)(struct flow *flow);
     bool disk; /* next waits for the disk, and goes to libuv's pool */
-    double
-        next_us; /* what next takes, if that is much: each has a turn of the pool then, and others
-                     * theirs between; 0: about nothing */
+    /* What next takes, if that is much: each has a turn of the pool then, and others theirs
+     * between; 0: about nothing. */
+    double next_us;
     uint64_t total; /* bytes, if it is known; 0: not */
 
     /* flow.c's */

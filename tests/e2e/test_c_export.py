@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import SLOW, Case, main
+from harness import ROOT, SLOW, Case, main
 
 try:
     import numpy
@@ -135,6 +135,22 @@ class CExport(Case):
                 sources.append(self.source(at, folder, name))
                 asked.append(self.ask(at, rows_of(spec["inputs"], 60 if name == "long" else 2000)))
             self.hold(list(NETS), sources, asked, folder, BUILDS)
+
+    def test_the_lines_of_readme(self):
+        """Its program, of the demo's digits, says what README says it does."""
+        with open(os.path.join(ROOT, "README.md")) as file:
+            lines = re.search(r"```sh\n(curl -s \S+format=c' > digits\.c\n.*?)```", file.read(), re.S)[1]
+        self.digits()
+        at = self.model({"inputs": 64, "layers": [{"units": 40, "activation": "sigmoid"},
+                                                  {"units": 10, "activation": "softmax"}],
+                         "cost": "log_likelihood", "normalize": "standard"}, name="digits", seed=7)
+        self.train(at, dataset="digits-train", epochs=5, batch_size=5, l2=2.0, seed=1,
+                   optimizer={"name": "sgd", "learning_rate": 0.1})
+        with tempfile.TemporaryDirectory() as folder:
+            os.makedirs(os.path.join(folder, "tests"))
+            os.symlink(os.path.join(ROOT, "tests", "data"), os.path.join(folder, "tests", "data"))
+            said = run("sh", "-ec", lines.replace("localhost:8740", "127.0.0.1:%d" % self.daemon.port), cwd=folder)
+        self.assertEqual(said.decode().split(), [lines.split("#")[-1].strip()])
 
     @unittest.skipUnless(numpy, "python3-numpy is not installed")
     def test_fewer_bits(self):

@@ -1,12 +1,16 @@
 """Weights alone and a spec beside them: what PyTorch and scikit-learn save answers here as it does there."""
 import io
 import json
+import os
+import re
 import struct
+import subprocess
+import tempfile
 import unittest
 import unittest.mock
 import urllib.parse
 
-from harness import Case, main
+from harness import ROOT, WAIT, Case, main
 
 try:
     import numpy
@@ -207,6 +211,28 @@ class Plain(Case):
         at = self.model(spec_of(sizes))
         for name in ("safetensors", "npz"):
             self.bad(self.api.get(at + "/export?format=" + name).body, spec_of(sizes), 422, "field", "spec", "in the file already")
+
+    def test_the_lines_of_readme(self):
+        """Both ways that curl has to send a spec beside a file, which are not told apart afterwards."""
+        with open(os.path.join(ROOT, "README.md")) as file:
+            lines = re.findall(r"^    (curl .*spec@spec\.json.*/models/mlp|curl .*spec=@spec\.json.*/models/mlp)$",
+                               file.read(), re.M)
+        self.assertEqual(len(lines), 2)
+        sizes, digests = [3, 6, 2], set()
+        version = subprocess.run(["curl", "--version"], capture_output=True, check=True, timeout=WAIT).stdout.decode()
+        if tuple(map(int, re.match(r"curl (\d+)\.(\d+)", version).groups())) < (7, 87):
+            lines.pop(0)  # has no --url-query yet
+        with tempfile.TemporaryDirectory() as folder:
+            with open(os.path.join(folder, "spec.json"), "w") as file:
+                json.dump(spec_of(sizes), file)
+            with open(os.path.join(folder, "mlp.safetensors"), "wb") as file:
+                file.write(safetensors(self.named(self.net(sizes), "%d.%s")))
+            for line in lines:
+                said = subprocess.run(["sh", "-c", line.replace("localhost:8740", "127.0.0.1:%d" % self.daemon.port)],
+                                      cwd=folder, capture_output=True, check=True, timeout=WAIT).stdout
+                digests.add(json.loads(said)["digest"])
+                self.ok(self.api.delete("/v1/models/mlp"), 204)
+        self.assertEqual(len(digests), 1)
 
     def form(self, parts, boundary="XyZ", query=""):
         body = b""
