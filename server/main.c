@@ -57,7 +57,7 @@ static void on_ending(uv_idle_t *idle)
     struct process *process = idle->data;
     struct server *server = &process->server;
 
-    for (size_t i = 0; i < server->options.n_listen; i++) {
+    for (size_t i = 0; i < server->options.listen.n; i++) {
         http_stop(server->http[i]);
         server->http[i] = NULL;
     }
@@ -99,7 +99,7 @@ static void on_signal(uv_signal_t *handle, int signum)
     log_line("%s: finishing %zu requests", signum == SIGTERM ? "SIGTERM" : "SIGINT",
              server->requests);
     server->draining = true;
-    for (size_t i = 0; i < server->options.n_listen; i++) {
+    for (size_t i = 0; i < server->options.listen.n; i++) {
         http_quiesce(server->http[i]);
     }
     jobs_stop(server->jobs);
@@ -179,8 +179,8 @@ static bool server_create(struct process *process, struct err *err)
 
 static bool server_listen(struct server *server, struct err *err)
 {
-    for (size_t i = 0; i < server->options.n_listen; i++) {
-        if (!http_listen(server, server->options.listen[i], &server->http[i], err)) {
+    for (size_t i = 0; i < server->options.listen.n; i++) {
+        if (!http_listen(server, server->options.listen.at[i], &server->http[i], err)) {
             return false;
         }
     }
@@ -267,7 +267,7 @@ int main(int argc, char **argv)
              server->options.state != NULL ? server->options.state
                                            : "memory alone, gone when this process ends",
              registry_count(server->registry), datasets_count(server->datasets));
-    for (size_t i = 0; i < server->options.n_listen; i++) {
+    for (size_t i = 0; i < server->options.listen.n; i++) {
         log_line("listening on %s", http_url(server->http[i]));
     }
     jobs_dispatch(server->jobs); /* those that were under way go on */

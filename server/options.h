@@ -1,5 +1,5 @@
-/* What the daemon was told: flags, else environment variables, else defaults; one table in
- * options.c. */
+/* What the daemon was told: flags, else environment variables, else defaults. Each is a row of
+ * options_table.c. */
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
@@ -7,16 +7,17 @@
 #include <stddef.h>
 
 #include "err.h"
+#include "options_table.h"
 
 #define LISTEN_MAX 8
 
-/* Process lifetime; read-only once main has started. */
+/* Process lifetime; read-only once main has started. Texts are borrowed from argv, the environment
+ * or the table. */
 struct options {
-    const char *listen[LISTEN_MAX]; /* borrowed from argv or the environment */
-    size_t n_listen;
-    char *state;            /* owned */
+    struct option_list listen;
+    const char *state;      /* NULL: in memory alone */
+    const char *durability; /* power, process, or, in memory, none */
     const char *isa;        /* NULL: the best the processor has */
-    const char *durability; /* power or process */
     bool insecure;
     size_t workers;
     size_t pool_threads;    /* that compute for requests */
@@ -33,6 +34,9 @@ struct options {
     size_t checkpoint_seconds; /* between two checkpoints of a job */
     size_t prediction_memory;  /* bytes of rows that predictions remember, */
     size_t prediction_seconds; /* and how long */
+
+    enum option_from from[OPTIONS_MAX]; /* of each row of the table */
+    char *made;                         /* owned; what state points to if it was put together */
 };
 
 enum options_act { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION };
@@ -42,7 +46,7 @@ bool options_parse(int argc, char **argv, struct options *ret, enum options_act 
                    struct err *err);
 void options_done(struct options *options);
 
-/* The text of --help; static. */
+/* Prints the text of --help. */
 void options_help(void);
 
 #endif

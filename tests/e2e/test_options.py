@@ -1,0 +1,42 @@
+"""The settings: --help is made of the table in server/options_table.c, and README says the same."""
+import os
+import re
+import subprocess
+import unittest
+
+from harness import ROOT, SIGMAD, WAIT, main
+
+
+def run(*args):
+    done = subprocess.run([SIGMAD, *args], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=WAIT)
+    return done.returncode, done.stdout, done.stderr
+
+
+def table():
+    """Of each setting (flag, what its value is called or "", default, variable), in the table's order."""
+    code, out, err = run("--help")
+    assert (code, err) == (0, ""), (code, err)
+    return [(flag, arg, default, variable) for flag, arg, default, variable in re.findall(
+        r"^  (--[a-z-]+) ?(.*)\n        .*?(?: \[(.*)\])?; (SIGMAD_[A-Z_]+)$", out, re.M)]
+
+
+class Options(unittest.TestCase):
+    def test_help_shows_every_setting(self):
+        rows = table()
+        out = run("--help")[1]
+        self.assertGreater(len(rows), 25)
+        self.assertEqual([row[0] for row in rows] + ["--version", "--help"],
+                         re.findall(r"^  (--[a-z-]+)", out, re.M))
+        for flag, _, _, variable in rows:
+            self.assertEqual(variable, "SIGMAD_" + flag[2:].replace("-", "_").upper())
+
+    def test_readme_has_the_same_rows(self):
+        with open(os.path.join(ROOT, "README.md")) as file:
+            readme = file.read().replace("\\|", "!")
+        rows = re.findall(r"^\| `(--[a-z-]+) ?(.*?)` \| `(SIGMAD_[A-Z_]+)` \| (.*?) \|", readme, re.M)
+        self.assertEqual([(flag, arg.replace("!", "|"), default.replace("`", ""), variable)
+                          for flag, arg, variable, default in rows], table())
+
+
+if __name__ == "__main__":
+    main()
