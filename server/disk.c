@@ -17,6 +17,8 @@
 
 static enum disk_durability durability = DISK_POWER; /* process lifetime */
 
+static atomic_size_t errors_io, errors_full;
+
 void disk_durability_set(enum disk_durability wanted)
 {
     durability = wanted;
@@ -26,8 +28,14 @@ bool disk_err(struct err *err, const char *what, const char *path)
 {
     const bool full = errno == ENOSPC || errno == EDQUOT;
 
+    atomic_fetch_add_explicit(full ? &errors_full : &errors_io, 1, memory_order_relaxed);
     return err_set(err, full ? ERR_FULL : ERR_IO, "disk", "cannot %s %s: %s", what, path,
                    strerror(errno));
+}
+
+size_t disk_errors(enum err_code code)
+{
+    return atomic_load_explicit(code == ERR_FULL ? &errors_full : &errors_io, memory_order_relaxed);
 }
 
 bool disk_path(const char *dir, const char *name, char **ret, struct err *err)

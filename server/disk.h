@@ -16,6 +16,8 @@ void disk_durability_set(enum disk_durability durability);
 
 /* Sets ERR_FULL for ENOSPC and EDQUOT, else ERR_IO, at "disk": what, path and strerror. False. */
 bool disk_err(struct err *err, const char *what, const char *path);
+/* How often this process has set ERR_FULL or ERR_IO there. Any thread. */
+size_t disk_errors(enum err_code code);
 
 /* "dir/name", malloc'd. Errors: ERR_MEMORY. */
 bool disk_path(const char *dir, const char *name, char **ret, struct err *err);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "metrics.h"
 #include "server.h"
 #include "store.h"
 
@@ -329,6 +330,7 @@ static void ended(struct job *job, const struct err *err)
     }
     job_count(job, false);
     job->state = job->outcome;
+    metrics_job_ended(jobs->server->metrics, job->state);
     job_feed_count(job, false);
     feed_done(&job->train);
     feed_done(&job->validation);

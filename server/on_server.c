@@ -80,7 +80,7 @@ bool on_metrics(struct request *req, struct err *err)
 
     (void)err;
     metrics_encode(req->server, &text);
-    request_reply_type(req, 200, "text/plain; version=0.0.4; charset=utf-8", &text);
+    request_reply_type(req, 200, PROMETHEUS_TYPE, &text);
     request_finish(req);
     return true;
 }

@@ -12,7 +12,8 @@ struct pool {
     uv_mutex_t lock;
     uv_cond_t wake;
     struct queue quick, slow, done;
-    size_t n_slow; /* slow ones that run */
+    size_t n_slow;    /* slow ones that run */
+    size_t n_waiting; /* of quick and slow */
     bool stop;
     size_t n, n_started; /* n_started is the loop's */
     uv_thread_t threads[];
@@ -53,6 +54,7 @@ static struct pool_work *next_work(struct pool *pool)
         work = queue_take(&pool->slow);
         pool->n_slow += work != NULL;
     }
+    pool->n_waiting -= work != NULL;
     return work;
 }
 
@@ -158,11 +160,22 @@ size_t pool_threads(const struct pool *pool)
     return pool->n;
 }
 
+size_t pool_waiting(struct pool *pool)
+{
+    size_t n;
+
+    uv_mutex_lock(&pool->lock);
+    n = pool->n_waiting;
+    uv_mutex_unlock(&pool->lock);
+    return n;
+}
+
 void pool_submit(struct pool *pool, struct pool_work *work, bool slow)
 {
     work->slow = slow;
     uv_mutex_lock(&pool->lock);
     queue_put(slow ? &pool->slow : &pool->quick, work);
+    pool->n_waiting++;
     uv_cond_signal(&pool->wake);
     uv_mutex_unlock(&pool->lock);
 }

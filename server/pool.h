@@ -27,6 +27,8 @@ bool pool_create(uv_loop_t *loop, size_t threads, struct pool **ret, struct err 
 void pool_free(struct pool *pool);
 
 size_t pool_threads(const struct pool *pool);
+/* Work that no thread has begun. */
+size_t pool_waiting(struct pool *pool);
 /* In the order given, but slow work runs on all threads but one. */
 void pool_submit(struct pool *pool, struct pool_work *work, bool slow);
 

@@ -386,6 +386,18 @@ void workers_submit(struct workers *workers, struct task *task)
     pthread_mutex_unlock(&workers->lock);
 }
 
+size_t workers_busy(struct workers *workers)
+{
+    size_t busy = 0;
+
+    pthread_mutex_lock(&workers->lock);
+    for (size_t c = 0; c < workers->n; c++) {
+        busy += workers->crews[c].leading ? crew_size(&workers->crews[c]) : 0;
+    }
+    pthread_mutex_unlock(&workers->lock);
+    return busy;
+}
+
 size_t workers_count(const struct workers *workers)
 {
     return workers->n;

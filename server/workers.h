@@ -31,6 +31,8 @@ bool workers_create(size_t n, struct workers **ret, struct err *err);
 /* Every task has ended or will on its own; joins the threads. */
 void workers_free(struct workers *workers);
 size_t workers_count(const struct workers *workers);
+/* Those that lead a task or help with one, now. Any thread. */
+size_t workers_busy(struct workers *workers);
 
 /* Any thread: behind the others. */
 void workers_submit(struct workers *workers, struct task *task);

@@ -1,0 +1,48 @@
+"""Prometheus' promtool, as Debian's package prometheus has it: unpacked once, below build/, and not installed, which would
+start a server."""
+import glob
+import os
+import shutil
+import subprocess
+import tempfile
+
+from harness import ROOT
+
+FOLDER = os.path.join(ROOT, "build", "prometheus")
+DOWNLOAD = 90  # seconds
+GIVEN_UP = FOLDER + ".gave-up"  # one that failed is not tried again by every build
+
+
+def find():
+    """Its path, and None; or None, and why there is none."""
+    path = shutil.which("promtool") or os.path.join(FOLDER, "usr", "bin", "promtool")
+    try:
+        if not os.path.exists(path):
+            if os.path.exists(GIVEN_UP):
+                return None, "promtool could not be had; without %s it is tried again" % GIVEN_UP
+            unpack()
+    except (subprocess.SubprocessError, OSError) as error:
+        said = getattr(error, "stderr", None) or b""
+        return None, "promtool cannot be had: %s %s" % (error, said.decode("utf-8", "replace").strip()[-300:])
+    return path, None
+
+
+def unpack():
+    """Whole under its name, or not at all."""
+    os.makedirs(os.path.dirname(FOLDER), exist_ok=True)
+    new = tempfile.mkdtemp(prefix="prometheus-", dir=os.path.dirname(FOLDER))
+    try:
+        subprocess.run(["apt-get", "download", "-q", "prometheus"], cwd=new, check=True, capture_output=True,
+                       timeout=DOWNLOAD)
+        subprocess.run(["dpkg", "-x", *glob.glob(os.path.join(new, "*.deb")), os.path.join(new, "x")], check=True,
+                       capture_output=True, timeout=DOWNLOAD)
+        try:
+            os.rename(os.path.join(new, "x"), FOLDER)
+        except OSError:  # another test was quicker
+            if not os.path.exists(FOLDER):
+                raise
+    except (subprocess.SubprocessError, OSError):
+        open(GIVEN_UP, "w").close()
+        raise
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
