@@ -373,6 +373,11 @@ bool http_listen(struct server *server, const char *address, struct http **ret, 
     return true;
 }
 
+const char *http_library(void)
+{
+    return MHD_get_version();
+}
+
 const char *http_url(const struct http *http)
 {
     return http->listener.url;

@@ -187,6 +187,21 @@ static bool server_listen(struct server *server, struct err *err)
     return true;
 }
 
+static void startup_note(struct server *server)
+{
+    struct startup *startup = &server->startup;
+
+    startup->models = registry_count(server->registry);
+    for (size_t i = 0; i < startup->models; i++) {
+        startup->versions += registry_at(server->registry, i)->n_versions;
+    }
+    startup->datasets = datasets_count(server->datasets);
+    for (size_t i = 0; i < jobs_count(server->jobs); i++) {
+        startup->jobs += !job_ended(jobs_at(server->jobs, i));
+    }
+    startup->seconds = server_now() - server->started;
+}
+
 static void signals_start(struct process *process)
 {
     uv_loop_t *loop = process->server.loop;
@@ -261,6 +276,7 @@ int main(int argc, char **argv)
         return refuse(&err);
     }
     recovery_end(server);
+    startup_note(server);
     signals_start(&process);
     log_line("version %s, %s kernels, %zu workers, state in %s: %zu models, %zu data sets",
              SIGMAD_VERSION, kernel_name(kernel_chosen()), server->options.workers,

@@ -1,9 +1,14 @@
 /* GET /v1/server, /metrics, /v2/health/live and /v2/health/ready. */
-#include "bf16.h"
 #include "handlers.h"
 
+#include <gnutls/gnutls.h>
+#include <zlib.h>
+
+#include "bf16.h"
 #include "dataset.h"
+#include "export.h"
 #include "http.h"
+#include "import.h"
 #include "job.h"
 #include "kernel.h"
 #include "metrics.h"
@@ -12,19 +17,87 @@
 #include "server.h"
 #include "version.h"
 
-static void limits_encode(const struct options *o, struct text *text)
+/* Every number that this daemon was told, by its flag's name. */
+static void limits_encode(const struct options *opts, struct text *text)
 {
+    const struct option *o;
+    bool any = false;
+
+    text_str(text, "\"limits\": {");
+    for (size_t k = 0; (o = option_nth(k)) != NULL; k++) {
+        const void *field = (const char *)opts + o->at;
+        char name[OPTION_NAME_MAX + 1];
+        size_t len = 0;
+
+        if (o->type != OPTION_COUNT && o->type != OPTION_BYTES && o->type != OPTION_SECONDS) {
+            continue;
+        }
+        for (; len < sizeof name - 1 && o->name[len] != '\0'; len++) {
+            name[len] = (char)(o->name[len] == '-' ? '_' : o->name[len]);
+        }
+        name[len] = '\0';
+        text_printf(text, "%s\"%s\": %zu", any ? ", " : "", name, *(const size_t *)field);
+        any = true;
+    }
+    text_str(text, "}");
+}
+
+#ifdef __clang__
+#define COMPILER "clang " __clang_version__
+#else
+#define COMPILER "gcc " __VERSION__
+#endif
+
+#if defined(__x86_64__)
+#define ARCHITECTURE "x86_64"
+#elif defined(__aarch64__)
+#define ARCHITECTURE "aarch64"
+#else
+#define ARCHITECTURE "unknown"
+#endif
+
+static void build_encode(struct text *text)
+{
+    text_str(text, "\"build\": {\"compiler\": ");
+    text_json(text, COMPILER);
+    text_str(text, ", \"architecture\": \"" ARCHITECTURE "\", \"libmicrohttpd\": ");
+    text_json(text, http_library());
+    text_str(text, ", \"libuv\": ");
+    text_json(text, uv_version_string());
+    text_str(text, ", \"gnutls\": ");
+    text_json(text, gnutls_check_version(NULL));
+    text_str(text, ", \"zlib\": ");
+    text_json(text, zlibVersion());
+    text_str(text, "}");
+}
+
+static void formats_encode(struct text *text)
+{
+    const struct import_format *in;
+    const struct export_format *out;
+
+    text_str(text, "\"formats\": {\"import\": [");
+    for (size_t i = 0; (in = import_format_at(i)) != NULL; i++) {
+        text_str(text, i > 0 ? ", " : "");
+        text_json(text, in->name);
+    }
+    text_str(text, "], \"export\": [");
+    for (size_t i = 0; (out = export_format_at(i)) != NULL; i++) {
+        text_str(text, i > 0 ? ", " : "");
+        text_json(text, out->name);
+    }
+    text_str(text, "]}");
+}
+
+static void startup_encode(const struct server *server, struct text *text)
+{
+    const struct startup *startup = &server->startup;
+
     text_printf(text,
-                "\"limits\": {\"max_connections\": %zu, \"max_body\": %zu, \"max_upload\": %zu, "
-                "\"max_models\": %zu, \"max_datasets\": %zu, \"max_jobs\": %zu, "
-                "\"max_layers\": %zu, \"max_units\": %zu, \"max_parameters\": %zu, "
-                "\"max_rows\": %zu, \"max_features\": %zu, \"keep_versions\": %zu, "
-                "\"keep_jobs\": %zu, \"timeout\": %zu, \"prediction_memory\": %zu, "
-                "\"prediction_seconds\": %zu}",
-                o->max_connections, o->max_body, o->max_upload, o->max_models, o->max_datasets,
-                o->max_jobs, o->max_layers, o->max_units, o->max_parameters, o->max_rows,
-                o->max_features, o->keep_versions, o->keep_jobs, o->timeout, o->prediction_memory,
-                o->prediction_seconds);
+                "\"startup\": {\"seconds\": %.3f, \"models\": %zu, \"versions\": %zu, "
+                "\"datasets\": %zu, \"jobs\": %zu, \"corrupt\": %zu, \"newer\": %zu}",
+                startup->seconds, startup->models, startup->versions, startup->datasets,
+                startup->jobs, server->n_corrupt, server->n_newer);
 }
 
 static void paths_encode(char *const *paths, size_t n, struct text *text)
@@ -66,6 +139,12 @@ bool on_server(struct request *req, struct err *err)
     paths_encode(server->corrupt, server->n_corrupt, &text);
     text_str(&text, ", \"newer\": ");
     paths_encode(server->newer, server->n_newer, &text);
+    text_str(&text, ", ");
+    startup_encode(server, &text);
+    text_str(&text, ", ");
+    build_encode(&text);
+    text_str(&text, ", ");
+    formats_encode(&text);
     text_str(&text, ", ");
     limits_encode(&server->options, &text);
     text_str(&text, "}\n");

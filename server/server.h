@@ -20,6 +20,13 @@ struct registry;
 struct remembered;
 struct workers;
 
+/* What the start found. */
+struct startup {
+    double seconds; /* until it answered */
+    size_t models, versions, datasets;
+    size_t jobs; /* that had not ended, and go on */
+};
+
 struct server {
     struct options options;
     uv_loop_t *loop;
@@ -36,7 +43,8 @@ struct server {
     size_t n_corrupt;
     char **newer; /* owned; paths of a later format, left as they are */
     size_t n_newer;
-    double started;  /* seconds since the epoch */
+    double started; /* seconds since the epoch */
+    struct startup startup;
     size_t requests; /* under way */
     size_t connections;
     size_t held;   /* bytes of request bodies and replies, against --max-held */

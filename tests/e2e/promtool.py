@@ -1,4 +1,4 @@
-"""Prometheus' promtool, as Debian's package prometheus has it: unpacked once, below build/, and not installed, which would
+"""Prometheus' promtool, out of Debian's package prometheus: got once, below build/. The package is not installed, which would
 start a server."""
 import glob
 import os
@@ -8,39 +8,35 @@ import tempfile
 
 from harness import ROOT
 
-FOLDER = os.path.join(ROOT, "build", "prometheus")
+PLACE = os.path.join(ROOT, "build", "promtool")
 DOWNLOAD = 90  # seconds
-GIVEN_UP = FOLDER + ".gave-up"  # one that failed is not tried again by every build
+GIVEN_UP = PLACE + ".gave-up"  # one that failed is not tried again by every build
 
 
 def find():
     """Its path, and None; or None, and why there is none."""
-    path = shutil.which("promtool") or os.path.join(FOLDER, "usr", "bin", "promtool")
+    path = shutil.which("promtool") or PLACE
     try:
         if not os.path.exists(path):
             if os.path.exists(GIVEN_UP):
                 return None, "promtool could not be had; without %s it is tried again" % GIVEN_UP
-            unpack()
+            get()
     except (subprocess.SubprocessError, OSError) as error:
         said = getattr(error, "stderr", None) or b""
         return None, "promtool cannot be had: %s %s" % (error, said.decode("utf-8", "replace").strip()[-300:])
     return path, None
 
 
-def unpack():
+def get():
     """Whole under its name, or not at all."""
-    os.makedirs(os.path.dirname(FOLDER), exist_ok=True)
-    new = tempfile.mkdtemp(prefix="prometheus-", dir=os.path.dirname(FOLDER))
+    os.makedirs(os.path.dirname(PLACE), exist_ok=True)
+    new = tempfile.mkdtemp(prefix="promtool-", dir=os.path.dirname(PLACE))
     try:
         subprocess.run(["apt-get", "download", "-q", "prometheus"], cwd=new, check=True, capture_output=True,
                        timeout=DOWNLOAD)
         subprocess.run(["dpkg", "-x", *glob.glob(os.path.join(new, "*.deb")), os.path.join(new, "x")], check=True,
                        capture_output=True, timeout=DOWNLOAD)
-        try:
-            os.rename(os.path.join(new, "x"), FOLDER)
-        except OSError:  # another test was quicker
-            if not os.path.exists(FOLDER):
-                raise
+        os.replace(os.path.join(new, "x", "usr", "bin", "promtool"), PLACE)
     except (subprocess.SubprocessError, OSError):
         open(GIVEN_UP, "w").close()
         raise

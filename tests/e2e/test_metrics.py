@@ -6,7 +6,7 @@ import subprocess
 
 import promtool
 from faults import EIO, ENOSPC, FILES, Faulty
-from harness import LONG, ROOT, XOR, XOR_ROWS, Case, Daemon, main, read_text
+from harness import LONG, ROOT, SIGMAD, XOR, XOR_ROWS, Case, Daemon, main, read_text
 
 DASHBOARD = os.path.join(ROOT, "systemd", "grafana.json")
 ALERTS = os.path.join(ROOT, "systemd", "alerts.yml")
@@ -151,6 +151,16 @@ class Metrics(Scraping, Case):
         self.assertEqual(self.total(seen, "sigmad_jobs_ended_total", ended), before + 1)
         self.promtool("check", "metrics", text=text)
 
+        self.is_in_readme(parse(text))
+
+    def is_in_readme(self, seen):
+        table = read_text(os.path.join(ROOT, "README.md")).split("\n## Metrics\n")[1].split("\n## ")[0]
+        told = set(re.findall(r"`([a-z_]+)`", table)) - {"sigmad_"}
+        there = {re.sub("^sigmad_", "", re.sub("_(bucket|sum|count)$", "", name)) for name, _ in seen}
+        self.assertEqual(there - told, set())
+        labels = set(re.findall(r'(\w+)="', " ".join(labels or "" for _, labels in seen)))
+        self.assertEqual(told - there - labels, set())
+
     def exists_all_that_is_drawn(self, seen):
         """Every metric that the dashboard and the alerts name is there, and the dashboard has room for all of it."""
         with open(DASHBOARD) as file:
@@ -205,7 +215,26 @@ class Metrics(Scraping, Case):
     def test_the_server_describes_itself(self):
         said = self.ok(self.api.get("/v1/server"))
         self.assertRegex(said["version"], r"^\d+\.\d+\.\d+")
-        self.assertIn("limits", said)
+        self.assertEqual(said["build"]["architecture"], os.uname().machine)
+        for library in ("libmicrohttpd", "libuv", "gnutls", "zlib"):
+            self.assertRegex(said["build"][library], r"^\d+\.\d+")
+        self.assertIn(said["build"]["compiler"].split()[0], ("gcc", "clang"))
+        self.assertEqual(said["limits"]["max_body"], 64 << 20)
+        flags = subprocess.run([SIGMAD, "--help"], capture_output=True, text=True, check=True).stdout
+        for name in said["limits"]:
+            self.assertIn("--%s " % name.replace("_", "-"), flags)
+        self.assertIn("onnx", said["formats"]["import"])
+        self.assertEqual(said["startup"]["jobs"], 0)
+
+    def test_formats_that_are_told_are_taken(self):
+        at = self.model(XOR)
+        formats = self.ok(self.api.get("/v1/server"))["formats"]
+        for one in formats["export"]:
+            file = self.api.get(at + "/export?format=" + one)
+            self.assertEqual(file.status, 200, one)
+            if one in formats["import"]:
+                self.ok(self.api.put(at + "-" + one + "?format=" + one, file.body, "application/octet-stream"), 201)
+
 
 
 class DiskErrors(Scraping, Faulty):
