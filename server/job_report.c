@@ -65,7 +65,7 @@ static void published(struct publication *publication)
         publication->err = (struct err){ 0 }; /* its folder has gone: no failure of the job */
     } else if (publication->err.code != ERR_NONE) {
         err_detail(&publication->err, text, sizeof text);
-        log_line("job %" PRIu64 " could not publish: %s", job->id, text);
+        log_at(LEVEL_ERROR, "job %" PRIu64 " could not publish: %s", job->id, text);
         job->err = publication->err;
         jobs_tell(job->jobs, &job->stop, true);
     } else {
@@ -265,7 +265,8 @@ static void checkpoint_saved(struct job *job, const struct err *err)
 
     if (err->code != ERR_NONE) {
         err_detail(err, text, sizeof text);
-        log_line("a checkpoint of job %" PRIu64 " could not be written: %s", job->id, text);
+        log_at(LEVEL_ERROR, "a checkpoint of job %" PRIu64 " could not be written: %s", job->id,
+               text);
     }
     jobs_tell(job->jobs, &job->checkpoint_posted, false);
 }

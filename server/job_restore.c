@@ -259,7 +259,7 @@ static bool job_restore(struct jobs *jobs, struct job_file *file, struct err *er
         return false;
     }
     err_detail(&why, text, sizeof text);
-    log_line("job %" PRIu64 " on %s cannot go on: %s", job->id, job->model_name, text);
+    log_at(LEVEL_ERROR, "job %" PRIu64 " on %s cannot go on: %s", job->id, job->model_name, text);
     job->err = why;
     job->outcome = why.code == ERR_NOT_FOUND ? JOB_CANCELLED : JOB_FAILED;
     job_give_up(job);

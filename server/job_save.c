@@ -180,7 +180,8 @@ static void checkpoint_back(struct save *save)
 
     if (save->unread.code != ERR_NONE) {
         err_detail(&save->unread, text, sizeof text);
-        log_line("job %" PRIu64 " on %s begins again: %s", job->id, job->model_name, text);
+        log_at(LEVEL_WARNING, "job %" PRIu64 " on %s begins again: %s", job->id, job->model_name,
+               text);
     }
     if (save->reload || (save->kind == SAVE_CHANGE && save->base.checkpoint.head != NULL)) {
         job->reload = job->reload && !save->reload;
@@ -324,7 +325,7 @@ static void ended(struct job *job, const struct err *err)
     }
     if (err->code != ERR_NONE) {
         err_detail(err, text, sizeof text);
-        log_line("the end of job %" PRIu64 " could not be written: %s", job->id, text);
+        log_at(LEVEL_ERROR, "the end of job %" PRIu64 " could not be written: %s", job->id, text);
         job->unwritten = true;
         uv_timer_start(&jobs->retry, end_again, RETRY_MS, 0);
     }
@@ -373,7 +374,8 @@ void job_give_up(struct job *job)
     if (file_fill(job, &file)) {
         if (!job_store_end(job->jobs->server->options.state, &file, &err)) {
             err_detail(&err, text, sizeof text); /* the next start tries again */
-            log_line("the end of job %" PRIu64 " could not be written: %s", job->id, text);
+            log_at(LEVEL_ERROR, "the end of job %" PRIu64 " could not be written: %s", job->id,
+                   text);
         }
         job_file_done(&file);
     }

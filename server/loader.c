@@ -54,8 +54,8 @@ static void load_after(uv_work_t *uv, int status)
                 version->number, version->model->name);
     } else {
         err_detail(&load->err, text, sizeof text);
-        log_line("version %" PRIu64 " of %s cannot be read: %s", version->number,
-                 version->model->name, text);
+        log_at(LEVEL_ERROR, "version %" PRIu64 " of %s cannot be read: %s", version->number,
+               version->model->name, text);
         /* To the client this is the server's fault, whatever the file says. */
         if (load->err.code != ERR_MEMORY) {
             load->err = (struct err){ 0 };

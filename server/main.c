@@ -83,7 +83,7 @@ static void on_deadline(uv_timer_t *timer)
 {
     struct process *process = timer->data;
 
-    log_line("stopping with %zu requests unfinished", process->server.requests);
+    log_at(LEVEL_WARNING, "stopping with %zu requests unfinished", process->server.requests);
     state_close(&process->state);
     exit(EXIT_SUCCESS); /* every acknowledged write is on disk; nothing else is owed */
 }
@@ -128,9 +128,10 @@ static void descriptors_raise(struct options *opts)
     }
     fit = limit.rlim_cur > 2 * FILES_KEPT ? limit.rlim_cur - FILES_KEPT : limit.rlim_cur / 2;
     if (limit.rlim_cur != RLIM_INFINITY && opts->max_connections > fit) {
-        log_line("--max-connections %zu is too many for %llu open files (ulimit -n, LimitNOFILE): "
-                 "taking %zu",
-                 opts->max_connections, (unsigned long long)limit.rlim_cur, fit);
+        log_at(LEVEL_WARNING,
+               "--max-connections %zu is too many for %llu open files (ulimit -n, LimitNOFILE): "
+               "taking %zu",
+               opts->max_connections, (unsigned long long)limit.rlim_cur, fit);
         opts->max_connections = fit;
     }
 }
@@ -145,6 +146,14 @@ static bool isa_choose(const char *isa, struct err *err)
     }
     bf16_begin();
     return true;
+}
+
+static void log_configure(const struct options *opts)
+{
+    enum log_level most = LEVEL_INFO;
+
+    log_level_find(opts->log_level, &most); /* one of them: options_parse has seen to it */
+    log_open(most, strcmp(opts->log, "json") == 0);
 }
 
 static bool server_create(struct process *process, struct err *err)
@@ -249,7 +258,7 @@ static int refuse(const struct err *err)
     char text[512];
 
     err_detail(err, text, sizeof text);
-    log_line("%s", text);
+    log_at(LEVEL_ERROR, "%s", text);
     return err->code == ERR_FIELD ? 2 : EXIT_FAILURE;
 }
 
@@ -260,6 +269,7 @@ int main(int argc, char **argv)
     enum options_act act;
     struct err err = { 0 };
 
+    log_open(LEVEL_INFO, false); /* until it is known how */
     if (!options_parse(argc, argv, &server->options, &act, &err)) {
         return refuse(&err);
     }
@@ -271,6 +281,7 @@ int main(int argc, char **argv)
         printf("sigmad %s\n", SIGMAD_VERSION);
         return EXIT_SUCCESS;
     }
+    log_configure(&server->options);
     if (!server_create(&process, &err) || !server_listen(server, &err)) {
         state_close(&process.state);
         return refuse(&err);

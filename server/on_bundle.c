@@ -201,7 +201,7 @@ static void bundling_free(struct flow *flow)
 
     if (err->code != ERR_NONE) { /* a client that has some of it is told by its end alone */
         err_detail(err, text, sizeof text);
-        log_line("the export of everything broke off: %s", text);
+        log_at(LEVEL_WARNING, "the export of everything broke off: %s", text);
     }
     if (bundling->fd >= 0) {
         digest_end(&bundling->digest, NULL);

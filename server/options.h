@@ -19,6 +19,8 @@ struct options {
     const char *durability; /* power, process, or, in memory, none */
     const char *isa;        /* NULL: the best the processor has */
     bool insecure;
+    const char *log;       /* text or json */
+    const char *log_level; /* the name of an enum log_level */
     size_t workers;
     size_t pool_threads;    /* that compute for requests */
     size_t max_batch;       /* predictions computed together */

@@ -37,7 +37,7 @@ void recovery_note(struct server *server, const char *path, const struct err *wh
     char text[512];
 
     err_detail(why, text, sizeof text);
-    log_line("%s cannot be read and is set aside: %s", path, text);
+    log_at(LEVEL_ERROR, "%s cannot be read and is set aside: %s", path, text);
     list_add(&server->corrupt, &server->n_corrupt, path, ".corrupt");
 }
 
@@ -58,7 +58,7 @@ void recovery_set_aside(struct server *server, const char *path, const struct er
 
     if (recovery_is_newer(why)) {
         err_detail(why, text, sizeof text);
-        log_line("%s is not read, and left as it is: %s", path, text);
+        log_at(LEVEL_WARNING, "%s is not read, and left as it is: %s", path, text);
         list_add(&server->newer, &server->n_newer, path, "");
         return;
     }
@@ -69,7 +69,7 @@ void recovery_set_aside(struct server *server, const char *path, const struct er
         disk_remove(aside); /* of an earlier time */
     }
     if (aside == NULL || rename(path, aside) != 0) {
-        log_line("%s cannot be renamed; it stays, and is passed over", path);
+        log_at(LEVEL_ERROR, "%s cannot be renamed; it stays, and is passed over", path);
     }
     free(aside);
 }
