@@ -338,7 +338,8 @@ static bool daemon_start(struct http *http, struct err *err)
     return http->daemon != NULL || err_set(err, ERR_IO, "--listen", "cannot start HTTP");
 }
 
-bool http_listen(struct server *server, const char *address, struct http **ret, struct err *err)
+bool http_listen(struct server *server, struct listener *listener, struct http **ret,
+                 struct err *err)
 {
     const struct options *opts = &server->options;
     const struct watch_limits limits = { opts->timeout * 1000, opts->request_timeout * 1000,
@@ -347,20 +348,19 @@ bool http_listen(struct server *server, const char *address, struct http **ret, 
     const union MHD_DaemonInfo *info;
 
     if (http == NULL) {
+        listener_close(listener);
         return err_set(err, ERR_MEMORY, "--listen", "there is no memory for it");
     }
     http->server = server;
+    http->listener = *listener;
     http->watcher = watcher_create(server->loop, &limits);
     if (http->watcher == NULL) {
-        free(http);
-        return err_set(err, ERR_MEMORY, "--listen", "there is no memory for it");
+        err_set(err, ERR_MEMORY, "--listen", "there is no memory for it");
+        goto failed;
     }
-    if (!listener_open(&http->listener, address, server->options.insecure, err) ||
-        !daemon_start(http, err)) {
-        listener_close(&http->listener);
+    if (!daemon_start(http, err)) {
         watcher_free(http->watcher);
-        free(http);
-        return false;
+        goto failed;
     }
     info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     uv_poll_init(server->loop, &http->poll, info->epoll_fd);
@@ -371,6 +371,10 @@ bool http_listen(struct server *server, const char *address, struct http **ret, 
     uv_poll_start(&http->poll, UV_READABLE, on_readable);
     *ret = http;
     return true;
+failed:
+    listener_close(&http->listener);
+    free(http);
+    return false;
 }
 
 const char *http_library(void)

@@ -6,11 +6,13 @@
 #include "err.h"
 
 struct http;
+struct listener;
 struct server;
 
-/* Listens on "127.0.0.1:8740", "[::1]:8740" or "unix:/path". Refuses an address beyond loopback
- * unless options.insecure. Errors: ERR_FIELD at "--listen", ERR_IO. */
-bool http_listen(struct server *server, const char *address, struct http **ret, struct err *err);
+/* Answers on a listener, which it takes over, also on failure. Errors: ERR_IO, ERR_MEMORY at
+ * "--listen". */
+bool http_listen(struct server *server, struct listener *listener, struct http **ret,
+                 struct err *err);
 /* "http://127.0.0.1:8740" with the port that was picked, or "unix:/path"; borrowed. */
 const char *http_url(const struct http *http);
 /* The version of libmicrohttpd; static. */

@@ -1,7 +1,9 @@
 #include "listen.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +42,9 @@ static bool listen_unix(struct listener *listener, const char *path, struct err 
     return true;
 }
 
+#define BEYOND                                                                                     \
+    "is not a loopback address: whoever reaches it could do anything; --insecure allows it"
+
 static bool is_loopback(const struct sockaddr *sa)
 {
     static const unsigned char six[16] = { [15] = 1 };
@@ -54,19 +59,29 @@ static bool is_loopback(const struct sockaddr *sa)
     return memcmp(&in6.sin6_addr, six, sizeof six) == 0;
 }
 
+/* What a TCP socket is bound to; false: that cannot be had. */
+static bool tcp_name(struct listener *listener, const struct sockaddr_storage *bound, socklen_t len)
+{
+    char host[64], port[16];
+
+    if (getnameinfo((const struct sockaddr *)bound, len, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+        return false;
+    }
+    snprintf(listener->url, sizeof listener->url,
+             bound->ss_family == AF_INET6 ? "http://[%s]:%s" : "http://%s:%s", host, port);
+    return true;
+}
+
 static bool listen_bind(struct listener *listener, const struct addrinfo *ai, const char *address,
                         bool insecure, struct err *err)
 {
     const int on = 1;
     struct sockaddr_storage bound;
     socklen_t len = sizeof bound;
-    char host[64], port[16];
 
     if (!is_loopback(ai->ai_addr) && !insecure) {
-        return err_set(err, ERR_FIELD, "--listen",
-                       "%s is not a loopback address: whoever reaches it could do anything; "
-                       "--insecure allows it",
-                       address);
+        return err_set(err, ERR_FIELD, "--listen", "%s " BEYOND, address);
     }
     listener->fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (listener->fd < 0 ||
@@ -77,13 +92,8 @@ static bool listen_bind(struct listener *listener, const struct addrinfo *ai, co
         getsockname(listener->fd, (struct sockaddr *)&bound, &len) != 0) {
         return err_set(err, ERR_IO, "--listen", "cannot bind %s: %s", address, strerror(errno));
     }
-    if (getnameinfo((struct sockaddr *)&bound, len, host, sizeof host, port, sizeof port,
-                    NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
-        return err_set(err, ERR_IO, "--listen", "cannot name %s", address);
-    }
-    snprintf(listener->url, sizeof listener->url,
-             ai->ai_family == AF_INET6 ? "http://[%s]:%s" : "http://%s:%s", host, port);
-    return true;
+    return tcp_name(listener, &bound, len) ||
+           err_set(err, ERR_IO, "--listen", "cannot name %s", address);
 }
 
 static bool listen_tcp(struct listener *listener, const char *address, bool insecure,
@@ -131,6 +141,77 @@ bool listener_open(struct listener *ret, const char *address, bool insecure, str
     }
     if (listen(ret->fd, SOMAXCONN) != 0) {
         err_set(err, ERR_IO, "--listen", "cannot listen on %s: %s", address, strerror(errno));
+        listener_close(ret);
+        return false;
+    }
+    return true;
+}
+
+/* ---- a socket that was passed ---- */
+
+static int socket_option(int fd, int option)
+{
+    int value = -1;
+    socklen_t len = sizeof value;
+
+    return getsockopt(fd, SOL_SOCKET, option, &value, &len) == 0 ? value : -1;
+}
+
+/* "unix:/path", "unix:@name" of the abstract ones, "unix:" of one without a name. */
+static void unix_name(struct listener *listener, const struct sockaddr_storage *bound,
+                      socklen_t len)
+{
+    const size_t at = offsetof(struct sockaddr_un, sun_path);
+    struct sockaddr_un sun;
+    size_t n = len > at ? len - at : 0;
+
+    memcpy(&sun, bound, sizeof sun);
+    if (n > 0 && sun.sun_path[0] == '\0') {
+        sun.sun_path[0] = '@';
+    } else {
+        n = strnlen(sun.sun_path, n);
+    }
+    snprintf(listener->url, sizeof listener->url, "unix:%.*s", (int)n, sun.sun_path);
+}
+
+static bool adopt(struct listener *listener, const char *what, bool insecure, struct err *err)
+{
+    struct sockaddr_storage bound = { 0 };
+    socklen_t len = sizeof bound;
+    const int fd = listener->fd, family = socket_option(fd, SO_DOMAIN);
+    const int flags = fcntl(fd, F_GETFL);
+
+    if (socket_option(fd, SO_TYPE) != SOCK_STREAM || socket_option(fd, SO_ACCEPTCONN) != 1) {
+        return err_set(err, ERR_FIELD, "LISTEN_FDS",
+                       "%s is not a stream socket that listens (ListenStream=, Accept=no)", what);
+    }
+    if (family != AF_UNIX && family != AF_INET && family != AF_INET6) {
+        return err_set(err, ERR_FIELD, "LISTEN_FDS", "%s is neither of TCP nor of Unix", what);
+    }
+    if (getsockname(fd, (struct sockaddr *)&bound, &len) != 0 || flags < 0 ||
+        fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) {
+        return err_set(err, ERR_FIELD, "LISTEN_FDS", "%s cannot be used: %s", what,
+                       strerror(errno));
+    }
+    if (family == AF_UNIX) {
+        unix_name(listener, &bound, len);
+        return true;
+    }
+    if (!tcp_name(listener, &bound, len)) {
+        return err_set(err, ERR_FIELD, "LISTEN_FDS", "%s has no address", what);
+    }
+    return is_loopback((const struct sockaddr *)&bound) || insecure ||
+           err_set(err, ERR_FIELD, "LISTEN_FDS", "%s listens on %s, which " BEYOND, what,
+                   listener->url);
+}
+
+bool listener_adopt(struct listener *ret, int fd, const char *name, bool insecure, struct err *err)
+{
+    char what[96];
+
+    snprintf(what, sizeof what, name[0] != '\0' ? "descriptor %d (%s)" : "descriptor %d", fd, name);
+    *ret = (struct listener){ .fd = fd };
+    if (!adopt(ret, what, insecure, err)) {
         listener_close(ret);
         return false;
     }

@@ -1,4 +1,5 @@
-/* Listening sockets, from an address as --listen takes it. Loop thread, and start-up. */
+/* Listening sockets: of an address as --listen takes it, or passed to us (passed.h). Loop
+ * thread, and start-up. */
 #ifndef LISTEN_H
 #define LISTEN_H
 
@@ -16,7 +17,12 @@ struct listener {
  * nobody answers on is replaced). Refuses an address beyond loopback unless insecure.
  * Errors: ERR_FIELD at "--listen", ERR_IO; then nothing is open. */
 bool listener_open(struct listener *ret, const char *address, bool insecure, struct err *err);
-/* Closes it and removes its Unix socket; a closed one stays so. */
+/* Takes over a descriptor that was passed, also on failure; name: what it is called, or "". It must
+ * be a stream socket that listens already, of TCP or Unix; what --listen may not, it may not. The
+ * path of a Unix socket stays its maker's: it is never removed. Errors: ERR_FIELD at
+ * "LISTEN_FDS". */
+bool listener_adopt(struct listener *ret, int fd, const char *name, bool insecure, struct err *err);
+/* Closes it and removes its own Unix socket; a closed one stays so. */
 void listener_close(struct listener *listener);
 
 #endif

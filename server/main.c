@@ -20,8 +20,10 @@
 #include "http.h"
 #include "job.h"
 #include "kernel.h"
+#include "listen.h"
 #include "log.h"
 #include "metrics.h"
+#include "passed.h"
 #include "pool.h"
 #include "recovery.h"
 #include "registry.h"
@@ -57,7 +59,7 @@ static void on_ending(uv_idle_t *idle)
     struct process *process = idle->data;
     struct server *server = &process->server;
 
-    for (size_t i = 0; i < server->options.listen.n; i++) {
+    for (size_t i = 0; i < server->n_http; i++) {
         http_stop(server->http[i]);
         server->http[i] = NULL;
     }
@@ -99,7 +101,7 @@ static void on_signal(uv_signal_t *handle, int signum)
     log_line("%s: finishing %zu requests", signum == SIGTERM ? "SIGTERM" : "SIGINT",
              server->requests);
     server->draining = true;
-    for (size_t i = 0; i < server->options.listen.n; i++) {
+    for (size_t i = 0; i < server->n_http; i++) {
         http_quiesce(server->http[i]);
     }
     jobs_stop(server->jobs);
@@ -186,10 +188,41 @@ static bool server_create(struct process *process, struct err *err)
            (opts->state == NULL || jobs_restore(server->jobs, err));
 }
 
-static bool server_listen(struct server *server, struct err *err)
+/* One more address; the listener is taken over. */
+static bool server_answer(struct server *server, struct listener *listener, struct err *err)
 {
-    for (size_t i = 0; i < server->options.listen.n; i++) {
-        if (!http_listen(server, server->options.listen.at[i], &server->http[i], err)) {
+    if (!http_listen(server, listener, &server->http[server->n_http], err)) {
+        return false;
+    }
+    server->n_http++;
+    return true;
+}
+
+/* On the sockets that were passed, and on the addresses we were told; by itself the default address
+ * is for when nothing was passed. */
+static bool server_listen(struct server *server, const struct passed *passed, struct err *err)
+{
+    const struct options *opts = &server->options;
+    const struct option *row = option_find("listen", strlen("listen"));
+    const bool given = opts->from[option_index(row)] != OPTION_USUAL;
+    const size_t n = passed->n > 0 && !given ? 0 : opts->listen.n;
+    struct listener listener;
+
+    if (passed->n + n > LISTEN_MAX) {
+        return err_set(err, ERR_FIELD, "--listen",
+                       "makes %zu with the %zu in LISTEN_FDS, %d at most", passed->n + n, passed->n,
+                       LISTEN_MAX);
+    }
+    for (size_t i = 0; i < passed->n; i++) {
+        if (!listener_adopt(&listener, PASSED_FIRST + (int)i, passed->names[i], opts->insecure,
+                            err) ||
+            !server_answer(server, &listener, err)) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (!listener_open(&listener, opts->listen.at[i], opts->insecure, err) ||
+            !server_answer(server, &listener, err)) {
             return false;
         }
     }
@@ -266,6 +299,7 @@ int main(int argc, char **argv)
 {
     static struct process process = { .state = { .lock = -1 } };
     struct server *server = &process.server;
+    struct passed passed = { 0 };
     enum options_act act;
     struct err err = { 0 };
 
@@ -282,7 +316,8 @@ int main(int argc, char **argv)
         return EXIT_SUCCESS;
     }
     log_configure(&server->options);
-    if (!server_create(&process, &err) || !server_listen(server, &err)) {
+    if (!passed_take(&passed, &err) || !server_create(&process, &err) ||
+        !server_listen(server, &passed, &err)) {
         state_close(&process.state);
         return refuse(&err);
     }
@@ -294,7 +329,7 @@ int main(int argc, char **argv)
              server->options.state != NULL ? server->options.state
                                            : "memory alone, gone when this process ends",
              registry_count(server->registry), datasets_count(server->datasets));
-    for (size_t i = 0; i < server->options.listen.n; i++) {
+    for (size_t i = 0; i < server->n_http; i++) {
         log_line("listening on %s", http_url(server->http[i]));
     }
     jobs_dispatch(server->jobs); /* those that were under way go on */

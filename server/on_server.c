@@ -122,7 +122,7 @@ bool on_server(struct request *req, struct err *err)
         SIGMAD_VERSION, kernel_name(kernel_chosen()), bf16_name(), server->options.workers);
     text_time(&text, server->started);
     text_printf(&text, ", \"uptime_seconds\": %.3f, \"listen\": [", server_now() - server->started);
-    for (size_t i = 0; i < server->options.listen.n; i++) {
+    for (size_t i = 0; i < server->n_http; i++) {
         text_str(&text, i > 0 ? ", " : "");
         text_json(&text, http_url(server->http[i]));
     }

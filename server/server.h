@@ -31,6 +31,7 @@ struct server {
     struct options options;
     uv_loop_t *loop;
     struct http *http[LISTEN_MAX];
+    size_t n_http;
     struct registry *registry;
     struct remembered *remembered;
     struct datasets *datasets;
