@@ -2,7 +2,9 @@
  *
  * SIGTERM or SIGINT: ready answers 503, no connection is taken any more, jobs stop, requests in
  * flight finish and their connections close; then, or after --drain-timeout, the process ends with
- * 0. A second signal ends it at once. */
+ * 0. A second signal ends it at once.
+ *
+ * SIGHUP: what can be read anew is; the rest stays as it was at the start. */
 #include <errno.h>
 #include <malloc.h>
 #include <signal.h>
@@ -29,6 +31,7 @@
 #include "registry.h"
 #include "remembered.h"
 #include "server.h"
+#include "service.h"
 #include "state.h"
 #include "version.h"
 #include "workers.h"
@@ -37,7 +40,7 @@
 
 struct process {
     struct server server;
-    uv_signal_t term, interrupt;
+    uv_signal_t term, interrupt, hangup;
     uv_timer_t deadline; /* of the drain */
     uv_idle_t ending;    /* runs once, outside of HTTP's callbacks, when all is done */
     struct state state;
@@ -63,10 +66,12 @@ static void on_ending(uv_idle_t *idle)
         http_stop(server->http[i]);
         server->http[i] = NULL;
     }
+    service_stop(server->service); /* it tells of jobs */
     jobs_free(server->jobs);
     server->jobs = NULL;
     close_handle((uv_handle_t *)&process->term);
     close_handle((uv_handle_t *)&process->interrupt);
+    close_handle((uv_handle_t *)&process->hangup);
     close_handle((uv_handle_t *)&process->deadline);
     close_handle((uv_handle_t *)&process->ending);
 }
@@ -101,12 +106,34 @@ static void on_signal(uv_signal_t *handle, int signum)
     log_line("%s: finishing %zu requests", signum == SIGTERM ? "SIGTERM" : "SIGINT",
              server->requests);
     server->draining = true;
+    service_stopping(server->service);
     for (size_t i = 0; i < server->n_http; i++) {
         http_quiesce(server->http[i]);
     }
     jobs_stop(server->jobs);
     uv_timer_start(&process->deadline, on_deadline, server->options.drain_timeout * 1000, 0);
     server_request_ended(server);
+}
+
+/* ---- reload ---- */
+
+/* Whatever can be read anew has its line here. Settings cannot: flags and variables stay. */
+static void reload(void)
+{
+    log_line("SIGHUP: reloaded; settings stay as they were at the start");
+}
+
+static void on_hangup(uv_signal_t *handle, int signum)
+{
+    const struct process *process = handle->data;
+    const struct server *server = &process->server;
+
+    (void)signum;
+    if (!server->draining) {
+        service_reloading(server->service);
+        reload();
+        service_reloaded(server->service);
+    }
 }
 
 /* ---- the start ---- */
@@ -173,7 +200,7 @@ static bool server_create(struct process *process, struct err *err)
     disk_durability_set(
         opts->state != NULL && strcmp(opts->durability, "power") == 0 ? DISK_POWER : DISK_PROCESS);
     return isa_choose(opts->isa, err) && state_open(opts->state, &process->state, err) &&
-           metrics_create(&server->metrics, err) &&
+           metrics_create(&server->metrics, err) && service_create(server, &server->service, err) &&
            registry_create(opts->max_models, &server->registry, err) &&
            remembered_create(opts->prediction_memory, opts->prediction_seconds, &server->remembered,
                              err) &&
@@ -251,12 +278,14 @@ static void signals_start(struct process *process)
     signal(SIGPIPE, SIG_IGN);
     uv_signal_init(loop, &process->term);
     uv_signal_init(loop, &process->interrupt);
+    uv_signal_init(loop, &process->hangup);
     uv_timer_init(loop, &process->deadline);
     uv_idle_init(loop, &process->ending);
-    process->term.data = process->interrupt.data = process;
+    process->term.data = process->interrupt.data = process->hangup.data = process;
     process->deadline.data = process->ending.data = process;
     uv_signal_start(&process->term, on_signal, SIGTERM);
     uv_signal_start(&process->interrupt, on_signal, SIGINT);
+    uv_signal_start(&process->hangup, on_hangup, SIGHUP);
 }
 
 static void paths_free(char **paths, size_t n)
@@ -275,6 +304,7 @@ static void server_free(struct process *process)
     batcher_free(server->batcher);
     pool_free(server->pool);
     uv_run(server->loop, UV_RUN_DEFAULT); /* closes the pool's handle */
+    service_free(server->service);
     registry_free(server->registry);
     remembered_free(server->remembered);
     datasets_free(server->datasets);
@@ -332,6 +362,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < server->n_http; i++) {
         log_line("listening on %s", http_url(server->http[i]));
     }
+    service_ready(server->service);
     jobs_dispatch(server->jobs); /* those that were under way go on */
     uv_run(server->loop, UV_RUN_DEFAULT);
     server_free(&process);

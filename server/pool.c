@@ -32,6 +32,15 @@ static void queue_put(struct queue *queue, struct pool_work *work)
     queue->tail = &work->next;
 }
 
+static void queue_put_first(struct queue *queue, struct pool_work *work)
+{
+    work->next = queue->head;
+    queue->head = work;
+    if (work->next == NULL) {
+        queue->tail = &work->next;
+    }
+}
+
 static struct pool_work *queue_take(struct queue *queue)
 {
     struct pool_work *work = queue->head;
@@ -176,6 +185,15 @@ void pool_submit(struct pool *pool, struct pool_work *work, bool slow)
     uv_mutex_lock(&pool->lock);
     queue_put(slow ? &pool->slow : &pool->quick, work);
     pool->n_waiting++;
+    uv_cond_signal(&pool->wake);
+    uv_mutex_unlock(&pool->lock);
+}
+
+void pool_submit_first(struct pool *pool, struct pool_work *work)
+{
+    work->slow = false;
+    uv_mutex_lock(&pool->lock);
+    queue_put_first(&pool->quick, work);
     uv_cond_signal(&pool->wake);
     uv_mutex_unlock(&pool->lock);
 }

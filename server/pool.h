@@ -31,5 +31,7 @@ size_t pool_threads(const struct pool *pool);
 size_t pool_waiting(struct pool *pool);
 /* In the order given, but slow work runs on all threads but one. */
 void pool_submit(struct pool *pool, struct pool_work *work, bool slow);
+/* Quick work ahead of all that waits: the next thread that is free takes it. */
+void pool_submit_first(struct pool *pool, struct pool_work *work);
 
 #endif

@@ -18,6 +18,7 @@ struct metrics;
 struct pool;
 struct registry;
 struct remembered;
+struct service;
 struct workers;
 
 /* What the start found. */
@@ -40,6 +41,7 @@ struct server {
     struct batcher *batcher;
     struct jobs *jobs;
     struct metrics *metrics;
+    struct service *service;
     char **corrupt; /* owned; paths that were set aside at start */
     size_t n_corrupt;
     char **newer; /* owned; paths of a later format, left as they are */
