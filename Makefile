@@ -278,11 +278,15 @@ bench-nielsen: demo-mnist
 setup:
 	@tests/setup.sh install build test check demo
 
+# The units look for their settings in /etc/sigmad, whatever PREFIX is.
+UNITS = $(DESTDIR)$(PREFIX)/lib/systemd/system
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/sigmad $(UNITS)
 	install -m 755 $(BUILD)/sigmad $(DESTDIR)$(PREFIX)/bin/sigmad
-	sed 's|@BIN@|$(PREFIX)/bin/sigmad|' systemd/sigmad.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/sigmad.service
-	chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/sigmad.service
+	install -m 644 systemd/sigmad.socket $(UNITS)
+	for unit in sigmad.service sigmad@.service; do \
+	  sed 's|@BIN@|$(PREFIX)/bin/sigmad|' systemd/$$unit >$(UNITS)/$$unit && chmod 644 $(UNITS)/$$unit || exit 1; done
+	install -m 644 systemd/sigmad.env $(DESTDIR)$(PREFIX)/share/doc/sigmad/sigmad.env
 	$(if $(wildcard systemd/sigmad.8),install -D -m 644 systemd/sigmad.8 $(DESTDIR)$(PREFIX)/share/man/man8/sigmad.8)
 
 help:
