@@ -14,6 +14,7 @@
 #include <string.h>
 #include <microhttpd.h>
 
+#include "access.h"
 #include "http_parts.h"
 #include "listen.h"
 #include "log.h"
@@ -120,6 +121,7 @@ static enum MHD_Result request_begin(struct request *req, const char *url, const
     struct err *err = &req->err;
 
     req->head = strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
+    access_begin(req, method, head_path(url));
     route_find(req, method, head_path(url), err);
     body_limit(req);
     head_body_read(req, version, &head, err); /* for its length at least: the first error stays */
@@ -208,20 +210,27 @@ void http_request_end(struct request *req)
     server_request_ended(http->server);
 }
 
+static const struct sockaddr *peer_of(struct MHD_Connection *conn)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+
+    return info != NULL ? info->client_addr : NULL;
+}
+
 static void on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
                          enum MHD_RequestTerminationCode code)
 {
     struct http *http = cls;
     struct request *req = *con_cls;
 
-    (void)conn;
-    (void)code;
     if (req == NULL) {
         return;
     }
     *con_cls = NULL;
     http_phase(req, WATCH_IDLE, 0);
     metrics_request(http->server->metrics, req);
+    access_end(req, peer_of(conn), code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     req->conn = NULL;
     req->watch = NULL;
     req->gone = req->writing;

@@ -30,6 +30,7 @@ static ssize_t stream_read(void *cls, uint64_t at, char *buf, size_t max)
                                : MHD_CONTENT_READER_END_OF_STREAM;
     }
     if (n > 0) {
+        req->sent += (uint64_t)n;
         http_phase(req, WATCH_WRITE, (size_t)n);
         return n;
     }
@@ -55,21 +56,11 @@ static struct MHD_Response *response_make(struct request *req)
     return response;
 }
 
-bool http_reply_send(struct request *req)
+/* What it is, and what else is known of it. */
+static void headers_add(const struct request *req, struct MHD_Response *response)
 {
-    struct reply *reply = &req->reply;
-    struct MHD_Response *response;
-    bool ok;
+    const struct reply *reply = &req->reply;
 
-    if (!body_hold(req, reply->len, "reply", &req->err)) {
-        free(reply->data);
-        *reply = (struct reply){ 0 };
-        route_problem(req);
-    }
-    response = response_make(req);
-    if (response == NULL) {
-        return false;
-    }
     if (reply->type != NULL) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->type);
     }
@@ -113,9 +104,31 @@ bool http_reply_send(struct request *req)
     if (req->server->draining || (req->head && reply->stream != NULL && reply->total == 0)) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     }
+    if (req->id != NULL) {
+        MHD_add_response_header(response, "X-Request-Id", req->id);
+    }
+}
+
+bool http_reply_send(struct request *req)
+{
+    struct reply *reply = &req->reply;
+    struct MHD_Response *response;
+    bool ok;
+
+    if (!body_hold(req, reply->len, "reply", &req->err)) {
+        free(reply->data);
+        *reply = (struct reply){ 0 };
+        route_problem(req);
+    }
+    response = response_make(req);
+    if (response == NULL) {
+        return false;
+    }
+    headers_add(req, response);
     ok = MHD_queue_response(req->conn, (unsigned)reply->status, response) == MHD_YES;
     MHD_destroy_response(response);
     req->answered = true;
+    req->sent = req->head ? 0 : reply->len; /* of a stream: none yet */
     http_phase(req, WATCH_WRITE, reply->len);
     return ok;
 }

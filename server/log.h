@@ -25,7 +25,7 @@ enum log_level {
     LEVEL_WARNING = 4, /* it works, but not as one may think */
     LEVEL_NOTICE = 5,  /* start, end, what became of jobs */
     LEVEL_INFO = 6,    /* requests, when they are logged */
-    LEVEL_DEBUG = 7    /* why requests were refused */
+    LEVEL_DEBUG = 7    /* what the service manager is told */
 };
 
 /* False: no level is called that. */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -192,6 +193,9 @@ static bool server_create(struct process *process, struct err *err)
 
     server->started = server_now();
     server->loop = uv_default_loop();
+    if (getrandom(&server->id_base, sizeof server->id_base, GRND_NONBLOCK) < 0) {
+        server->id_base = (uint32_t)getpid();
+    }
     descriptors_raise(opts);
     /* A body of half a megabyte is nothing special, and costs more in pages given back to the
      * system and asked for again than in being read. */

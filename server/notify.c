@@ -55,6 +55,7 @@ void notify_send(const struct notify *notify, const char *state, bool must)
     if (notify->fd < 0) {
         return;
     }
+    log_at(LEVEL_DEBUG, "notify: %s", state);
     /* A manager that is gone, or hears nothing: ours is to serve all the same. */
     if (sendto(notify->fd, state, strlen(state), MSG_NOSIGNAL | (must ? 0 : MSG_DONTWAIT),
                (const struct sockaddr *)&notify->to, notify->to_len) < 0) {

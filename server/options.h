@@ -21,6 +21,7 @@ struct options {
     bool insecure;
     const char *log;       /* text or json */
     const char *log_level; /* the name of an enum log_level */
+    bool access_log;       /* a line a request */
     size_t workers;
     size_t pool_threads;    /* that compute for requests */
     size_t max_batch;       /* predictions computed together */

@@ -51,6 +51,8 @@ static const struct option table[] = {
       "lines for people, or one JSON object a line" },
     { "log-level", CHOICE(log_level), "error|warning|notice|info|debug", "info", NULL, 0, 0,
       "the least important lines that are written" },
+    { "access-log", BOOL(access_log), NULL, "0", NULL, 0, 0,
+      "a line of level info for each request" },
     { "timeout", SECONDS(timeout), "SECONDS", "60", NULL, 1, DAY,
       "how long a connection may be idle" },
     { "request-timeout", SECONDS(request_timeout), "SECONDS", "30", NULL, 1, DAY,

@@ -19,6 +19,7 @@
 #include "pool.h"
 #include "text.h"
 
+struct access;
 struct MHD_Connection;
 struct http;
 struct route;
@@ -77,7 +78,10 @@ struct request {
     const char *param[REQUEST_PARAMS_MAX]; /* in the arena, decoded */
     struct arena arena;
     uint64_t started; /* uv_hrtime() */
-    bool head;        /* the method is HEAD, the route GET's */
+    const char *id; /* what it is called (access.h), or NULL; borrowed, until the reply at least */
+    struct access *access; /* in the arena; NULL: no line is written of it */
+    uint64_t sent;         /* bytes of the reply's body, handed over to MHD */
+    bool head;             /* the method is HEAD, the route GET's */
 
     /* Owned; body_len bytes, NUL behind them; NULL when there is none. With a sink, the piece of it
      * that is being collected. */

@@ -46,7 +46,9 @@ struct server {
     size_t n_corrupt;
     char **newer; /* owned; paths of a later format, left as they are */
     size_t n_newer;
-    double started; /* seconds since the epoch */
+    uint32_t id_base; /* random; what requests that bring no id are called by, */
+    uint64_t ids;     /* and how many were */
+    double started;   /* seconds since the epoch */
     struct startup startup;
     size_t requests; /* under way */
     size_t connections;
