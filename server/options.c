@@ -5,6 +5,17 @@
 #include <string.h>
 #include <unistd.h>
 
+/* A flag that is none. */
+static bool flag_unknown(const char *arg, size_t len, struct err *err)
+{
+    const size_t dashes = strspn(arg, "-");
+    const struct option *meant = dashes < len ? option_nearest(arg + dashes, len - dashes) : NULL;
+
+    return meant != NULL ? err_set(err, ERR_FIELD, arg, "is not an option; did you mean %s?",
+                                   option_flag(meant).text)
+                         : err_set(err, ERR_FIELD, arg, "is not an option; --help lists them");
+}
+
 /* Flags: --name VALUE or --name=VALUE. */
 static bool flags_parse(int argc, char **argv, struct options *opts, enum options_act *act,
                         struct err *err)
@@ -20,7 +31,7 @@ static bool flags_parse(int argc, char **argv, struct options *opts, enum option
             return true;
         }
         if (o == NULL) {
-            return err_set(err, ERR_FIELD, arg, "is not an option; --help lists them");
+            return flag_unknown(arg, len, err);
         }
         if (o->type == OPTION_BOOL && value == NULL) {
             value = "1";

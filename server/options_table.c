@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nearest.h"
 #include "options.h"
 #include "quote.h"
 #include "spec.h"
@@ -119,6 +120,16 @@ const struct option *option_find(const char *name, size_t len)
         }
     }
     return NULL;
+}
+
+const struct option *option_nearest(const char *name, size_t len)
+{
+    struct nearest nearest = { 0 };
+
+    for (size_t i = 0; i < TABLE_LEN; i++) {
+        nearest_try(&nearest, name, len, table[i].name);
+    }
+    return nearest.name != NULL ? option_find(nearest.name, strlen(nearest.name)) : NULL;
 }
 
 struct option_name option_flag(const struct option *o)

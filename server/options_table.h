@@ -54,6 +54,8 @@ const struct option *option_nth(size_t k);
 size_t option_index(const struct option *o);
 /* The row of that name, which need not end in NUL; NULL: none. */
 const struct option *option_find(const char *name, size_t len);
+/* The row that was most likely meant by a name that none has; NULL: none is like it. */
+const struct option *option_nearest(const char *name, size_t len);
 
 struct option_name {
     char text[sizeof "SIGMAD_" + OPTION_NAME_MAX];

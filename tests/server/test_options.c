@@ -220,8 +220,11 @@ static void a_list_has_as_many_as_its_row_says(void **state)
 static void flags_that_are_none(void **state)
 {
     (void)state;
-    refused(FLAGS("--wrokers", "2"), "--wrokers is not an option; --help lists them");
-    refused(FLAGS("workers", "2"), "workers is not an option; --help lists them");
+    refused(FLAGS("--wrokers", "2"), "--wrokers is not an option; did you mean --workers?");
+    refused(FLAGS("-max-body=1m"), "-max-body=1m is not an option; did you mean --max-body?");
+    refused(FLAGS("workers", "2"), "workers is not an option; did you mean --workers?");
+    refused(FLAGS("--port=1"), "--port=1 is not an option; --help lists them");
+    refused(FLAGS(""), "is not an option; --help lists them");
     refused(FLAGS("--"), "-- is not an option; --help lists them");
     refused(FLAGS("--=1"), "--=1 is not an option; --help lists them");
     refused(FLAGS("--max-rows=5", "--workers"), "--workers needs a value: N");
