@@ -329,6 +329,15 @@ static int refuse(const struct err *err)
     return err->code == ERR_FIELD ? 2 : EXIT_FAILURE;
 }
 
+static void strangers_log(void)
+{
+    char text[256];
+
+    for (size_t at = 0; options_stranger(&at, text, sizeof text);) {
+        log_line("%s", text);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static struct process process = { .state = { .lock = -1 } };
@@ -350,6 +359,7 @@ int main(int argc, char **argv)
         return EXIT_SUCCESS;
     }
     log_configure(&server->options);
+    strangers_log();
     if (!passed_take(&passed, &err) || !server_create(&process, &err) ||
         !server_listen(server, &passed, &err)) {
         state_close(&process.state);

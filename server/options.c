@@ -1,9 +1,13 @@
 #include "options.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "nearest.h"
+#include "quote.h"
 
 /* A flag that is none. */
 static bool flag_unknown(const char *arg, size_t len, struct err *err)
@@ -65,6 +69,86 @@ static bool environment_parse(struct options *opts, struct err *err)
         }
         opts->from[i] = OPTION_ENV;
     }
+    return true;
+}
+
+/* ---- the file ---- */
+
+#define PATH_SHOWN 100 /* bytes of a path's end, so that the line's number fits behind it */
+
+static const char *path_end(const char *path)
+{
+    const size_t len = strlen(path);
+
+    return len > PATH_SHOWN ? path + len - PATH_SHOWN : path;
+}
+
+static bool key_unknown(const struct options *opts, const char *key, struct err *err)
+{
+    const size_t len = strlen(key);
+    const struct option *meant = option_nearest(key, len);
+
+    return err_set(err, ERR_FIELD, "", "unknown key '%s' in %s line %zu%s%s%s",
+                   quote(key, len).text, path_end(opts->config), opts->file.line,
+                   meant != NULL ? "; did you mean '" : "", meant != NULL ? meant->name : "",
+                   meant != NULL ? "'?" : "");
+}
+
+/* One line. passed: takes what a flag or a variable overrides; it is checked all the same. */
+static bool key_take(struct options *opts, struct options *passed, const char *key,
+                     const char *value, struct err *err)
+{
+    const struct option *o = option_find(key, strlen(key));
+    const size_t line = opts->file.line;
+    struct options *into;
+    char where[160];
+    size_t k;
+
+    if (o == NULL) {
+        return key_unknown(opts, key, err);
+    }
+    k = option_index(o);
+    snprintf(where, sizeof where, "%s in %s line %zu", o->name, path_end(opts->config), line);
+    if (o->at == offsetof(struct options, config)) {
+        return err_set(err, ERR_FIELD, where, "cannot be set by a file");
+    }
+    if (opts->line[k] != 0 && o->type != OPTION_LIST) {
+        return err_set(err, ERR_FIELD, where, "is set in line %zu already", opts->line[k]);
+    }
+    into = opts->from[k] > OPTION_FILE ? passed : opts;
+    if (!option_set(o, into, where, value, err)) {
+        return false;
+    }
+    opts->line[k] = line;
+    if (into == opts) {
+        opts->from[k] = OPTION_FILE;
+    }
+    return true;
+}
+
+/* What neither flag nor variable has set: the file. */
+static bool file_parse(struct options *opts, struct err *err)
+{
+    const struct option *o = option_find("config", 6);
+    const bool by_flag = opts->from[option_index(o)] == OPTION_FLAG;
+    struct options passed = { 0 };
+    const char *key, *value;
+
+    if (opts->config == NULL) {
+        return true;
+    }
+    if (!config_open(opts->config, by_flag ? option_flag(o).text : option_variable(o).text,
+                     &opts->file, err)) {
+        return false;
+    }
+    do {
+        if (!config_next(&opts->file, &key, &value, err)) {
+            return err_in(err, "%s line %zu", path_end(opts->config), opts->file.line);
+        }
+        if (key != NULL && !key_take(opts, &passed, key, value, err)) {
+            return false;
+        }
+    } while (key != NULL);
     return true;
 }
 
@@ -135,7 +219,7 @@ bool options_parse(int argc, char **argv, struct options *ret, enum options_act 
     if (*act != OPTIONS_RUN) {
         return true;
     }
-    if (!environment_parse(&opts, err) || !defaults_fill(&opts, err)) {
+    if (!environment_parse(&opts, err) || !file_parse(&opts, err) || !defaults_fill(&opts, err)) {
         options_done(&opts);
         return false;
     }
@@ -145,8 +229,39 @@ bool options_parse(int argc, char **argv, struct options *ret, enum options_act 
 
 void options_done(struct options *options)
 {
+    config_done(&options->file);
     free(options->made);
     options->made = NULL;
+}
+
+bool options_stranger(size_t *at, char *ret, size_t len)
+{
+    static const char prefix[] = "SIGMAD_";
+    const size_t skip = sizeof prefix - 1;
+
+    for (const char *var; (var = environ[*at]) != NULL;) {
+        const size_t n = strcspn(var, "=");
+        char name[NEAREST_LEN_MAX + 1] = "";
+        const struct option *o;
+
+        ++*at;
+        if (strncmp(var, prefix, skip) != 0) {
+            continue;
+        }
+        for (size_t i = skip; i < n && i - skip < NEAREST_LEN_MAX; i++) {
+            name[i - skip] = var[i] == '_' ? '-' : (char)tolower((unsigned char)var[i]);
+        }
+        o = option_nearest(name, strlen(name));
+        if (o != NULL && strlen(option_variable(o).text) == n &&
+            memcmp(option_variable(o).text, var, n) == 0) {
+            continue;
+        }
+        snprintf(ret, len, "%s is not a setting, and is passed over%s%s%s", quote(var, n).text,
+                 o != NULL ? "; did you mean " : "", o != NULL ? option_variable(o).text : "",
+                 o != NULL ? "?" : "");
+        return true;
+    }
+    return false;
 }
 
 void options_help(void)

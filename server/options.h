@@ -1,19 +1,21 @@
-/* What the daemon was told: flags, else environment variables, else defaults. Each is a row of
- * options_table.c. */
+/* What the daemon was told: flags, else environment variables, else a file, else defaults. Each is a
+ * row of options_table.c. */
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "config.h"
 #include "err.h"
 #include "options_table.h"
 
 #define LISTEN_MAX 8
 
-/* Process lifetime; read-only once main has started. Texts are borrowed from argv, the environment
- * or the table. */
+/* Process lifetime; read-only once main has started. Texts are borrowed from argv, the environment,
+ * the file or the table. */
 struct options {
+    const char *config; /* NULL: no file */
     struct option_list listen;
     const char *state;      /* NULL: in memory alone */
     const char *durability; /* power, process, or, in memory, none */
@@ -39,15 +41,23 @@ struct options {
     size_t prediction_seconds; /* and how long */
 
     enum option_from from[OPTIONS_MAX]; /* of each row of the table */
+    size_t line[OPTIONS_MAX];           /* where it stands in the file, last; 0: nowhere */
+    struct config file;                 /* owned */
     char *made;                         /* owned; what state points to if it was put together */
 };
 
 enum options_act { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION };
 
-/* Errors: ERR_FIELD at the flag or variable that is wrong. *ret needs options_done. */
+/* Errors: ERR_FIELD at the flag, variable or line that is wrong, also when something else overrides
+ * the line; ERR_MEMORY. *ret needs options_done. */
 bool options_parse(int argc, char **argv, struct options *ret, enum options_act *act,
                    struct err *err);
 void options_done(struct options *options);
+
+/* One environment variable after another that is called SIGMAD_... and is no setting: what to say
+ * of it. False: there are no more. They are not refused, since Kubernetes sets SIGMAD_PORT and
+ * others for a service of that name. *at is 0 at first. */
+bool options_stranger(size_t *at, char *ret, size_t len);
 
 /* Prints the text of --help. */
 void options_help(void);

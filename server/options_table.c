@@ -31,6 +31,8 @@
 /* In README's order. */
 /* clang-format off */
 static const struct option table[] = {
+    { "config", PATH(config), "FILE", NULL, "none", 0, 0,
+      "settings, key = value a line; keys are these names without dashes" },
     { "listen", LIST(listen), "ADDR:PORT|unix:PATH", "127.0.0.1:8740", NULL, 1, LISTEN_MAX,
       "where to answer; port 0 picks one" },
     { "state", PATH(state), "DIR|none", NULL,

@@ -1,5 +1,6 @@
 /* Every setting there is, one row each: its name, what it takes, its limits, its default, and where
- * its value goes. From the rows come the flags, the environment variables and --help.
+ * its value goes. From the rows come the flags, the environment variables, the keys of a file
+ * and --help.
  *
  * A new setting is a row in options_table.c, a field in struct options and its row in README. */
 #ifndef OPTIONS_TABLE_H
@@ -46,13 +47,13 @@ struct option {
 };
 
 /* Where a value came from: what stands further down wins. */
-enum option_from { OPTION_USUAL, OPTION_ENV, OPTION_FLAG };
+enum option_from { OPTION_USUAL, OPTION_FILE, OPTION_ENV, OPTION_FLAG };
 
 /* The k-th row, in README's order; NULL beyond the last. */
 const struct option *option_nth(size_t k);
 /* Its place in that order. */
 size_t option_index(const struct option *o);
-/* The row of that name, which need not end in NUL; NULL: none. */
+/* The row of that name, which need not end with NUL; NULL: none. */
 const struct option *option_find(const char *name, size_t len);
 /* The row that was most likely meant by a name that none has; NULL: none is like it. */
 const struct option *option_nearest(const char *name, size_t len);
@@ -65,7 +66,7 @@ struct option_name option_flag(const struct option *o);
 struct option_name option_variable(const struct option *o);
 
 /* Stores one value; text is kept as a pointer, and has to stay. A list grows by it.
- * Errors: ERR_FIELD at where, the flag or variable that it came from; *opts is untouched. */
+ * Errors: ERR_FIELD at where, the flag, variable or line that it came from; *opts is untouched. */
 bool option_set(const struct option *o, struct options *opts, const char *where, const char *text,
                 struct err *err);
 

@@ -1,4 +1,4 @@
-/* The table of settings, and what comes of flags, environment variables and defaults. */
+/* The table of settings, and what comes of flags, environment variables, a file and defaults. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "options.h"
@@ -230,6 +231,138 @@ static void flags_that_are_none(void **state)
     refused(FLAGS("--max-rows=5", "--workers"), "--workers needs a value: N");
 }
 
+/* ---- a file ---- */
+
+static char path[] = "/tmp/sigmad-test-XXXXXX";
+
+static int file_make(void **state)
+{
+    const int fd = mkstemp(path);
+
+    (void)state;
+    return fd < 0 ? -1 : close(fd);
+}
+
+static int file_remove(void **state)
+{
+    (void)state;
+    return unlink(path);
+}
+
+static void file_put(const char *text)
+{
+    FILE *file = fopen(path, "w");
+
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* refused, because of the file; PATH stands for its name. */
+static void file_refused(const char *text, const char *why)
+{
+    char expected[512];
+    const char *at = strstr(why, "PATH");
+
+    assert_non_null(at);
+    snprintf(expected, sizeof expected, "%.*s%s%s", (int)(at - why), why, path, at + 4);
+    file_put(text);
+    refused(FLAGS("--config", path, "--max-models=7"), expected);
+}
+
+static void a_file_sets_what_nothing_else_does(void **state)
+{
+    const size_t rows = option_index(option_find("max-rows", 8));
+    struct options opts;
+
+    (void)state;
+    file_put("max-rows = 5\nmax-models = 3\nlisten = a\nlisten = b\ninsecure = 1\n"
+             "timeout = 2m\n");
+    accepted(FLAGS("--config", path), &opts);
+    assert_int_equal(opts.max_rows, 5);
+    assert_int_equal(opts.max_models, 3);
+    assert_int_equal(opts.timeout, 120);
+    assert_true(opts.insecure);
+    assert_int_equal(opts.listen.n, 2);
+    assert_string_equal(opts.listen.at[1], "b");
+    assert_int_equal(opts.from[rows], OPTION_FILE);
+    assert_int_equal(opts.line[rows], 1);
+    assert_int_equal(opts.max_jobs, 1000); /* it does not say */
+    options_done(&opts);
+    setenv("SIGMAD_CONFIG", path, 1);
+    setenv("SIGMAD_MAX_ROWS", "6", 1);
+    accepted(FLAGS("--max-models=4", "--listen=c", "--insecure=0"), &opts);
+    assert_int_equal(opts.max_rows, 6);
+    assert_int_equal(opts.from[rows], OPTION_ENV);
+    assert_int_equal(opts.max_models, 4);
+    assert_false(opts.insecure);
+    assert_int_equal(opts.listen.n, 1);
+    assert_string_equal(opts.listen.at[0], "c");
+    options_done(&opts);
+    setenv("SIGMAD_CONFIG", "/nowhere", 1);
+    refused(FLAGS("--max-models=4"),
+            "SIGMAD_CONFIG cannot open /nowhere: No such file or directory");
+    accepted(FLAGS("--config", path), &opts);
+    options_done(&opts);
+}
+
+static void a_bad_line_is_named_with_its_file(void **state)
+{
+    (void)state;
+    file_refused("\n\nwokers = 2\n",
+                 "unknown key 'wokers' in PATH line 3; did you mean 'workers'?");
+    file_refused("port = 2\n", "unknown key 'port' in PATH line 1");
+    file_refused("--workers = 2\n", "unknown key '--workers' in PATH line 1; did you mean "
+                                    "'workers'?");
+    file_refused("workers = 2\n\nworkers = 3\n", "workers in PATH line 3 is set in line 1 already");
+    file_refused("workers = 0\n", "workers in PATH line 1 must be a whole number 1 to 256, is '0'");
+    file_refused("durability = none\n",
+                 "durability in PATH line 1 must be one of power|process, is 'none'");
+    file_refused("config = x\n", "config in PATH line 1 cannot be set by a file");
+    file_refused("workers\n", "PATH line 1 must be `key = value`, is 'workers'");
+    /* What a flag overrides is checked all the same. */
+    file_refused("max-models = x\n",
+                 "max-models in PATH line 1 must be a whole number 1 to 1000000, is 'x'");
+    file_refused("max-models = 1\nmax-models = 1\n",
+                 "max-models in PATH line 2 is set in line 1 already");
+    file_refused("listen=1\nlisten=2\nlisten=3\nlisten=4\nlisten=5\nlisten=6\nlisten=7\n"
+                 "listen=8\nlisten=9\n",
+                 "listen in PATH line 9 can be given 8 times at most");
+}
+
+/* ---- the environment ---- */
+
+static void variables_that_are_no_settings_are_told(void **state)
+{
+    char text[256];
+    size_t at = 0;
+
+    (void)state;
+    assert_false(options_stranger(&at, text, sizeof text));
+    setenv("SIGMAD_MAX_ROWS", "1", 1);
+    setenv("SIGMADE", "1", 1);
+    at = 0;
+    assert_false(options_stranger(&at, text, sizeof text));
+    setenv("SIGMAD_WROKERS", "1", 1);
+    at = 0;
+    assert_true(options_stranger(&at, text, sizeof text));
+    assert_string_equal(text, "SIGMAD_WROKERS is not a setting, and is passed over; did you mean "
+                              "SIGMAD_WORKERS?");
+    assert_false(options_stranger(&at, text, sizeof text));
+    unsetenv("SIGMAD_WROKERS");
+    setenv("SIGMAD_PORT", "tcp://10.0.0.1:8740", 1);
+    at = 0;
+    assert_true(options_stranger(&at, text, sizeof text));
+    assert_string_equal(text, "SIGMAD_PORT is not a setting, and is passed over");
+    unsetenv("SIGMAD_PORT");
+    setenv("SIGMAD_max_rows", "1", 1);
+    at = 0;
+    assert_true(options_stranger(&at, text, sizeof text));
+    assert_string_equal(text, "SIGMAD_max_rows is not a setting, and is passed over; did you mean "
+                              "SIGMAD_MAX_ROWS?");
+    unsetenv("SIGMAD_max_rows");
+}
+
 /* ---- what wins ---- */
 
 static void flags_win_over_variables_and_those_over_defaults(void **state)
@@ -312,10 +445,13 @@ int main(void)
         cmocka_unit_test_setup(a_bool_is_0_or_1_and_its_flag_alone_1, plain_environment),
         cmocka_unit_test_setup(a_list_has_as_many_as_its_row_says, plain_environment),
         cmocka_unit_test_setup(flags_that_are_none, plain_environment),
+        cmocka_unit_test_setup(a_file_sets_what_nothing_else_does, plain_environment),
+        cmocka_unit_test_setup(a_bad_line_is_named_with_its_file, plain_environment),
+        cmocka_unit_test_setup(variables_that_are_no_settings_are_told, plain_environment),
         cmocka_unit_test_setup(flags_win_over_variables_and_those_over_defaults, plain_environment),
         cmocka_unit_test_setup(the_state_folder_is_found, plain_environment),
         cmocka_unit_test_setup(threads_are_as_many_as_cores, plain_environment),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, file_make, file_remove);
 }
