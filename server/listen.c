@@ -12,16 +12,25 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+static bool unix_address(const char *path, struct sockaddr_un *ret, struct err *err)
+{
+    *ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
+    if (strlen(path) == 0 || strlen(path) >= sizeof ret->sun_path) {
+        return err_set(err, ERR_FIELD, "--listen", "unix: needs a path of 1 to %zu bytes",
+                       sizeof ret->sun_path - 1);
+    }
+    snprintf(ret->sun_path, sizeof ret->sun_path, "%s", path);
+    return true;
+}
+
 static bool listen_unix(struct listener *listener, const char *path, struct err *err)
 {
-    struct sockaddr_un sun = { .sun_family = AF_UNIX };
+    struct sockaddr_un sun;
     struct stat st;
 
-    if (strlen(path) == 0 || strlen(path) >= sizeof sun.sun_path) {
-        return err_set(err, ERR_FIELD, "--listen", "unix: needs a path of 1 to %zu bytes",
-                       sizeof sun.sun_path - 1);
+    if (!unix_address(path, &sun, err)) {
+        return false;
     }
-    snprintf(sun.sun_path, sizeof sun.sun_path, "%s", path);
     if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode)) {
         int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         bool alive = probe >= 0 && connect(probe, (struct sockaddr *)&sun, sizeof sun) == 0;
@@ -73,16 +82,20 @@ static bool tcp_name(struct listener *listener, const struct sockaddr_storage *b
     return true;
 }
 
+static bool beyond_check(const struct addrinfo *ai, const char *address, bool insecure,
+                         struct err *err)
+{
+    return is_loopback(ai->ai_addr) || insecure ||
+           err_set(err, ERR_FIELD, "--listen", "%s " BEYOND, address);
+}
+
 static bool listen_bind(struct listener *listener, const struct addrinfo *ai, const char *address,
-                        bool insecure, struct err *err)
+                        struct err *err)
 {
     const int on = 1;
     struct sockaddr_storage bound;
     socklen_t len = sizeof bound;
 
-    if (!is_loopback(ai->ai_addr) && !insecure) {
-        return err_set(err, ERR_FIELD, "--listen", "%s " BEYOND, address);
-    }
     listener->fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (listener->fd < 0 ||
         setsockopt(listener->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
@@ -96,15 +109,13 @@ static bool listen_bind(struct listener *listener, const struct addrinfo *ai, co
            err_set(err, ERR_IO, "--listen", "cannot name %s", address);
 }
 
-static bool listen_tcp(struct listener *listener, const char *address, bool insecure,
-                       struct err *err)
+/* *ret is for freeaddrinfo. */
+static bool tcp_resolve(const char *address, struct addrinfo **ret, struct err *err)
 {
     const struct addrinfo hints = { .ai_flags = AI_NUMERICSERV, .ai_socktype = SOCK_STREAM };
     const char *colon = strrchr(address, ':');
-    struct addrinfo *ai = NULL;
     char host[128];
     size_t len;
-    bool ok;
     int rc;
 
     if (colon == NULL || colon == address || (size_t)(colon - address) >= sizeof host) {
@@ -121,12 +132,48 @@ static bool listen_tcp(struct listener *listener, const char *address, bool inse
     } else {
         snprintf(host, sizeof host, "%.*s", (int)len, address);
     }
-    rc = getaddrinfo(host, colon + 1, &hints, &ai);
-    if (rc != 0) {
-        return err_set(err, ERR_FIELD, "--listen", "'%s' is no address: %s", address,
-                       gai_strerror(rc));
+    rc = getaddrinfo(host, colon + 1, &hints, ret);
+    return rc == 0 ||
+           err_set(err, ERR_FIELD, "--listen", "'%s' is no address: %s", address, gai_strerror(rc));
+}
+
+static bool listen_tcp(struct listener *listener, const char *address, bool insecure,
+                       struct err *err)
+{
+    struct addrinfo *ai = NULL;
+    bool ok;
+
+    if (!tcp_resolve(address, &ai, err)) {
+        return false;
     }
-    ok = listen_bind(listener, ai, address, insecure, err);
+    ok = beyond_check(ai, address, insecure, err) && listen_bind(listener, ai, address, err);
+    freeaddrinfo(ai);
+    return ok;
+}
+
+bool listener_check(const char *address, bool insecure, struct sockaddr_storage *ret,
+                    socklen_t *len, struct err *err)
+{
+    struct sockaddr_un sun;
+    struct addrinfo *ai = NULL;
+    bool ok;
+
+    if (strncmp(address, "unix:", 5) == 0) {
+        if (!unix_address(address + 5, &sun, err)) {
+            return false;
+        }
+        memcpy(ret, &sun, sizeof sun);
+        *len = sizeof sun;
+        return true;
+    }
+    if (!tcp_resolve(address, &ai, err)) {
+        return false;
+    }
+    ok = beyond_check(ai, address, insecure, err);
+    if (ok) {
+        memcpy(ret, ai->ai_addr, ai->ai_addrlen);
+        *len = ai->ai_addrlen;
+    }
     freeaddrinfo(ai);
     return ok;
 }

@@ -4,6 +4,7 @@
 #define LISTEN_H
 
 #include <stdbool.h>
+#include <sys/socket.h>
 
 #include "err.h"
 
@@ -22,6 +23,10 @@ bool listener_open(struct listener *ret, const char *address, bool insecure, str
  * path of a Unix socket stays its maker's: it is never removed. Errors: ERR_FIELD at
  * "LISTEN_FDS". */
 bool listener_adopt(struct listener *ret, int fd, const char *name, bool insecure, struct err *err);
+/* Where an address leads, without opening anything; what listener_open would refuse of the address
+ * itself is refused. Errors: ERR_FIELD at "--listen". */
+bool listener_check(const char *address, bool insecure, struct sockaddr_storage *ret,
+                    socklen_t *len, struct err *err);
 /* Closes it and removes its own Unix socket; a closed one stays so. */
 void listener_close(struct listener *listener);
 

@@ -1,4 +1,4 @@
-/* sigmad: start, serve, drain.
+/* sigmad: start, serve, drain; or one of the commands of options.c.
  *
  * SIGTERM or SIGINT: ready answers 503, no connection is taken any more, jobs stop, requests in
  * flight finish and their connections close; then, or after --drain-timeout, the process ends with
@@ -28,6 +28,7 @@
 #include "metrics.h"
 #include "passed.h"
 #include "pool.h"
+#include "probe.h"
 #include "recovery.h"
 #include "registry.h"
 #include "remembered.h"
@@ -338,6 +339,26 @@ static void strangers_log(void)
     }
 }
 
+/* What is done instead of serving. */
+static int command_run(enum options_act act, const struct options *opts)
+{
+    struct err err = { 0 };
+
+    switch (act) {
+    case OPTIONS_HEALTH:
+        return probe_ready(opts->listen.at[0], &err) ? EXIT_SUCCESS : refuse(&err);
+    case OPTIONS_HELP:
+        options_help();
+        return EXIT_SUCCESS;
+    case OPTIONS_VERSION:
+        printf("sigmad %s\n", SIGMAD_VERSION);
+        return EXIT_SUCCESS;
+    case OPTIONS_RUN:
+        break;
+    }
+    return EXIT_FAILURE;
+}
+
 int main(int argc, char **argv)
 {
     static struct process process = { .state = { .lock = -1 } };
@@ -350,13 +371,11 @@ int main(int argc, char **argv)
     if (!options_parse(argc, argv, &server->options, &act, &err)) {
         return refuse(&err);
     }
-    if (act == OPTIONS_HELP) {
-        options_help();
-        return EXIT_SUCCESS;
-    }
-    if (act == OPTIONS_VERSION) {
-        printf("sigmad %s\n", SIGMAD_VERSION);
-        return EXIT_SUCCESS;
+    if (act != OPTIONS_RUN) {
+        const int code = command_run(act, &server->options);
+
+        options_done(&server->options);
+        return code;
     }
     log_configure(&server->options);
     strangers_log();

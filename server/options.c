@@ -9,6 +9,37 @@
 #include "nearest.h"
 #include "quote.h"
 
+/* In the order of help. */
+static const struct command {
+    const char *name;
+    enum options_act act;
+    const char *help;
+} commands[] = {
+    { "health", OPTIONS_HEALTH,
+      "ask the daemon on the first --listen whether it is ready; exits with 0 if it is, else 1" },
+    { "help", OPTIONS_HELP, "print this, as --help does" },
+    { "version", OPTIONS_VERSION, "print the version, as --version does" },
+};
+
+#define COMMANDS_LEN (sizeof commands / sizeof commands[0])
+
+/* The first argument, which is no flag. */
+static bool command_parse(const char *arg, enum options_act *act, struct err *err)
+{
+    struct nearest nearest = { 0 };
+
+    for (size_t i = 0; i < COMMANDS_LEN; i++) {
+        if (strcmp(commands[i].name, arg) == 0) {
+            *act = commands[i].act;
+            return true;
+        }
+        nearest_try(&nearest, arg, strlen(arg), commands[i].name);
+    }
+    return nearest.name != NULL
+               ? err_set(err, ERR_FIELD, arg, "is not a command; did you mean %s?", nearest.name)
+               : err_set(err, ERR_FIELD, arg, "is not a command; --help lists them");
+}
+
 /* A flag that is none. */
 static bool flag_unknown(const char *arg, size_t len, struct err *err)
 {
@@ -20,7 +51,7 @@ static bool flag_unknown(const char *arg, size_t len, struct err *err)
                          : err_set(err, ERR_FIELD, arg, "is not an option; --help lists them");
 }
 
-/* Flags: --name VALUE or --name=VALUE. */
+/* Flags from argv[1] on: --name VALUE or --name=VALUE. */
 static bool flags_parse(int argc, char **argv, struct options *opts, enum options_act *act,
                         struct err *err)
 {
@@ -213,10 +244,17 @@ bool options_parse(int argc, char **argv, struct options *ret, enum options_act 
     struct options opts = { 0 };
 
     *act = OPTIONS_RUN;
+    if (argc > 1 && argv[1][0] != '-') {
+        if (!command_parse(argv[1], act, err)) {
+            return false;
+        }
+        argc--;
+        argv++;
+    }
     if (!flags_parse(argc, argv, &opts, act, err)) {
         return false;
     }
-    if (*act != OPTIONS_RUN) {
+    if (*act == OPTIONS_HELP || *act == OPTIONS_VERSION) {
         return true;
     }
     if (!environment_parse(&opts, err) || !file_parse(&opts, err) || !defaults_fill(&opts, err)) {
@@ -269,9 +307,13 @@ void options_help(void)
     const struct option *o;
     char limits[64];
 
-    printf(
-        "usage: sigmad [OPTION]...\n"
-        "Keeps named neural networks in memory, trains them and answers with them over HTTP.\n\n");
+    printf("usage: sigmad [COMMAND] [OPTION]...\n"
+           "Keeps named neural networks in memory, trains them and answers with them over HTTP.\n\n"
+           "Commands, instead of that:\n");
+    for (size_t i = 0; i < COMMANDS_LEN; i++) {
+        printf("  %s\n        %s\n", commands[i].name, commands[i].help);
+    }
+    printf("\nOptions:\n");
     for (size_t i = 0; (o = option_nth(i)) != NULL; i++) {
         const char *usual = o->told != NULL ? o->told : o->usual;
 

@@ -46,10 +46,12 @@ struct options {
     char *made;                         /* owned; what state points to if it was put together */
 };
 
-enum options_act { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION };
+/* What to do: the command that the first argument may be, or --help or --version anywhere. */
+enum options_act { OPTIONS_RUN, OPTIONS_HEALTH, OPTIONS_HELP, OPTIONS_VERSION };
 
 /* Errors: ERR_FIELD at the flag, variable or line that is wrong, also when something else overrides
- * the line; ERR_MEMORY. *ret needs options_done. */
+ * the line; ERR_MEMORY. *ret needs options_done, unless *act is OPTIONS_HELP or OPTIONS_VERSION:
+ * then it is untouched. */
 bool options_parse(int argc, char **argv, struct options *ret, enum options_act *act,
                    struct err *err);
 void options_done(struct options *options);

@@ -30,6 +30,10 @@ class Options(unittest.TestCase):
         for flag, _, _, variable in rows:
             self.assertEqual(variable, "SIGMAD_" + flag[2:].replace("-", "_").upper())
 
+    def test_commands_do_what_flags_do(self):
+        self.assertEqual(run("help"), run("--help"))
+        self.assertEqual(run("version"), run("--version"))
+
     def test_readme_has_the_same_rows(self):
         with open(os.path.join(ROOT, "README.md")) as file:
             readme = file.read().replace("\\|", "!")

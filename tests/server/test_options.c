@@ -223,12 +223,43 @@ static void flags_that_are_none(void **state)
     (void)state;
     refused(FLAGS("--wrokers", "2"), "--wrokers is not an option; did you mean --workers?");
     refused(FLAGS("-max-body=1m"), "-max-body=1m is not an option; did you mean --max-body?");
-    refused(FLAGS("workers", "2"), "workers is not an option; did you mean --workers?");
+    refused(FLAGS("--max-rows=1", "workers", "2"),
+            "workers is not an option; did you mean --workers?");
     refused(FLAGS("--port=1"), "--port=1 is not an option; --help lists them");
-    refused(FLAGS(""), "is not an option; --help lists them");
     refused(FLAGS("--"), "-- is not an option; --help lists them");
     refused(FLAGS("--=1"), "--=1 is not an option; --help lists them");
     refused(FLAGS("--max-rows=5", "--workers"), "--workers needs a value: N");
+}
+
+static enum options_act act_of(char **argv)
+{
+    struct options opts = { 0 };
+    struct err err = { 0 };
+    enum options_act act;
+    int argc = 0;
+
+    while (argv[argc] != NULL) {
+        argc++;
+    }
+    assert_true(options_parse(argc, argv, &opts, &act, &err));
+    options_done(&opts);
+    return act;
+}
+
+static void the_first_argument_may_be_a_command(void **state)
+{
+    (void)state;
+    assert_int_equal(act_of(FLAGS("--workers=1")), OPTIONS_RUN);
+    assert_int_equal(act_of(FLAGS("health")), OPTIONS_HEALTH);
+    assert_int_equal(act_of(FLAGS("health", "--listen", "a")), OPTIONS_HEALTH);
+    assert_int_equal(act_of(FLAGS("help")), OPTIONS_HELP);
+    assert_int_equal(act_of(FLAGS("--help")), OPTIONS_HELP);
+    assert_int_equal(act_of(FLAGS("health", "--help")), OPTIONS_HELP);
+    assert_int_equal(act_of(FLAGS("version")), OPTIONS_VERSION);
+    refused(FLAGS("helth"), "helth is not a command; did you mean health?");
+    refused(FLAGS("start"), "start is not a command; --help lists them");
+    refused(FLAGS(""), "is not a command; --help lists them");
+    refused(FLAGS("health", "health"), "health is not an option; --help lists them");
 }
 
 /* ---- a file ---- */
@@ -445,6 +476,7 @@ int main(void)
         cmocka_unit_test_setup(a_bool_is_0_or_1_and_its_flag_alone_1, plain_environment),
         cmocka_unit_test_setup(a_list_has_as_many_as_its_row_says, plain_environment),
         cmocka_unit_test_setup(flags_that_are_none, plain_environment),
+        cmocka_unit_test_setup(the_first_argument_may_be_a_command, plain_environment),
         cmocka_unit_test_setup(a_file_sets_what_nothing_else_does, plain_environment),
         cmocka_unit_test_setup(a_bad_line_is_named_with_its_file, plain_environment),
         cmocka_unit_test_setup(variables_that_are_no_settings_are_told, plain_environment),
