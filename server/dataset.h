@@ -73,6 +73,8 @@ const char *datasets_root(const struct datasets *datasets);
 
 /* Pool. Opens and maps the folder. Errors: ERR_IO, ERR_FIELD. */
 bool dataset_open(const char *path, struct dataset **ret, struct err *err);
+/* Whether a folder is called as what is in it: NAME@GENERATION. */
+bool dataset_is_at(const struct dataset *dataset, const char *path);
 /* One that lives in memory, of rows that came with a request; takes features and targets (malloc'd)
  * over, also on failure. */
 bool dataset_inline(const struct table_info *info, void *features, void *targets,

@@ -163,8 +163,7 @@ void datasets_remove(struct datasets *datasets, struct dataset *dataset)
     }
 }
 
-/* Whether a folder is called as what is in it: NAME@GENERATION. */
-static bool folder_is(const char *path, const struct dataset *dataset)
+bool dataset_is_at(const struct dataset *dataset, const char *path)
 {
     char name[NAME_MAX_LEN + 32];
 
@@ -188,7 +187,7 @@ static bool folder_load(struct datasets *datasets, const char *path, struct err 
         recovery_set_aside(datasets->server, path, &why);
         return true;
     }
-    if (!folder_is(path, dataset)) {
+    if (!dataset_is_at(dataset, path)) {
         dataset_unref(dataset);
         err_set(&why, ERR_FIELD, "name", "is not that of the data set in it");
         recovery_set_aside(datasets->server, path, &why);

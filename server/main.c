@@ -18,6 +18,7 @@
 
 #include "bf16.h"
 #include "batch.h"
+#include "check.h"
 #include "dataset.h"
 #include "disk.h"
 #include "http.h"
@@ -345,6 +346,8 @@ static int command_run(enum options_act act, const struct options *opts)
     struct err err = { 0 };
 
     switch (act) {
+    case OPTIONS_CHECK:
+        return check_run(opts);
     case OPTIONS_HEALTH:
         return probe_ready(opts->listen.at[0], &err) ? EXIT_SUCCESS : refuse(&err);
     case OPTIONS_HELP:

@@ -12,8 +12,9 @@ struct nearest {
     size_t distance;  /* how far it is */
 };
 
-/* How many bytes have to be put in, taken out, changed, or swapped with the next one to make b of a,
- * no byte being touched twice (optimal string alignment). Both have NEAREST_LEN_MAX bytes at most. */
+/* How many bytes have to be put in, taken out, changed, or swapped with the next one to make b of
+ * a, no byte being touched twice (optimal string alignment). Both have NEAREST_LEN_MAX bytes at
+ * most. */
 size_t nearest_distance(const char *a, size_t a_len, const char *b, size_t b_len);
 
 /* Remembers name if it is nearer to wrong than all before, and near: a third of the longer one at

@@ -15,6 +15,9 @@ static const struct command {
     enum options_act act;
     const char *help;
 } commands[] = {
+    { "check", OPTIONS_CHECK,
+      "say what each setting is and where it comes from, and what a start would find in the state "
+      "folder, without changing anything; exits with 0 if all is well, 1 if not" },
     { "health", OPTIONS_HEALTH,
       "ask the daemon on the first --listen whether it is ready; exits with 0 if it is, else 1" },
     { "help", OPTIONS_HELP, "print this, as --help does" },

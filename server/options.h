@@ -1,5 +1,5 @@
-/* What the daemon was told: flags, else environment variables, else a file, else defaults. Each is a
- * row of options_table.c. */
+/* What the daemon was told: flags, else environment variables, else a file, else defaults. Each is
+ * a row of options_table.c. */
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
@@ -47,7 +47,7 @@ struct options {
 };
 
 /* What to do: the command that the first argument may be, or --help or --version anywhere. */
-enum options_act { OPTIONS_RUN, OPTIONS_HEALTH, OPTIONS_HELP, OPTIONS_VERSION };
+enum options_act { OPTIONS_RUN, OPTIONS_CHECK, OPTIONS_HEALTH, OPTIONS_HELP, OPTIONS_VERSION };
 
 /* Errors: ERR_FIELD at the flag, variable or line that is wrong, also when something else overrides
  * the line; ERR_MEMORY. *ret needs options_done, unless *act is OPTIONS_HELP or OPTIONS_VERSION:

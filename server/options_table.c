@@ -225,6 +225,40 @@ void option_limits(const struct option *o, char *ret, size_t len)
     }
 }
 
+bool option_show(const struct option *o, const struct options *opts, size_t k, char *ret,
+                 size_t len)
+{
+    const void *field = (const char *)opts + o->at;
+    const char *text = NULL;
+
+    switch (o->type) {
+    case OPTION_LIST: {
+        const struct option_list *list = field;
+
+        text = k < list->n ? list->at[k] : NULL;
+        break;
+    }
+    case OPTION_PATH:
+    case OPTION_CHOICE:
+        text = k == 0 ? *(const char *const *)field : NULL;
+        break;
+    case OPTION_BOOL:
+        text = k > 0 ? NULL : *(const bool *)field ? "1" : "0";
+        break;
+    case OPTION_COUNT:
+    case OPTION_BYTES:
+    case OPTION_SECONDS:
+        if (k == 0) {
+            number_show(o->type, *(const size_t *)field, ret, len);
+        }
+        return k == 0;
+    }
+    if (text != NULL) {
+        snprintf(ret, len, "%s", text);
+    }
+    return text != NULL;
+}
+
 static bool number_set(const struct option *o, size_t *field, const char *where, const char *text,
                        struct err *err)
 {

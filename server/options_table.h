@@ -70,7 +70,12 @@ struct option_name option_variable(const struct option *o);
 bool option_set(const struct option *o, struct options *opts, const char *where, const char *text,
                 struct err *err);
 
-/* " 1 to 256", what a number may be, or how many texts a list takes; "" for the others. */
+/* The k-th text of a list, or, for k = 0, what any other option is: "64m", "power", "0". False:
+ * there is none. */
+bool option_show(const struct option *o, const struct options *opts, size_t k, char *ret,
+                 size_t len);
+
+/* "1 to 256", what a number may be, or how many texts a list takes; "" for the others. */
 void option_limits(const struct option *o, char *ret, size_t len);
 
 #endif

@@ -1,5 +1,5 @@
-/* Asks a daemon whether it is ready, for `sigmad health`: containers that have no curl. Main thread,
- * in place of a daemon; it blocks, PROBE_SECONDS in all at most. */
+/* Asks a daemon whether it is ready, for `sigmad health`: containers that have no curl. Main
+ * thread, in place of a daemon; it blocks, PROBE_SECONDS in all at most. */
 #ifndef PROBE_H
 #define PROBE_H
 

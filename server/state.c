@@ -1,6 +1,7 @@
 #include "state.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,6 +109,25 @@ bool state_open(const char *folder, struct state *ret, struct err *err)
     }
     *ret = (struct state){ fd, NULL };
     return fd >= 0;
+}
+
+bool state_busy(const char *folder)
+{
+    struct err none = { 0 };
+    char *path = NULL;
+    bool busy = false;
+    int fd;
+
+    if (!disk_path(folder, "lock", &path, &none)) {
+        return false;
+    }
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd >= 0) {
+        busy = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+        close(fd);
+    }
+    free(path);
+    return busy;
 }
 
 void state_close(struct state *state)

@@ -2,6 +2,8 @@
 #ifndef STATE_H
 #define STATE_H
 
+#include <stdbool.h>
+
 #include "err.h"
 
 /* Owned by main. */
@@ -15,6 +17,9 @@ struct state {
  * to be in memory; what others left there that were killed is removed. Errors: ERR_BUSY at
  * "--state", ERR_IO, ERR_FULL. */
 bool state_open(const char *folder, struct state *ret, struct err *err);
+/* Whether a daemon has the lock of a folder. Nothing is made; for the moment that this takes, another
+ * one that starts would find the folder in use. */
+bool state_busy(const char *folder);
 void state_close(struct state *state);
 
 #endif

@@ -37,7 +37,8 @@ static void file_put(const char *bytes, size_t len)
     assert_int_equal(fclose(file), 0);
 }
 
-/* Puts what it reads as "line:key=value;..." into ret; at an error what was wrong, as "line!text". */
+/* Puts what it reads as "line:key=value;..." into ret; at an error what was wrong, as "line!text".
+ */
 static void read_back(const char *text, char *ret, size_t len)
 {
     struct config config;

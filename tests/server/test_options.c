@@ -252,6 +252,7 @@ static void the_first_argument_may_be_a_command(void **state)
     assert_int_equal(act_of(FLAGS("--workers=1")), OPTIONS_RUN);
     assert_int_equal(act_of(FLAGS("health")), OPTIONS_HEALTH);
     assert_int_equal(act_of(FLAGS("health", "--listen", "a")), OPTIONS_HEALTH);
+    assert_int_equal(act_of(FLAGS("check", "--workers=1")), OPTIONS_CHECK);
     assert_int_equal(act_of(FLAGS("help")), OPTIONS_HELP);
     assert_int_equal(act_of(FLAGS("--help")), OPTIONS_HELP);
     assert_int_equal(act_of(FLAGS("health", "--help")), OPTIONS_HELP);
@@ -260,6 +261,38 @@ static void the_first_argument_may_be_a_command(void **state)
     refused(FLAGS("start"), "start is not a command; --help lists them");
     refused(FLAGS(""), "is not a command; --help lists them");
     refused(FLAGS("health", "health"), "health is not an option; --help lists them");
+}
+
+static void a_value_is_shown_as_it_is_given(void **state)
+{
+    static const struct {
+        const char *name;
+        size_t k;
+        const char *shown; /* NULL: there is none */
+    } all[] = {
+        { "listen", 0, "a" },       { "listen", 1, "b" },    { "listen", 2, NULL },
+        { "state", 0, "/s" },       { "state", 1, NULL },    { "durability", 0, "process" },
+        { "insecure", 0, "1" },     { "insecure", 1, NULL }, { "workers", 0, "3" },
+        { "max-body", 0, "1536k" }, { "min-rate", 0, "1" },  { "prediction-memory", 0, "0" },
+        { "timeout", 0, "120" },    { "timeout", 1, NULL },  { "isa", 0, NULL },
+    };
+    struct options opts;
+    char got[64];
+
+    (void)state;
+    accepted(FLAGS("--listen=a", "--listen=b", "--state=/s", "--durability=process", "--insecure",
+                   "--workers=3", "--max-body=1572864", "--min-rate=1", "--prediction-memory=0",
+                   "--timeout=2m"),
+             &opts);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        const struct option *o = option_find(all[i].name, strlen(all[i].name));
+
+        assert_int_equal(option_show(o, &opts, all[i].k, got, sizeof got), all[i].shown != NULL);
+        if (all[i].shown != NULL) {
+            assert_string_equal(got, all[i].shown);
+        }
+    }
+    options_done(&opts);
 }
 
 /* ---- a file ---- */
@@ -476,6 +509,7 @@ int main(void)
         cmocka_unit_test_setup(a_bool_is_0_or_1_and_its_flag_alone_1, plain_environment),
         cmocka_unit_test_setup(a_list_has_as_many_as_its_row_says, plain_environment),
         cmocka_unit_test_setup(flags_that_are_none, plain_environment),
+        cmocka_unit_test_setup(a_value_is_shown_as_it_is_given, plain_environment),
         cmocka_unit_test_setup(the_first_argument_may_be_a_command, plain_environment),
         cmocka_unit_test_setup(a_file_sets_what_nothing_else_does, plain_environment),
         cmocka_unit_test_setup(a_bad_line_is_named_with_its_file, plain_environment),
