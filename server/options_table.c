@@ -69,7 +69,7 @@ static const struct option table[] = {
     { "max-body", BYTES(max_body), "BYTES", "64m", NULL, KIB, 16 * GIB,
       "a request body held in memory, inflated" },
     { "max-upload", BYTES(max_upload), "BYTES", "16g", NULL, KIB, 1024 * GIB,
-      "a data set's upload, which is not; inflated" },
+      "a data set's upload, inflated, which is not held in memory" },
     { "max-held", BYTES(max_held), "BYTES", "1g", NULL, KIB, 1024 * GIB,
       "request bodies and replies held in memory at once, all together" },
     { "max-models", COUNT(max_models), "N", "1000", NULL, 1, 1000000,

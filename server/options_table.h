@@ -2,7 +2,8 @@
  * its value goes. From the rows come the flags, the environment variables, the keys of a file
  * and --help.
  *
- * A new setting is a row in options_table.c, a field in struct options and its row in README. */
+ * A new setting is a row in options_table.c, a field in struct options, and its rows in README and
+ * systemd/sigmad.8, at the same place. */
 #ifndef OPTIONS_TABLE_H
 #define OPTIONS_TABLE_H
 

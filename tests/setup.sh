@@ -34,6 +34,7 @@ check command clang clang
 check command clang-format clang-format
 check command cppcheck cppcheck
 check command shellcheck shellcheck
+check command mandoc mandoc
 demo command curl curl
 demo command jq jq
 mnist command npm npm

@@ -1,4 +1,4 @@
-"""The settings: --help is made of the table in server/options_table.c, and README says the same."""
+"""The settings: --help is made of the table in server/options_table.c, and README and the manual say the same."""
 import os
 import re
 import subprocess
@@ -40,6 +40,14 @@ class Options(unittest.TestCase):
         rows = re.findall(r"^\| `(--[a-z-]+) ?(.*?)` \| `(SIGMAD_[A-Z_]+)` \| (.*?) \|", readme, re.M)
         self.assertEqual([(flag, arg.replace("!", "|"), default.replace("`", ""), variable)
                           for flag, arg, variable, default in rows], table())
+
+    def test_the_manual_has_the_same_rows(self):
+        with open(os.path.join(ROOT, "systemd", "sigmad.8")) as file:
+            options = re.search(r"\n\.Sh OPTIONS\n(.*?)\n\.Sh ", file.read(), re.S)[1]
+        rows = re.findall(r"^\.It Fl Fl ([a-z-]+)(?: Ar (.*))?\n(?:(?!\.It ).*\n)+?Default: ((?:(?!\.It ).*\n)+)", options, re.M)
+        self.assertEqual([("--" + name, arg, " ".join(default.replace("\\(ti", "~").split())) for name, arg, default in rows],
+                         [(flag, arg, default + ".") for flag, arg, default, _ in table()])
+        self.assertEqual(re.findall(r"^\.It Fl Fl ([a-z-]+)", options, re.M)[-2:], ["version", "help"])
 
 
 if __name__ == "__main__":
