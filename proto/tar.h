@@ -38,6 +38,12 @@ struct tar_member {
  * name, for a size or a time. */
 bool tar_head_encode(const struct tar_member *member, unsigned char ret[TAR_BLOCK],
                      struct err *err);
+/* What a header says. As strict as what is written here, but for who owns the file and what may be
+ * done with it, which are not looked at; the sum ends in "\0 ". Errors: ERR_SYNTAX at "" for a sum
+ * that does not match, at the member's name for a number that is none; ERR_FIELD at "" for what is
+ * no plain file of this format, such as a pax record or one of GNU's, with its type and its name;
+ * ERR_FIELD at "name" for a name out of the limits. */
+bool tar_head_decode(const unsigned char head[TAR_BLOCK], struct tar_member *ret, struct err *err);
 /* Zeros that have to follow so many bytes of content. */
 size_t tar_padding(uint64_t size);
 /* Zeros at the end of all. */
