@@ -50,3 +50,26 @@ void msg_bundle_encode(struct text *text, const struct msg_bundle *bundle)
     numbers_encode(text, "unfinished", bundle->unfinished, bundle->n_unfinished, "\"");
     text_str(text, "}\n");
 }
+
+static void name_encode(struct text *text, const char *name, size_t i)
+{
+    text_str(text, i > 0 ? ", " : "");
+    text_json(text, name);
+}
+
+void msg_bundle_reply_encode(struct text *text, const struct msg_bundle *bundle)
+{
+    text_str(text, "{\"models\": [");
+    for (size_t i = 0; i < bundle->n_models; i++) {
+        name_encode(text, bundle->models[i].name, i);
+    }
+    text_str(text, "], \"datasets\": [");
+    for (size_t i = 0; i < bundle->n_datasets; i++) {
+        name_encode(text, bundle->datasets[i].name, i);
+    }
+    text_str(text, "], ");
+    numbers_encode(text, "jobs", bundle->jobs, bundle->n_jobs, "\"");
+    text_str(text, ", ");
+    numbers_encode(text, "unfinished", bundle->unfinished, bundle->n_unfinished, "\"");
+    text_str(text, "}\n");
+}

@@ -11,13 +11,18 @@
  * last: the highest number given; numbers go on above it. jobs: those that have ended, whose
  * records are in the bundle; unfinished: those that had not, which are not.
  *
+ * Models and data sets are in the order of their names (strcmp), numbers and ids rising.
+ *
  * Thread: any; they touch nothing but their arguments. */
 #ifndef MSG_BUNDLE_H
 #define MSG_BUNDLE_H
 
+#include "arena.h"
+#include "err.h"
 #include "text.h"
 
 #define MSG_BUNDLE_VERSION 1
+#define MSG_BUNDLE_RELEASE_MAX 64 /* bytes of release */
 
 struct msg_bundle_model {
     const char *name;
@@ -44,5 +49,22 @@ struct msg_bundle {
 };
 
 void msg_bundle_encode(struct text *text, const struct msg_bundle *bundle);
+
+/* How many there may be. */
+struct msg_bundle_limits {
+    size_t models, versions, datasets, jobs; /* versions: of each model; jobs: that have ended */
+};
+
+/* Reads one, into the arena. Times come back to the millisecond. What it says fits together:
+ * names and numbers are in their order, so that none is there twice; a served version is one of the
+ * versions; and one that is not the highest was chosen. Errors: ERR_SYNTAX at "body"; ERR_FIELD at
+ * the field, such as models[1].versions[0]; ERR_LIMIT at the list that is longer than it may be;
+ * ERR_MEMORY. */
+bool msg_bundle_decode(const char *bytes, size_t len, const struct msg_bundle_limits *limits,
+                       struct arena *arena, struct msg_bundle *ret, struct err *err);
+
+/* {"models": ["digits"], "datasets": ["train"], "jobs": ["1", "2"], "unfinished": ["3"]}: what has
+ * been taken in, and what was under way there and has not been. */
+void msg_bundle_reply_encode(struct text *text, const struct msg_bundle *bundle);
 
 #endif
