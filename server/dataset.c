@@ -34,6 +34,9 @@ static bool parts_map(struct dataset *dataset, struct err *err)
     const struct table_info *info = &dataset->info;
     const size_t x_size = info->x_dtype == DTYPE_U8 ? 1 : sizeof(float);
 
+    if (info->rows > SIZE_MAX / SPEC_UNITS_MAX) { /* which no row is wider than */
+        return err_set(err, ERR_FIELD, "rows", "are more than memory has addresses for");
+    }
     return part_map(dataset->path, "features", info->x_rank > 0, info->rows * info->x_width, x_size,
                     &dataset->features, &dataset->features_len, err) &&
            part_map(dataset->path, "targets", info->kind != TARGET_NONE, info->rows * info->y_width,

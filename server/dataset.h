@@ -57,6 +57,10 @@ struct dataset *datasets_find(const struct datasets *datasets, const char *name,
                               struct err *err);
 /* Whether one of that name could be put. Errors: ERR_FIELD at "name", ERR_LIMIT at "datasets". */
 bool datasets_vacant(const struct datasets *datasets, const char *name, struct err *err);
+/* Keeps room for n of new names, which datasets_release gives back: datasets_put cannot fail for
+ * one that was released right before. Errors: ERR_LIMIT at "datasets", ERR_MEMORY. */
+bool datasets_reserve(struct datasets *datasets, size_t n, struct err *err);
+void datasets_release(struct datasets *datasets, size_t n);
 /* A number above every generation the name has had since the start. */
 uint64_t datasets_generation(struct datasets *datasets);
 /* Puts one in place of any older generation, which is removed from disk on the pool once nobody

@@ -16,6 +16,7 @@ struct datasets {
     char *root;            /* owned; the state folder, or the one in memory */
     struct dataset **list; /* owned; sorted by name; a reference each */
     size_t n, cap, max;
+    size_t reserved;         /* room that is kept */
     uint64_t generation;     /* the highest given */
     const char *const *read; /* during datasets_tidy: what jobs read besides; n_read of them */
     size_t n_read;
@@ -111,11 +112,55 @@ bool datasets_vacant(const struct datasets *datasets, const char *name, struct e
         return false;
     }
     place(datasets, name, &found);
-    if (!found && datasets->n >= datasets->max) {
+    if (!found && datasets->n + datasets->reserved >= datasets->max) {
         return err_set(err, ERR_LIMIT, "datasets", "are %zu, as many as --max-datasets allows",
-                       datasets->n);
+                       datasets->n + datasets->reserved);
     }
     return true;
+}
+
+/* Room for n more than there are and than there is room kept for. */
+static bool room_make(struct datasets *datasets, size_t n, struct err *err)
+{
+    const size_t least = datasets->n + datasets->reserved + n;
+    size_t cap = datasets->cap == 0 ? 16 : datasets->cap;
+    struct dataset **grown;
+
+    if (least <= datasets->cap) {
+        return true;
+    }
+    while (cap < least) {
+        cap *= 2;
+    }
+    grown = realloc(datasets->list, cap * sizeof(struct dataset *));
+    if (grown == NULL) {
+        return err_set(err, ERR_MEMORY, "datasets", "there is no memory for another");
+    }
+    datasets->list = grown;
+    datasets->cap = cap;
+    return true;
+}
+
+bool datasets_reserve(struct datasets *datasets, size_t n, struct err *err)
+{
+    const size_t there = datasets->n + datasets->reserved;
+
+    if (n > 0 && (there > datasets->max || n > datasets->max - there)) {
+        return err_set(err, ERR_LIMIT, "datasets",
+                       "are %zu, with %zu more there would be more than the %zu that "
+                       "--max-datasets allows",
+                       there, n, datasets->max);
+    }
+    if (!room_make(datasets, n, err)) {
+        return false;
+    }
+    datasets->reserved += n;
+    return true;
+}
+
+void datasets_release(struct datasets *datasets, size_t n)
+{
+    datasets->reserved -= n;
 }
 
 bool datasets_put(struct datasets *datasets, struct dataset *dataset, bool *fresh, struct err *err)
@@ -123,16 +168,9 @@ bool datasets_put(struct datasets *datasets, struct dataset *dataset, bool *fres
     bool found;
     size_t at = place(datasets, dataset->name, &found);
 
-    if (datasets->n == datasets->cap) {
-        size_t cap = datasets->cap == 0 ? 16 : 2 * datasets->cap;
-        struct dataset **grown = realloc(datasets->list, cap * sizeof(struct dataset *));
-
-        if (grown == NULL) {
-            dataset_unref(dataset);
-            return err_set(err, ERR_MEMORY, "datasets", "there is no memory for another");
-        }
-        datasets->list = grown;
-        datasets->cap = cap;
+    if (!room_make(datasets, 1, err)) {
+        dataset_unref(dataset);
+        return false;
     }
     if (dataset->generation > datasets->generation) {
         datasets->generation = dataset->generation;

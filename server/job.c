@@ -30,7 +30,7 @@ void job_await_served(struct job *job)
 
 /* ---- the list ---- */
 
-static void job_free(struct job *job)
+void job_free(struct job *job)
 {
     job_listeners_leave(job);
     feed_done(&job->train);
@@ -53,7 +53,7 @@ static void job_free(struct job *job)
 
 bool job_add(struct jobs *jobs, struct job *job, struct err *err)
 {
-    if (jobs->n == jobs->cap) {
+    if (jobs->n + jobs->reserved == jobs->cap) {
         size_t cap = jobs->cap == 0 ? 64 : 2 * jobs->cap;
         struct job **grown = realloc(jobs->list, cap * sizeof(struct job *));
 

@@ -165,6 +165,20 @@ struct job *jobs_find_key(const struct jobs *jobs, const char *model, const char
                           const char *request, struct err *err);
 /* What an earlier process left: see job_restore.c. */
 bool jobs_restore(struct jobs *jobs, struct err *err);
+
+/* ---- records that come from another daemon: job_adopt.c ---- */
+
+/* Keeps room for n jobs that have ended there, with these ids, rising; jobs that are made from now
+ * on have numbers above them. Errors: ERR_EXISTS at "jobs[i]" for one that is here; ERR_LIMIT at
+ * "jobs" for more records than --keep-jobs allows; ERR_MEMORY. */
+bool jobs_reserve(struct jobs *jobs, const uint64_t *ids, size_t n, struct err *err);
+void jobs_release(struct jobs *jobs, size_t n);
+/* A job as its record says, in nobody's list, and free of it. Errors: ERR_MEMORY. */
+bool job_of_file(struct jobs *jobs, struct job_file *file, struct job **ret, struct err *err);
+void job_free(struct job *job);
+/* Lists it, in room that was kept and is released. */
+void job_adopt(struct job *job);
+
 /* A job that has not ended and reads a data set of that name, of any generation; 0: none. */
 uint64_t jobs_reader(const struct jobs *jobs, const char *dataset);
 /* Borrowed. Errors: ERR_NOT_FOUND at "id". */

@@ -14,8 +14,7 @@
 #include "registry.h"
 #include "server.h"
 
-/* Everything the record says. The history is taken over. */
-static void file_take(struct job *job, struct job_file *file)
+void job_take_file(struct job *job, struct job_file *file)
 {
     job->id = file->id;
     memcpy(job->model_name, file->model, sizeof job->model_name);
@@ -248,7 +247,7 @@ static bool job_restore(struct jobs *jobs, struct job_file *file, struct err *er
         return err_set(err, ERR_MEMORY, "jobs", "do not fit into memory");
     }
     job->jobs = jobs;
-    file_take(job, file);
+    job_take_file(job, file);
     plan_take(jobs, job);
     jobs->last = job->id > jobs->last ? job->id : jobs->last;
     if (over || job_revive(jobs, job, file, &why)) {

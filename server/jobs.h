@@ -11,6 +11,7 @@ struct jobs {
     struct server *server;
     struct job **list; /* owned; oldest first, ended ones included */
     size_t n, cap;
+    size_t reserved; /* room in it that is kept: job_adopt.c */
     size_t running, queued, paused;
     uint64_t last; /* id */
     uv_async_t async;
@@ -44,6 +45,8 @@ void job_park(struct job *job);
 void job_changes_end(struct job *job);
 
 /* job_restore.c */
+/* Everything that a record says. What it owns is taken over. */
+void job_take_file(struct job *job, struct job_file *file);
 /* The history up to the checkpoint; what came after it will come again. */
 void job_history_cut(struct job *job, size_t epochs);
 /* What it shows of its progress within an epoch is that of the checkpoint in job->resume. */

@@ -104,11 +104,29 @@ bool registry_vacant(const struct registry *registry, const char *name, struct e
     return true;
 }
 
+/* Room for one more than there are and than names are kept for. */
+static bool room_make(struct registry *registry, struct err *err)
+{
+    const size_t cap = registry->cap == 0 ? 16 : 2 * registry->cap;
+    struct model **grown;
+
+    if (registry->n + registry->n_reserved < registry->cap) {
+        return true;
+    }
+    grown = realloc(registry->models, cap * sizeof(struct model *));
+    if (grown == NULL) {
+        return err_set(err, ERR_MEMORY, "models", "there is no memory for another");
+    }
+    registry->models = grown;
+    registry->cap = cap;
+    return true;
+}
+
 bool registry_reserve(struct registry *registry, const char *name, struct err *err)
 {
     struct reserved *reserved;
 
-    if (!registry_vacant(registry, name, err)) {
+    if (!registry_vacant(registry, name, err) || !room_make(registry, err)) {
         return false;
     }
     reserved = calloc(1, sizeof *reserved);
@@ -143,6 +161,12 @@ uint64_t registry_id(struct registry *registry)
     return ++registry->id;
 }
 
+uint64_t registry_ids(struct registry *registry, size_t n)
+{
+    registry->id += n;
+    return registry->id - n + 1;
+}
+
 void registry_id_seen(struct registry *registry, uint64_t id)
 {
     registry->id = id > registry->id ? id : registry->id;
@@ -154,17 +178,10 @@ bool registry_add(struct registry *registry, struct model *model, struct err *er
     size_t at;
 
     registry_release(registry, model->name);
-    if (registry->n == registry->cap) {
-        size_t cap = registry->cap == 0 ? 16 : 2 * registry->cap;
-        struct model **grown = realloc(registry->models, cap * sizeof(struct model *));
-
-        if (grown == NULL) {
-            model_drop_versions(model);
-            model_unref(model);
-            return err_set(err, ERR_MEMORY, "models", "there is no memory for another");
-        }
-        registry->models = grown;
-        registry->cap = cap;
+    if (!room_make(registry, err)) {
+        model_drop_versions(model);
+        model_unref(model);
+        return false;
     }
     at = place(registry, model->name, &found);
     memmove(&registry->models[at + 1], &registry->models[at],

@@ -14,14 +14,16 @@ struct model *registry_find(const struct registry *registry, const char *name, s
  * ERR_LIMIT at "models". */
 bool registry_vacant(const struct registry *registry, const char *name, struct err *err);
 /* Keeps a vacant name for a model that is being written to disk, so that of two who create it at
- * once the second is refused at once. Errors: as registry_vacant, and ERR_MEMORY. */
+ * once the second is refused at once, and room for it. Errors: as registry_vacant, and ERR_MEMORY.
+ */
 bool registry_reserve(struct registry *registry, const char *name, struct err *err);
 void registry_release(struct registry *registry, const char *name);
 /* Takes the caller's reference over, also on failure. The name was vacant, or reserved, and is
- * released. Errors: ERR_MEMORY. */
+ * released. Errors: ERR_MEMORY, but not for a reserved one. */
 bool registry_add(struct registry *registry, struct model *model, struct err *err);
-/* A number that no folder has had: NAME@ID. */
+/* A number that no folder has had: NAME@ID; the first of n of them. */
 uint64_t registry_id(struct registry *registry);
+uint64_t registry_ids(struct registry *registry, size_t n);
 void registry_id_seen(struct registry *registry, uint64_t id);
 /* Takes it out and gives up its versions; who pins one still has it. */
 void registry_remove(struct registry *registry, struct model *model);
