@@ -108,7 +108,8 @@ static struct origin record_origin(const struct learn_record *record)
                              .loss = entry->loss,
                              .accuracy = entry->accuracy,
                              .has_plan = true,
-                             .plan = record->plan };
+                             .plan = record->plan,
+                             .key = record->key };
 
     memcpy(origin.digest, entry->digest, sizeof entry->digest);
     return origin;
