@@ -63,6 +63,8 @@ bool datasets_reserve(struct datasets *datasets, size_t n, struct err *err);
 void datasets_release(struct datasets *datasets, size_t n);
 /* A number above every generation the name has had since the start. */
 uint64_t datasets_generation(struct datasets *datasets);
+/* Those given from now on are above that one, too. */
+void datasets_generation_seen(struct datasets *datasets, uint64_t generation);
 /* Puts one in place of any older generation, which is removed from disk on the pool once nobody
  * reads it. *fresh: there was none. The reference is taken over. Errors: ERR_LIMIT, ERR_MEMORY. */
 bool datasets_put(struct datasets *datasets, struct dataset *dataset, bool *fresh, struct err *err);

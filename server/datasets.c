@@ -74,6 +74,13 @@ uint64_t datasets_generation(struct datasets *datasets)
     return ++datasets->generation;
 }
 
+void datasets_generation_seen(struct datasets *datasets, uint64_t generation)
+{
+    if (generation > datasets->generation) {
+        datasets->generation = generation;
+    }
+}
+
 /* Where the name is, or would be; *found says which. */
 static size_t place(const struct datasets *datasets, const char *name, bool *found)
 {
@@ -172,9 +179,7 @@ bool datasets_put(struct datasets *datasets, struct dataset *dataset, bool *fres
         dataset_unref(dataset);
         return false;
     }
-    if (dataset->generation > datasets->generation) {
-        datasets->generation = dataset->generation;
-    }
+    datasets_generation_seen(datasets, dataset->generation);
     *fresh = !found;
     if (found) {
         dataset_unref(datasets->list[at]);

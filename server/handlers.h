@@ -40,6 +40,8 @@ bool on_job_patch(struct request *req, struct err *err);
 bool on_job_delete(struct request *req, struct err *err);
 
 bool on_bundle_get(struct request *req, struct err *err);
+bool on_bundle_open(struct request *req, struct err *err);
+bool on_bundle_put(struct request *req, struct err *err);
 
 bool on_server(struct request *req, struct err *err);
 bool on_metrics(struct request *req, struct err *err);

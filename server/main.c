@@ -22,6 +22,7 @@
 #include "dataset.h"
 #include "disk.h"
 #include "http.h"
+#include "intake.h"
 #include "job.h"
 #include "kernel.h"
 #include "listen.h"
@@ -206,6 +207,7 @@ static bool server_create(struct process *process, struct err *err)
     disk_durability_set(
         opts->state != NULL && strcmp(opts->durability, "power") == 0 ? DISK_POWER : DISK_PROCESS);
     return isa_choose(opts->isa, err) && state_open(opts->state, &process->state, err) &&
+           (opts->state == NULL || intake_recover(opts->state, err)) &&
            metrics_create(&server->metrics, err) && service_create(server, &server->service, err) &&
            registry_create(opts->max_models, &server->registry, err) &&
            remembered_create(opts->prediction_memory, opts->prediction_seconds, &server->remembered,

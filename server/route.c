@@ -49,6 +49,7 @@ static const struct route routes[] = {
     { "PATCH",  "/v1/jobs/{id}",    NULL,             BODY_DATA,   NULL,            on_job_patch },
     { "DELETE", "/v1/jobs/{id}",    NULL,             BODY_NONE,   NULL,            on_job_delete },
     { "GET",    "/v1/export",       NULL,             BODY_NONE,   NULL,            on_bundle_get },
+    { "PUT",    "/v1/import",       NULL,             BODY_UPLOAD, on_bundle_open,  on_bundle_put },
     { "GET",    "/v1/server",       NULL,             BODY_NONE,   NULL,            on_server },
     { "GET",    "/metrics",         NULL,             BODY_NONE,   NULL,            on_metrics },
     { "GET",    "/v2/health/live",  NULL,             BODY_NONE,   NULL,            on_live },

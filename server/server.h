@@ -9,6 +9,7 @@
 #include "msg_rows.h"
 #include "options.h"
 #include "table.h"
+#include "turn.h"
 
 struct batcher;
 struct datasets;
@@ -42,7 +43,8 @@ struct server {
     struct jobs *jobs;
     struct metrics *metrics;
     struct service *service;
-    char **corrupt; /* owned; paths that were set aside at start */
+    struct turns imports; /* of bundles, one at a time */
+    char **corrupt;       /* owned; paths that were set aside at start */
     size_t n_corrupt;
     char **newer; /* owned; paths of a later format, left as they are */
     size_t n_newer;

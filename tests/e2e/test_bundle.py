@@ -57,8 +57,6 @@ class Bundle:
         self.assertEqual(set(names), want)
         return found
 
-
-class Bundles(Bundle, harness.Restarting):
     def many(self):
         """Models of several kinds and ages, data sets of every type, jobs that have ended."""
         self.ok(self.api.put("/v1/datasets/bytes/features", idx_bytes(20, 3), "application/x-idx"), 201)
@@ -86,6 +84,8 @@ class Bundles(Bundle, harness.Restarting):
                 found[at, version["version"]] = self.ok(api.get(at + "/export?version=%d" % version["version"]))
         return found
 
+
+class Bundles(Bundle, harness.Restarting):
     def unpack(self, members):
         """A state folder made of what is in a bundle."""
         state = tempfile.mkdtemp(prefix="sigmad-test-")

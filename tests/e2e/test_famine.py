@@ -8,7 +8,7 @@ import unittest
 
 import harness
 from faults import ALL_MEMORY, EIO, MEMORY, Faulty
-from harness import LARGEST, SIGMAD, WAIT, XOR, XOR_ROWS
+from harness import LARGEST, SIGMAD, WAIT, XOR, XOR_ROWS, Daemon
 
 ROWS = "a,b\n" + "".join("%d,%d\n" % (i, i % 3) for i in range(50))
 FIRST = 200  # of an operation's allocations each fails; beyond that a sample does
@@ -31,6 +31,29 @@ class Famine(Faulty):
         api.put("/v1/models/named", LARGEST)
         api.put("/v1/datasets/d", ROWS, "text/csv")
         api.close()
+        cls.brought = cls.bundle()
+
+    @classmethod
+    def bundle(cls):
+        """What another daemon has, but for records: they cannot be removed."""
+        daemon = Daemon(state="none")
+        api = daemon.client()
+        api.put("/v1/models/b", dict(LARGEST))
+        api.post("/v1/models/b/learn", {"inputs": [[1, 2, 3]], "labels": ["cow"]})
+        api.post("/v1/models/b/promote", {"version": 1})
+        api.put("/v1/datasets/b", ROWS, "text/csv")
+        body = api.get("/v1/export").body
+        api.close()
+        daemon.end()
+        return body
+
+    def forget(self, *paths):
+        """Removes them; the last reply."""
+        for path in paths:
+            reply = self.api.delete(path)
+            if reply.status not in (204, 404):
+                break
+        return reply
 
     def operations(self):
         """Name, what is asked for, what undoes it, the status it has in the end."""
@@ -49,6 +72,8 @@ class Famine(Faulty):
             ("evaluate", lambda: api().post(m + "/evaluate", XOR_ROWS), None, 200),
             ("export", lambda: api().get(m + "/export"), None, 200),
             ("bundle", lambda: api().get("/v1/export"), None, 200),
+            ("import", lambda: api().put("/v1/import", self.brought, "application/x-tar"),
+             lambda: self.forget("/v1/models/b", "/v1/datasets/b"), 201),
             ("promote", lambda: api().post(m + "/promote", {"version": self.served}), None, 200),
             ("upload", lambda: api().put("/v1/datasets/u", ROWS, "text/csv"),
              lambda: api().delete("/v1/datasets/u"), 201),
