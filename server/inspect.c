@@ -10,6 +10,7 @@
 
 #include "dataset.h"
 #include "disk.h"
+#include "intake.h"
 #include "job_store.h"
 #include "learn_log.h"
 #include "recovery.h"
@@ -380,9 +381,20 @@ static bool job_folder(struct inspection *in, const char *folder, const char *na
     return ok;
 }
 
+static bool kinds_walk(struct inspection *in, const char *root, struct err *err)
+{
+    return walk_in(in, root, "models", model_folder, err) &&
+           walk_in(in, root, "datasets", dataset_folder, err) &&
+           walk_in(in, root, "jobs", job_folder, err);
+}
+
 bool inspect_state(const char *root, struct inspection *inspection, struct err *err)
 {
-    return walk_in(inspection, root, "models", model_folder, err) &&
-           walk_in(inspection, root, "datasets", dataset_folder, err) &&
-           walk_in(inspection, root, "jobs", job_folder, err);
+    char *import = NULL;
+    const bool ok = kinds_walk(inspection, root, err) &&
+                    disk_path(root, INTAKE_COMMITTED, &import, err) &&
+                    kinds_walk(inspection, import, err);
+
+    free(import);
+    return ok;
 }

@@ -28,7 +28,7 @@ struct inspection {
     bool later;   /* a learn log is of a later sigmad: a start leaves the whole model to that */
 };
 
-/* Adds up what is found; tell and busy are the caller's. A folder that is not there holds nothing.
+/* Adds up what is found, in an import that a start finishes too (intake.h); tell and busy are the caller's. A folder that is not there holds nothing.
  * Errors: ERR_MEMORY; ERR_IO when a folder cannot be listed. */
 bool inspect_state(const char *root, struct inspection *inspection, struct err *err);
 

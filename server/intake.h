@@ -38,6 +38,7 @@
 #include "store.h"
 #include "tar_reader.h"
 
+#define INTAKE_COMMITTED "import"             /* below the state folder: what a start finishes */
 #define INTAKE_TEXT_MAX ((uint64_t)64 << 20)  /* bytes */
 #define INTAKE_FOLDER_MAX (NAME_MAX_LEN + 24) /* NAME@ID */
 

@@ -12,8 +12,6 @@
 #include "log.h"
 #include "server.h"
 
-#define COMMITTED "import" /* below the state folder */
-
 static const char *const kinds[] = { "models", "datasets", "jobs" };
 #define KINDS (sizeof kinds / sizeof *kinds)
 
@@ -83,7 +81,7 @@ static bool import_finish(const char *import, const char *root, struct err *err)
 bool intake_recover(const char *root, struct err *err)
 {
     char *import = NULL;
-    bool ok = disk_path(root, COMMITTED, &import, err);
+    bool ok = disk_path(root, INTAKE_COMMITTED, &import, err);
 
     if (ok && access(import, F_OK) == 0) {
         log_line("finishing the import in %s", import);
@@ -153,7 +151,7 @@ static bool folder_return(const char *root, const char *stage, const char *kind,
                           struct err *err)
 {
     char *import = NULL, *from = NULL, *to = NULL;
-    bool ok = disk_path(root, COMMITTED, &import, err) &&
+    bool ok = disk_path(root, INTAKE_COMMITTED, &import, err) &&
               intake_path(root, kind, folder, NULL, &from, err) &&
               intake_path(import, kind, folder, NULL, &to, err);
 
@@ -249,7 +247,7 @@ bool intake_commit(struct intake *intake, struct err *err)
     const char *root = datasets_root(intake->server->datasets);
     char *import = NULL;
     bool ok =
-        disk_path(root, COMMITTED, &import, err) && stage_settle(intake, root, err) &&
+        disk_path(root, INTAKE_COMMITTED, &import, err) && stage_settle(intake, root, err) &&
         import_clear(import, err) && /* of an earlier one */
         (access(import, F_OK) != 0 ||
          err_set(err, ERR_IO, "disk", "has %s, an import that the next start finishes", import));

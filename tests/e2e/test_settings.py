@@ -222,6 +222,17 @@ class Check(Restarting):
         self.assertIn("state: %s\n  models: 3, of 5 versions with files and 4 steps of learn\n  data sets: 1\n"
                       "  jobs: 3, 1 of them not ended\nall is well\n" % self.state, self.check())
 
+    def test_an_import_that_a_start_finishes_counts(self):
+        model = [name for name in os.listdir(self.state + "/models") if "@" in name][0]
+        os.makedirs(self.state + "/import/models")
+        os.rename("%s/models/%s" % (self.state, model), "%s/import/models/%s" % (self.state, model))
+        self.assertIn("  models: 3, of 5 versions with files and 4 steps of learn\n", self.check())
+        version = "%s/import/models/%s/1.safetensors" % (self.state, model)
+        os.rename(version, version + "-")
+        with open(version + "-", "rb") as old, open(version, "wb") as new:
+            new.write(old.read()[:-1])
+        self.assertIn(version, self.check(code=1))
+
     def test_settings_and_where_they_come_from(self):
         config = write(self.state + ".conf", "\nmax-rows = 5\nlisten = 127.0.0.1:0\n")
         self.addCleanup(os.unlink, config)
