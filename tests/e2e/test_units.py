@@ -96,10 +96,10 @@ class Files(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         found = sorted(os.path.relpath(os.path.join(at, name), root)
                        for at, _, names in os.walk(root) for name in names)
-        found = [path for path in found if "/man/" not in path]
+        found = [path for path in found if "/systemd/" in path or "/bin/" in path or path.endswith(".env")]
         self.assertEqual(found, ["usr/bin/sigmad", "usr/lib/systemd/system/sigmad.service",
                                  "usr/lib/systemd/system/sigmad.socket",
-                                 "usr/lib/systemd/system/sigmad@.service", "usr/share/doc/sigmad/sigmad.env"])
+                                 "usr/lib/systemd/system/sigmad@.service", "usr/share/doc/sigmad/examples/sigmad.env"])
         for name in SERVICES:
             with open(os.path.join(root, "usr/lib/systemd/system", name)) as file:
                 self.assertIn("\nExecStart=/usr/bin/sigmad\n", file.read())
