@@ -37,6 +37,7 @@
 #include "server.h"
 #include "service.h"
 #include "state.h"
+#include "token.h"
 #include "version.h"
 #include "workers.h"
 
@@ -373,6 +374,9 @@ int main(int argc, char **argv)
     struct err err = { 0 };
 
     log_open(LEVEL_INFO, false); /* until it is known how */
+    if (token_asked(argc, argv)) {
+        return token_command(argc, argv);
+    }
     if (!options_parse(argc, argv, &server->options, &act, &err)) {
         return refuse(&err);
     }
