@@ -9,7 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Each code has one HTTP status and one problem type, in server/route.c. */
+/* Each code has one HTTP status and one problem type, in server/route.c. Their numbers are kept in
+ * jobs' records: new ones come last. */
 enum err_code {
     ERR_NONE,
     ERR_SYNTAX,       /* the bytes are not what they claim to be: JSON, CSV, IDX */
@@ -31,6 +32,9 @@ enum err_code {
     ERR_DRAINING,     /* the daemon is going down */
     ERR_UNAVAILABLE,  /* it has been taken out of service */
     ERR_INTERNAL,     /* a defect of ours */
+    ERR_AUTH,         /* who asks is not known */
+    ERR_DENIED,       /* who asks may not do that */
+    ERR_RATE,         /* who asks has asked too often */
     ERR_COUNT
 };
 

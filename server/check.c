@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "auth.h"
 #include "inspect.h"
 #include "kernel.h"
 #include "listen.h"
@@ -61,12 +62,14 @@ static bool settings_check(const struct options *opts)
 {
     struct sockaddr_storage at;
     socklen_t len;
+    struct auth *auth = NULL;
     struct err err = { 0 }, why = { 0 };
     char text[512];
-    bool ok = true;
+    bool ok = auth_create(opts->tokens, &auth, &err), open = opts->insecure;
 
+    open = open || (ok && auth_guards(auth));
     for (size_t i = 0; ok && i < opts->listen.n; i++) {
-        ok = listener_check(opts->listen.at[i], opts->insecure, &at, &len, &err);
+        ok = listener_check(opts->listen.at[i], open, &at, &len, &err);
     }
     if (ok && opts->isa != NULL && !kernel_force(opts->isa, &why)) {
         ok = err_set(&err, ERR_FIELD, "--isa", "%s", why.text);
@@ -75,6 +78,7 @@ static bool settings_check(const struct options *opts)
         err_detail(&err, text, sizeof text);
         printf("wrong: %s\n", text);
     }
+    auth_free(auth);
     return ok;
 }
 

@@ -15,6 +15,8 @@
 #include <microhttpd.h>
 
 #include "access.h"
+#include "auth.h"
+#include "grants.h"
 #include "http_parts.h"
 #include "listen.h"
 #include "log.h"
@@ -67,6 +69,7 @@ static void request_free(struct http *http, struct request *req)
     body_done(req);
     inflater_free(req->inflater);
     free(req->flat);
+    grants_unref(req->grants);
     free(req->reply.data);
     if (req->reply.stream != NULL) {
         req->reply.stream->free(req->reply.stream);
@@ -101,14 +104,18 @@ void http_resume(struct request *req)
 
 /* ---- what MHD calls ---- */
 
+/* Of what is refused already, no more is read than is dropped. */
 static void body_limit(struct request *req)
 {
     const struct options *opts = &req->server->options;
 
     req->body_max = DROP_BYTES;
-    if (req->route != NULL && body_held(req->route)) {
+    if (req->err.code != ERR_NONE) {
+        return;
+    }
+    if (body_held(req->route)) {
         req->body_max = opts->max_body;
-    } else if (req->route != NULL && req->route->body == BODY_UPLOAD) {
+    } else if (req->route->body == BODY_UPLOAD) {
         req->body_max = opts->max_upload;
     }
 }
@@ -119,10 +126,11 @@ static enum MHD_Result request_begin(struct request *req, const char *url, const
 {
     struct body_head head = { 0 };
     struct err *err = &req->err;
+    bool refused;
 
     req->head = strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
     access_begin(req, method, head_path(url));
-    route_find(req, method, head_path(url), err);
+    refused = !route_find(req, method, head_path(url), err) || !auth_check(req, err);
     body_limit(req);
     head_body_read(req, version, &head, err); /* for its length at least: the first error stays */
     if (err->code == ERR_NONE && head_query_check(req) && req->route->body == BODY_UPLOAD) {
@@ -136,7 +144,8 @@ static enum MHD_Result request_begin(struct request *req, const char *url, const
     if (err->code == ERR_NONE && body_held(req->route) && head.known) {
         body_begin(req, (size_t)head.length, err);
     }
-    if (err->code != ERR_NONE && (head.length > DROP_BYTES || head.unclear != NULL)) {
+    if (err->code != ERR_NONE && (head.length > DROP_BYTES || head.unclear != NULL ||
+                                  (refused && (head.n_codings > 0 || head_waits(req))))) {
         request_finish(req); /* not worth reading, or not to be trusted: the connection ends here */
         return http_reply_send(req) ? MHD_YES : MHD_NO;
     }
@@ -186,6 +195,22 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const 
         return MHD_YES;
     }
     return *len > 0 ? (body_part(req, data, len) ? MHD_YES : MHD_NO) : request_end(req);
+}
+
+int request_unix_socket(const struct request *req)
+{
+    const union MHD_ConnectionInfo *info =
+        strncmp(req->http->listener.url, "unix:", 5) == 0
+            ? MHD_get_connection_info(req->conn, MHD_CONNECTION_INFO_CONNECTION_FD)
+            : NULL;
+
+    return info != NULL ? info->connect_fd : -1;
+}
+
+const char *request_certificate(struct request *req)
+{
+    (void)req;
+    return NULL;
 }
 
 /* The first line of a request is there; the rest of its headers may not be. */

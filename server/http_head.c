@@ -190,6 +190,11 @@ bool head_body_read(struct request *req, const char *version, struct body_head *
     return req->route == NULL || req->route->body != BODY_DATA || body_type_check(req, err);
 }
 
+bool head_waits(struct request *req)
+{
+    return request_header(req, MHD_HTTP_HEADER_EXPECT) != NULL;
+}
+
 const char *head_path(const char *url)
 {
     const char *host = strncasecmp(url, "http://", 7) == 0    ? url + 7

@@ -70,6 +70,8 @@ struct body_head {
  * content coding or type. */
 bool head_body_read(struct request *req, const char *version, struct body_head *ret,
                     struct err *err);
+/* Whether the client sends its body only when told to go on. */
+bool head_waits(struct request *req);
 /* Only parameters that the route takes. Errors: ERR_FIELD at "query", in req->err. */
 bool head_query_check(struct request *req);
 /* The path of "http://host/path", which is for proxies but must be taken; others as they are. */

@@ -91,6 +91,9 @@ static void headers_add(const struct request *req, struct MHD_Response *response
         MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, reply->cache_control);
         MHD_add_response_header(response, "X-Accel-Buffering", "no"); /* nginx, of streams */
     }
+    if (reply->authenticate != NULL) {
+        MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, reply->authenticate);
+    }
     if (reply->accept_encoding != NULL) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_ACCEPT_ENCODING, reply->accept_encoding);
     }

@@ -52,7 +52,8 @@ static bool listen_unix(struct listener *listener, const char *path, struct err 
 }
 
 #define BEYOND                                                                                     \
-    "is not a loopback address: whoever reaches it could do anything; --insecure allows it"
+    "is not a loopback address: whoever reaches it could do anything; --tokens says who may do "   \
+    "what, --insecure allows it as it is"
 
 static bool is_loopback(const struct sockaddr *sa)
 {

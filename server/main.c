@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "auth.h"
 #include "bf16.h"
 #include "batch.h"
 #include "check.h"
@@ -123,20 +124,28 @@ static void on_signal(uv_signal_t *handle, int signum)
 /* ---- reload ---- */
 
 /* Whatever can be read anew has its line here. Settings cannot: flags and variables stay. */
-static void reload(void)
+static void reload(struct server *server)
 {
+    struct err err = { 0 };
+    char text[512];
+
+    if (!auth_reload(server->auth, &err)) {
+        err_detail(&err, text, sizeof text);
+        log_at(LEVEL_ERROR, "SIGHUP: going on as before: %s", text);
+        return;
+    }
     log_line("SIGHUP: reloaded; settings stay as they were at the start");
 }
 
 static void on_hangup(uv_signal_t *handle, int signum)
 {
-    const struct process *process = handle->data;
-    const struct server *server = &process->server;
+    struct process *process = handle->data;
+    struct server *server = &process->server;
 
     (void)signum;
     if (!server->draining) {
         service_reloading(server->service);
-        reload();
+        reload(server);
         service_reloaded(server->service);
     }
 }
@@ -207,7 +216,8 @@ static bool server_create(struct process *process, struct err *err)
     mallopt(M_TRIM_THRESHOLD, 8 << 20);
     disk_durability_set(
         opts->state != NULL && strcmp(opts->durability, "power") == 0 ? DISK_POWER : DISK_PROCESS);
-    return isa_choose(opts->isa, err) && state_open(opts->state, &process->state, err) &&
+    return isa_choose(opts->isa, err) && auth_create(opts->tokens, &server->auth, err) &&
+           state_open(opts->state, &process->state, err) &&
            (opts->state == NULL || intake_recover(opts->state, err)) &&
            metrics_create(&server->metrics, err) && service_create(server, &server->service, err) &&
            registry_create(opts->max_models, &server->registry, err) &&
@@ -242,6 +252,7 @@ static bool server_listen(struct server *server, const struct passed *passed, st
     const struct option *row = option_find("listen", strlen("listen"));
     const bool given = opts->from[option_index(row)] != OPTION_USUAL;
     const size_t n = passed->n > 0 && !given ? 0 : opts->listen.n;
+    const bool open = opts->insecure || auth_guards(server->auth);
     struct listener listener;
 
     if (passed->n + n > LISTEN_MAX) {
@@ -250,14 +261,13 @@ static bool server_listen(struct server *server, const struct passed *passed, st
                        LISTEN_MAX);
     }
     for (size_t i = 0; i < passed->n; i++) {
-        if (!listener_adopt(&listener, PASSED_FIRST + (int)i, passed->names[i], opts->insecure,
-                            err) ||
+        if (!listener_adopt(&listener, PASSED_FIRST + (int)i, passed->names[i], open, err) ||
             !server_answer(server, &listener, err)) {
             return false;
         }
     }
     for (size_t i = 0; i < n; i++) {
-        if (!listener_open(&listener, opts->listen.at[i], opts->insecure, err) ||
+        if (!listener_open(&listener, opts->listen.at[i], open, err) ||
             !server_answer(server, &listener, err)) {
             return false;
         }
@@ -318,6 +328,7 @@ static void server_free(struct process *process)
     remembered_free(server->remembered);
     datasets_free(server->datasets);
     metrics_free(server->metrics);
+    auth_free(server->auth);
     paths_free(server->corrupt, server->n_corrupt);
     paths_free(server->newer, server->n_newer);
     uv_loop_close(server->loop);

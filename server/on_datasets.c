@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "auth.h"
 #include "dataset.h"
 #include "etag.h"
 #include "job.h"
@@ -160,13 +161,18 @@ bool on_dataset_list(struct request *req, struct err *err)
     const struct datasets *datasets = req->server->datasets;
     struct msg_dataset info;
     struct text text = { 0 };
+    size_t n = 0;
 
     (void)err;
     text_str(&text, "{\"datasets\": [");
     for (size_t i = 0; i < datasets_count(datasets); i++) {
-        dataset_info(datasets_at(datasets, i), &info);
-        text_str(&text, i > 0 ? ", " : "");
-        msg_dataset_encode(&text, &info);
+        const struct dataset *dataset = datasets_at(datasets, i);
+
+        if (auth_sees(req, dataset->name)) {
+            dataset_info(dataset, &info);
+            text_str(&text, n++ > 0 ? ", " : "");
+            msg_dataset_encode(&text, &info);
+        }
     }
     text_str(&text, "]}\n");
     request_reply(req, 200, &text);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "auth.h"
 #include "feed.h"
 #include "msg_evaluate.h"
 #include "pin.h"
@@ -109,6 +110,7 @@ static void decode_done(struct request *req)
     const struct net *net = evaluate->version->net;
 
     if (req->err.code != ERR_NONE ||
+        !auth_name_check(req, evaluate->msg.source.dataset, "dataset", &req->err) ||
         !feed_open(req->server, &evaluate->msg.source, &net->spec, evaluate->labels,
                    &evaluate->fresh, &evaluate->feed, &req->err)) {
         evaluate_end(req);

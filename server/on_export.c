@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "auth.h"
 #include "etag.h"
 #include "export.h"
 #include "flow.h"
@@ -113,6 +114,9 @@ static bool calibrate_open(struct request *req, const struct export_format *form
     if (options->precision == QUANT_F32) {
         return err_set(err, ERR_FIELD, "calibrate",
                        "must come with precision bf16 or int8: f32 costs nothing");
+    }
+    if (!auth_name_check(req, name, "calibrate", err)) {
+        return false;
     }
     dataset = datasets_find(req->server->datasets, name, "calibrate", err);
     if (dataset == NULL ||

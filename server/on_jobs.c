@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth.h"
 #include "job.h"
 #include "msg_priority.h"
 #include "request.h"
@@ -108,7 +109,7 @@ bool on_job_list(struct request *req, struct err *err)
     for (size_t i = 0; i < jobs_count(jobs) && !more; i++) {
         const struct job *job = jobs_at(jobs, i);
 
-        if (!page_has(&page, job)) {
+        if (!page_has(&page, job) || !auth_sees(req, job->model_name)) {
             continue;
         }
         more = page.limit != 0 && n == page.limit;

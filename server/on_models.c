@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth.h"
 #include "digest.h"
 #include "disk.h"
 #include "etag.h"
@@ -289,12 +290,17 @@ bool on_model_list(struct request *req, struct err *err)
     const struct registry *registry = req->server->registry;
     struct msg_version served;
     struct text text = { 0 };
+    size_t n = 0;
 
     (void)err;
     text_str(&text, "{\"models\": [");
     for (size_t i = 0; i < registry_count(registry); i++) {
-        text_str(&text, i > 0 ? ", " : "");
-        model_info(registry_at(registry, i), &served, &text);
+        const struct model *model = registry_at(registry, i);
+
+        if (auth_sees(req, model->name)) {
+            text_str(&text, n++ > 0 ? ", " : "");
+            model_info(model, &served, &text);
+        }
     }
     text_str(&text, "]}\n");
     request_reply(req, 200, &text);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth.h"
 #include "answer_write.h"
 #include "dataset.h"
 #include "flow.h"
@@ -150,7 +151,8 @@ bool predict_set(struct request *req, struct err *err)
                        "must be left out where rows come in the body, of %zu bytes", req->body_len);
     }
     memset(set, 0, sizeof *set);
-    if (!offer_choose(req, offers, sizeof offers / sizeof *offers, &form, err) ||
+    if (!auth_name_check(req, request_query(req, "dataset"), "dataset", err) ||
+        !offer_choose(req, offers, sizeof offers / sizeof *offers, &form, err) ||
         (set->version = pin_version(req, err)) == NULL) {
         return false;
     }

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "auth.h"
 #include "etag.h"
 #include "job.h"
 #include "pin.h"
@@ -305,15 +306,16 @@ static void decode_done(struct request *req)
     struct err *err = &req->err;
     double values;
 
-    if (err->code == ERR_NONE) {
+    if (err->code == ERR_NONE && auth_name_check(req, train->msg.source.dataset, "dataset", err)) {
         feed_open(server, &train->msg.source, spec, model->labels, &train->labels, &train->train,
                   err);
     }
     if (err->code == ERR_NONE && split_is(&train->msg.split)) {
         feed_share(&train->train, &train->validation, err);
     } else if (err->code == ERR_NONE && train->msg.has_validation &&
-               !feed_open(server, &train->msg.validation, spec, model->labels, &train->labels,
-                          &train->validation, err)) {
+               !(auth_name_check(req, train->msg.validation.dataset, "dataset", err) &&
+                 feed_open(server, &train->msg.validation, spec, model->labels, &train->labels,
+                           &train->validation, err))) {
         err_in(err, "validation");
     }
     if (err->code == ERR_NONE && promote_check(train, err) && monitors_check(train, err) &&

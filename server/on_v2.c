@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "auth.h"
 #include "msg_infer.h"
 #include "pin.h"
 #include "registry.h"
@@ -144,7 +145,11 @@ bool on_v2_stats(struct request *req, struct err *err)
     (void)err;
     text_str(&text, "{\"model_stats\": [");
     for (size_t i = 0; i < registry_count(registry); i++) {
-        model_stats(&text, registry_at(registry, i), &first);
+        const struct model *model = registry_at(registry, i);
+
+        if (auth_sees(req, model->name)) {
+            model_stats(&text, model, &first);
+        }
     }
     text_str(&text, "]}\n");
     return reply(req, &text);
@@ -164,8 +169,9 @@ bool on_v2_index(struct request *req, struct err *err)
     text_str(&text, "[");
     for (size_t m = 0; m < registry_count(registry); m++) {
         const struct model *model = registry_at(registry, m);
+        const bool shown = auth_sees(req, model->name) && !(ready && model->unloaded);
 
-        for (size_t v = 0; v < model->n_versions && !(ready && model->unloaded); v++) {
+        for (size_t v = 0; v < model->n_versions && shown; v++) {
             text_str(&text, first ? "{\"name\": " : ", {\"name\": ");
             text_json(&text, model->name);
             text_printf(&text,

@@ -56,6 +56,8 @@ static const struct option table[] = {
       "the least important lines that are written" },
     { "access-log", BOOL(access_log), NULL, "0", NULL, 0, 0,
       "a line of level info for each request" },
+    { "tokens", PATH(tokens), "FILE", NULL, "$CREDENTIALS_DIRECTORY/tokens, if it is there", 0, 0,
+      "who may do what, a grant a line" },
     { "timeout", SECONDS(timeout), "SECONDS", "60", NULL, 1, DAY,
       "how long a connection may be idle" },
     { "request-timeout", SECONDS(request_timeout), "SECONDS", "30", NULL, 1, DAY,

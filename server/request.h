@@ -21,6 +21,8 @@
 
 struct access;
 struct MHD_Connection;
+struct grant;
+struct grants;
 struct http;
 struct route;
 struct server;
@@ -60,6 +62,7 @@ struct reply {
     const char *file_name;        /* a Content-Disposition; in the arena, or NULL */
     const char *digest;           /* of the version sent; likewise */
     const char *inference_header; /* bytes of data, inflated, that are JSON, when others follow */
+    const char *authenticate;     /* static, or NULL; a WWW-Authenticate */
     const char *accept_encoding;  /* static, or NULL; vary likewise */
     const char *vary;
     const char *cache_control; /* static, or NULL */
@@ -74,6 +77,8 @@ struct request {
     struct http *http;                     /* http.c's: the listener it came by */
     struct MHD_Connection *conn;           /* http.c's; nobody else touches it */
     struct watch *watch;                   /* http.c's: the connection's deadline */
+    struct grants *grants;                 /* a reference; those that grant is one of, or NULL */
+    struct grant *grant;                   /* of who asks; NULL: none is needed */
     const struct route *route;             /* NULL: none matched, err says why */
     const char *param[REQUEST_PARAMS_MAX]; /* in the arena, decoded */
     struct arena arena;
@@ -122,6 +127,10 @@ struct request {
 const char *request_query(struct request *req, const char *key);
 /* A header's value, borrowed until the reply; NULL when it is not there. */
 const char *request_header(struct request *req, const char *name);
+/* The connection, if it is to a Unix socket; else -1. */
+int request_unix_socket(const struct request *req);
+/* The common name of the client's certificate, which has been verified; NULL when it has none. */
+const char *request_certificate(struct request *req);
 /* All values of a header that may be there more than once, joined by commas; likewise. */
 const char *request_header_all(struct request *req, const char *name);
 

@@ -2,6 +2,7 @@
 #ifndef ROUTE_H
 #define ROUTE_H
 
+#include "grant.h"
 #include "request.h"
 
 enum body_kind {
@@ -14,6 +15,7 @@ enum body_kind {
 struct route {
     const char *method;
     const char *path;  /* {x} matches one segment; as it stands, what metrics call the route */
+    enum scope scope;  /* that a grant needs for it */
     const char *query; /* the parameters it takes: "version format"; NULL: none */
     enum body_kind body;
     /* BODY_UPLOAD: before the first byte; sets req->sink. Errors: refused early. */

@@ -11,6 +11,7 @@
 #include "table.h"
 #include "turn.h"
 
+struct auth;
 struct batcher;
 struct datasets;
 struct http;
@@ -32,6 +33,7 @@ struct startup {
 struct server {
     struct options options;
     uv_loop_t *loop;
+    struct auth *auth;
     struct http *http[LISTEN_MAX];
     size_t n_http;
     struct registry *registry;
