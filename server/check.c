@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include "auth.h"
+#include "host.h"
 #include "inspect.h"
 #include "kernel.h"
 #include "listen.h"
+#include "site.h"
 #include "state.h"
 
 /* ---- settings ---- */
@@ -65,7 +67,9 @@ static bool settings_check(const struct options *opts)
     struct auth *auth = NULL;
     struct err err = { 0 }, why = { 0 };
     char text[512];
-    bool ok = auth_create(opts->tokens, &auth, &err), open = opts->insecure;
+    bool ok = host_names_check(&opts->allow_host, &err) && sites_check(&opts->allow_origin, &err) &&
+              auth_create(opts->tokens, &auth, &err);
+    bool open = opts->insecure;
 
     open = open || (ok && auth_guards(auth));
     for (size_t i = 0; ok && i < opts->listen.n; i++) {

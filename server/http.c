@@ -110,7 +110,7 @@ static void body_limit(struct request *req)
     const struct options *opts = &req->server->options;
 
     req->body_max = DROP_BYTES;
-    if (req->err.code != ERR_NONE) {
+    if (req->err.code != ERR_NONE || req->route == NULL) {
         return;
     }
     if (body_held(req->route)) {
@@ -118,6 +118,21 @@ static void body_limit(struct request *req)
     } else if (req->route->body == BODY_UPLOAD) {
         req->body_max = opts->max_upload;
     }
+}
+
+/* Makes ready for the body that the route takes. */
+static bool body_prepare(struct request *req, const struct body_head *head, struct err *err)
+{
+    const struct route *route = req->route;
+
+    if (!head_query_check(req) || (route->body == BODY_UPLOAD && !route->open(req, err))) {
+        return false;
+    }
+    if (req->coding != CODING_IDENTITY && (body_held(route) || req->sink != NULL) &&
+        !inflater_create(req->coding, &req->inflater, err)) {
+        return false;
+    }
+    return !body_held(route) || !head->known || body_begin(req, (size_t)head->length, err);
 }
 
 /* The headers are there. */
@@ -130,19 +145,12 @@ static enum MHD_Result request_begin(struct request *req, const char *url, const
 
     req->head = strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
     access_begin(req, method, head_path(url));
-    refused = !route_find(req, method, head_path(url), err) || !auth_check(req, err);
+    refused = !guard_check(req, method, head_path(url));
     body_limit(req);
     head_body_read(req, version, &head, err); /* for its length at least: the first error stays */
-    if (err->code == ERR_NONE && head_query_check(req) && req->route->body == BODY_UPLOAD) {
-        req->route->open(req, err);
-    }
-    if (err->code == ERR_NONE && req->coding != CODING_IDENTITY &&
-        (body_held(req->route) || req->sink != NULL)) {
-        inflater_create(req->coding, &req->inflater, err);
-    }
     req->body_told = head.known && head.length < SIZE_MAX ? (size_t)head.length + 1 : SIZE_MAX;
-    if (err->code == ERR_NONE && body_held(req->route) && head.known) {
-        body_begin(req, (size_t)head.length, err);
+    if (err->code == ERR_NONE && req->route != NULL) {
+        body_prepare(req, &head, err);
     }
     if (err->code != ERR_NONE && (head.length > DROP_BYTES || head.unclear != NULL ||
                                   (refused && (head.n_codings > 0 || head_waits(req))))) {

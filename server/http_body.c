@@ -19,7 +19,7 @@
 
 bool body_held(const struct route *route)
 {
-    return route->body == BODY_DATA || route->body == BODY_ANY;
+    return route != NULL && (route->body == BODY_DATA || route->body == BODY_ANY);
 }
 
 bool body_hold(struct request *req, size_t bytes, const char *what, struct err *err)

@@ -55,6 +55,13 @@ void http_phase(struct request *req, enum watch_phase phase, size_t bytes);
 /* Hands the finished reply to MHD. False: the connection is to end. */
 bool http_reply_send(struct request *req);
 
+/* ---- http_guard.c ---- */
+
+/* Whether the request may be looked at, and then the route that it is for, or the reply is there:
+ * it was a browser's preflight. Errors, in req->err: ERR_HOST at "Host", ERR_DENIED at "Origin";
+ * those of route_find and auth_check. */
+bool guard_check(struct request *req, const char *method, const char *path);
+
 /* ---- http_head.c ---- */
 
 /* What the headers say of the body. unclear: a proxy in front may see another end of the body than
@@ -94,7 +101,7 @@ void request_ready(struct request *req);
 
 /* ---- http_body.c ---- */
 
-/* Whether the route's bodies are held in memory. */
+/* Whether the route's bodies are held in memory; NULL: there is no route, and they are dropped. */
 bool body_held(const struct route *route);
 /* Counts memory that a client makes us hold. Errors: ERR_LIMIT at what. */
 bool body_hold(struct request *req, size_t bytes, const char *what, struct err *err);

@@ -56,6 +56,32 @@ static struct MHD_Response *response_make(struct request *req)
     return response;
 }
 
+/* What lets a browser give the reply to another page. */
+static void cors_add(const struct request *req, struct MHD_Response *response)
+{
+    const struct reply *reply = &req->reply;
+
+    if (req->server->options.allow_origin.n > 0) {
+        MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ORIGIN);
+    }
+    if (req->origin == NULL) {
+        return;
+    }
+    MHD_add_response_header(response, MHD_HTTP_HEADER_ACCESS_CONTROL_ALLOW_ORIGIN, req->origin);
+    MHD_add_response_header(response, MHD_HTTP_HEADER_ACCESS_CONTROL_EXPOSE_HEADERS,
+                            "Content-Disposition, ETag, Inference-Header-Content-Length, Location, "
+                            "Retry-After, Sigmad-Digest, WWW-Authenticate, X-Request-Id");
+    if (reply->allow_methods != NULL) {
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ACCESS_CONTROL_ALLOW_METHODS,
+                                reply->allow_methods);
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ACCESS_CONTROL_ALLOW_HEADERS,
+                                "Authorization, Content-Encoding, Content-Type, Idempotency-Key, "
+                                "If-Match, If-None-Match, Inference-Header-Content-Length, "
+                                "Last-Event-ID, Prefer, Traceparent, X-Request-Id");
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ACCESS_CONTROL_MAX_AGE, "600");
+    }
+}
+
 /* What it is, and what else is known of it. */
 static void headers_add(const struct request *req, struct MHD_Response *response)
 {
@@ -103,6 +129,7 @@ static void headers_add(const struct request *req, struct MHD_Response *response
     if (reply->retry_after != NULL) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, reply->retry_after);
     }
+    cors_add(req, response);
     /* Of HEAD, MHD sends the end of a chunked body that there is not: nothing may come behind it. */
     if (req->server->draining || (req->head && reply->stream != NULL && reply->total == 0)) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");

@@ -22,6 +22,7 @@
 #include "check.h"
 #include "dataset.h"
 #include "disk.h"
+#include "host.h"
 #include "http.h"
 #include "intake.h"
 #include "job.h"
@@ -37,6 +38,7 @@
 #include "remembered.h"
 #include "server.h"
 #include "service.h"
+#include "site.h"
 #include "state.h"
 #include "token.h"
 #include "version.h"
@@ -199,6 +201,15 @@ static void log_configure(const struct options *opts)
     log_open(most, strcmp(opts->log, "json") == 0);
 }
 
+/* Who may come in, by what name, and do what. */
+static bool doors_create(struct server *server, struct err *err)
+{
+    const struct options *opts = &server->options;
+
+    return host_names_check(&opts->allow_host, err) && sites_check(&opts->allow_origin, err) &&
+           auth_create(opts->tokens, &server->auth, err);
+}
+
 static bool server_create(struct process *process, struct err *err)
 {
     struct server *server = &process->server;
@@ -216,7 +227,7 @@ static bool server_create(struct process *process, struct err *err)
     mallopt(M_TRIM_THRESHOLD, 8 << 20);
     disk_durability_set(
         opts->state != NULL && strcmp(opts->durability, "power") == 0 ? DISK_POWER : DISK_PROCESS);
-    return isa_choose(opts->isa, err) && auth_create(opts->tokens, &server->auth, err) &&
+    return isa_choose(opts->isa, err) && doors_create(server, err) &&
            state_open(opts->state, &process->state, err) &&
            (opts->state == NULL || intake_recover(opts->state, err)) &&
            metrics_create(&server->metrics, err) && service_create(server, &server->service, err) &&

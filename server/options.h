@@ -24,7 +24,8 @@ struct options {
     const char *log;       /* text or json */
     const char *log_level; /* the name of an enum log_level */
     bool access_log;       /* a line a request */
-    const char *tokens;    /* a path; NULL: systemd's credential, if there is one */
+    struct option_list allow_host, allow_origin;
+    const char *tokens; /* a path; NULL: systemd's credential, if there is one */
     size_t workers;
     size_t pool_threads;    /* that compute for requests */
     size_t max_batch;       /* predictions computed together */

@@ -57,6 +57,7 @@ struct reply {
     uint64_t total;        /* bytes of stream; 0: not known */
     const char *location;  /* in the arena, or NULL; allow and retry_after likewise */
     const char *allow;
+    const char *allow_methods; /* to a preflight; in the arena, or NULL */
     const char *retry_after;
     const char *etag;
     const char *file_name;        /* a Content-Disposition; in the arena, or NULL */
@@ -81,6 +82,7 @@ struct request {
     struct grant *grant;                   /* of who asks; NULL: none is needed */
     const struct route *route;             /* NULL: none matched, err says why */
     const char *param[REQUEST_PARAMS_MAX]; /* in the arena, decoded */
+    const char *origin;                    /* of --allow-origin, whose page asks; NULL: none */
     struct arena arena;
     uint64_t started; /* uv_hrtime() */
     const char *id; /* what it is called (access.h), or NULL; borrowed, until the reply at least */

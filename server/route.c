@@ -94,6 +94,7 @@ static const struct { int status; const char *type, *title; } codes[ERR_COUNT] =
     [ERR_AUTH]         = { 401, U "auth", "It is not known who asks" },
     [ERR_DENIED]       = { 403, U "denied", "Who asks may not do that" },
     [ERR_RATE]         = { 429, U "rate", "Who asks has asked too often" },
+    [ERR_HOST]         = { 421, U "host", "The request is for another server" },
     [ERR_LIMIT]        = { 503, U "limit", "A limit of this server is reached" },
     [ERR_MEMORY]       = { 503, U "memory", "There is no memory for this" },
     [ERR_IO]           = { 500, U "io", "The disk failed" },
@@ -197,8 +198,7 @@ static bool segment_decode(struct request *req, const char *raw, size_t len, con
     return true;
 }
 
-/* "GET, PUT" for a path that exists under other methods; NULL when under none. */
-static const char *methods_allowed(struct request *req, const char *path)
+const char *route_methods(struct request *req, const char *path)
 {
     const char *params[REQUEST_PARAMS_MAX];
     size_t lens[REQUEST_PARAMS_MAX];
@@ -234,7 +234,7 @@ bool route_find(struct request *req, const char *method, const char *path, struc
         req->route = &routes[i];
         return true;
     }
-    req->reply.allow = methods_allowed(req, path);
+    req->reply.allow = route_methods(req, path);
     if (req->reply.allow != NULL) {
         return err_set(err, ERR_METHOD, "method", "must be one of %s, is %s", req->reply.allow,
                        method);

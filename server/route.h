@@ -29,6 +29,9 @@ struct route {
  * segment that is not properly percent-encoded. */
 bool route_find(struct request *req, const char *method, const char *path, struct err *err);
 
+/* "GET, PUT", in the arena: the methods that an undecoded path has; NULL: it is no path of ours. */
+const char *route_methods(struct request *req, const char *path);
+
 size_t route_count(void);
 const struct route *route_at(size_t i);
 

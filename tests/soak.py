@@ -100,7 +100,7 @@ class Load:
     def hang_up(self, api, rng):
         body = b'{"inputs": [[%s]]}' % b",".join([b"0.5"] * 128)
         with self.daemon.connect() as sock:
-            sock.sendall(b"POST /v1/models/wide/predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n"
+            sock.sendall(b"POST /v1/models/wide/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n"
                          b"\r\n" % len(body) + body[:rng.choice((10, len(body)))])
         self.count("hang up")
         time.sleep(0.02)

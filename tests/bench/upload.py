@@ -34,7 +34,7 @@ def send(daemon, name, kind, query, head, length):
     block = struct.pack("<1024f", *(i / 1024 for i in range(1024))) * 256
     with daemon.connect() as sock:
         begun = time.monotonic()
-        sock.sendall(("PUT /v1/datasets/%s/features%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        sock.sendall(("PUT /v1/datasets/%s/features%s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
                       "Content-Type: %s\r\nContent-Length: %d\r\n\r\n"
                       % (name, query, kind, len(head) + length)).encode() + head)
         while length > 0:

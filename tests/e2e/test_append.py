@@ -184,7 +184,7 @@ class Kept(Restarting):
             said = self.ok(self.api.get("/v1/datasets/d"))
             with self.daemon.connect() as sock:
                 body = b"2,c\n" * 100000
-                sock.sendall(b"POST /v1/datasets/d/rows HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n"
+                sock.sendall(b"POST /v1/datasets/d/rows HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\n"
                              b"Content-Length: %d\r\n\r\n" % len(body) + body)
                 self.again()
             after = self.ok(self.api.get("/v1/datasets/d"))

@@ -184,7 +184,7 @@ class Paths(Case):
                 ("DELETE", "/v1/datasets/%s", None), ("PUT", "/v1/datasets/%s/features", "1\n"),
             ):
                 with self.subTest(method=method, path=path % name), self.unchanged():
-                    head = "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" % (method, path % name)
+                    head = "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" % (method, path % name)
                     if body is not None:
                         head += "Content-Length: %d\r\n" % len(body)
                     with self.daemon.connect() as sock:
@@ -308,7 +308,7 @@ class Limits(Case):
             method = "POST" if "predict" in path else "PUT"
             for expect in ("", "Expect: 100-continue\r\n"):
                 with self.subTest(path=path, expect=expect), self.unchanged(), self.daemon.connect() as sock:
-                    sock.sendall(("%s %s HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n%s"
+                    sock.sendall(("%s %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\n%s"
                                   "Content-Length: %d\r\n\r\n" % (method, path, expect, limit + 1)).encode())
                     reply = read_reply(sock)
                     said = self.problem(Reply(reply), 413, "too-large", "body")
@@ -326,7 +326,7 @@ class Limits(Case):
         at = self.model(XOR)
         for path, method, limit in ((at + "/predict", "POST", 1 << 20), ("/v1/datasets/d", "PUT", 2 << 20)):
             with self.subTest(path=path), self.unchanged(), self.daemon.connect() as sock:
-                sock.sendall(("%s %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                sock.sendall(("%s %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
                               "Transfer-Encoding: chunked\r\n\r\n" % (method, path)).encode())
                 for _ in range(limit // 65536 + 1):
                     sock.sendall(b"10000\r\n" + b" " * 65536 + b"\r\n")
@@ -334,7 +334,7 @@ class Limits(Case):
                 self.problem(Reply(read_reply(sock)), 413, "too-large", "body")
         body = b'{"inputs": [[1, 2]]}'
         with self.daemon.connect() as sock:
-            sock.sendall(b"POST %s/predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+            sock.sendall(b"POST %s/predict HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
                          % at.encode())
             for i in range(len(body)):
                 sock.sendall(b"1\r\n" + body[i:i + 1] + b"\r\n")
@@ -343,7 +343,7 @@ class Limits(Case):
 
     def test_a_body_the_path_does_not_take_is_not_read_for_ever(self):
         with self.daemon.connect() as sock:
-            sock.sendall(b"GET /v1/models HTTP/1.1\r\nHost: x\r\nContent-Length: 10000000000\r\n\r\n")
+            sock.sendall(b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000000000\r\n\r\n")
             self.assertIn(read_reply(sock).status, (400, 413))
 
     def test_lengths_that_a_proxy_could_read_otherwise(self):
@@ -354,19 +354,19 @@ class Limits(Case):
                         b"Content-Length: 20\r\nContent-Length: 20\r\n",
                         b"Content-Length: -20\r\n", b"Content-Length: 2x\r\n"):
             with self.subTest(lengths=lengths):
-                said = self.daemon.raw(b"POST %s/predict HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s\r\n"
+                said = self.daemon.raw(b"POST %s/predict HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s\r\n"
                                        % (at, lengths) + body)
                 # libmicrohttpd 0.9.75 sends the head of its own refusals twice
                 self.assertEqual(set(re.findall(rb"HTTP/1\.1 (\d+) ", said)), {b"400"})
 
     def test_headers_over_the_limit(self):
-        said = self.daemon.raw(b"GET /v1/models HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 200000 + b"\r\n\r\n")
+        said = self.daemon.raw(b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 200000 + b"\r\n\r\n")
         self.assertRegex(said[:20], rb"^(HTTP/1\.1 4(31|13|14|00) |$)")
         self.ok(self.api.get("/v1/models"))
 
     def test_an_idle_connection_is_closed(self):
         with self.daemon.connect() as sock:
-            sock.sendall(b"GET /v1/models HTTP/1.1\r\nHost: x\r\n")
+            sock.sendall(b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n")
             sock.settimeout(30)
             self.assertEqual(sock.recv(1000), b"")
 
@@ -391,8 +391,8 @@ class Limits(Case):
         sent = b""
         for row in rows:
             body = b'{"inputs": [%s]}' % row
-            sent += b"POST %s/predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (at, len(body)) + body
-        said = self.daemon.raw(sent + b"GET /v1/models HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            sent += b"POST %s/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % (at, len(body)) + body
+        said = self.daemon.raw(sent + b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         self.assertEqual(said.count(b"HTTP/1.1 200"), 4)
         self.assertLess(said.index(b'"ant"'), said.index(b'"bee"'))
         self.assertLess(said.index(b'"bee"'), said.index(b'"cow"'))

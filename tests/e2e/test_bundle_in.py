@@ -325,10 +325,10 @@ class Intake(Taking, harness.Restarting):
         body = source.get("/v1/export").body
         for cut in (100, 3000, len(body) - 600, len(body) - 1):
             with self.daemon.connect() as sock:
-                sock.sendall(b"PUT /v1/import HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:cut])
+                sock.sendall(b"PUT /v1/import HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:cut])
             self.staged()
         with self.daemon.connect() as sock:
-            sock.sendall(b"PUT /v1/import HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n\r\n" + body[:3000])
+            sock.sendall(b"PUT /v1/import HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000000\r\n\r\n" + body[:3000])
             self.again()
         self.staged()
         self.assertEqual(self.everything(), {"models": [], "datasets": [], "jobs": []})

@@ -44,7 +44,7 @@ class Codings(Case):
         at = self.model(XOR)
         body = gzip.compress(json.dumps({"inputs": XOR_ROWS["inputs"]}).encode())
         pieces = b"".join(b"%x\r\n%s\r\n" % (len(body[i:i + 7]), body[i:i + 7]) for i in range(0, len(body), 7))
-        said = self.daemon.raw(b"POST %s/predict HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        said = self.daemon.raw(b"POST %s/predict HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
                                b"Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n%s0\r\n\r\n"
                                % (at.encode(), pieces))
         self.assertTrue(said.startswith(b"HTTP/1.1 200 "), said)
@@ -212,7 +212,7 @@ class Codings(Case):
         for cut in (len(packed) // 2, len(packed)):
             for _ in range(10):
                 with self.daemon.connect() as sock:
-                    sock.sendall(b"POST %s/predict HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\n"
+                    sock.sendall(b"POST %s/predict HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: gzip\r\n"
                                  b"Accept-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % (at.encode(), len(packed))
                                  + packed[:cut])
         self.ok(self.api.get("/v1/server"))

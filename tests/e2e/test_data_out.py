@@ -121,7 +121,7 @@ class Rows(Case):
         self.assertEqual(out.headers["Content-Length"], str(len(out.body)))
         self.assertEqual(out.body[128:], values)
         with self.daemon.connect() as sock:
-            sock.sendall(b"GET /v1/datasets/%s/features HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % name.encode())
+            sock.sendall(b"GET /v1/datasets/%s/features HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" % name.encode())
             first = sock.recv(1)
             self.ok(self.api.put("/v1/datasets/%s/targets" % name, ["a"] * 28000), 200)
             self.ok(self.api.delete("/v1/datasets/" + name), 204)
@@ -129,7 +129,7 @@ class Rows(Case):
         for wait in range(4):
             self.put(name, "1,2\n" * 9, "text/csv", status=201 if wait == 0 else 200)
             with self.daemon.connect() as sock:
-                sock.sendall(b"GET /v1/datasets/%s/rows HTTP/1.1\r\nHost: x\r\n\r\n" % name.encode())
+                sock.sendall(b"GET /v1/datasets/%s/rows HTTP/1.1\r\nHost: localhost\r\n\r\n" % name.encode())
         self.ok(self.api.delete("/v1/datasets/" + name), 204)
 
 
@@ -230,7 +230,7 @@ class Predictions(Case):
         whole = self.asked(at, name, "application/octet-stream")
         self.assertEqual(int(whole.headers["Content-Length"]), 60000 * 40)
         with self.daemon.connect() as sock:
-            sock.sendall(b"POST %s/predict?dataset=%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n"
+            sock.sendall(b"POST %s/predict?dataset=%s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n"
                          b"Accept: application/octet-stream\r\n\r\n" % (at.encode(), name.encode()))
             first = sock.recv(1)
             self.ok(self.api.delete("/v1/datasets/" + name), 204)
@@ -243,7 +243,7 @@ class Predictions(Case):
         for i in range(2 * os.cpu_count() + 2):
             socks.append(self.daemon.connect())
             self.addCleanup(socks[-1].close)
-            socks[-1].sendall(b"POST %s/predict?dataset=%s HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+            socks[-1].sendall(b"POST %s/predict?dataset=%s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
                               % (at.encode(), name.encode()))
             self.assertEqual(socks[-1].recv(12), b"HTTP/1.1 200")
         want = self.api.post(at + "/predict", values[:256000], Content_Type="application/octet-stream")
@@ -254,7 +254,7 @@ class Predictions(Case):
         at, name, _ = self.digits_asked(20000)
         for wait in range(6):
             with self.daemon.connect() as sock:
-                sock.sendall(b"POST %s/predict?dataset=%s HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+                sock.sendall(b"POST %s/predict?dataset=%s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
                              % (at.encode(), name.encode()))
                 for _ in range(wait):
                     sock.recv(100000)

@@ -163,7 +163,7 @@ class Datasets(Case):
         for body in ("1,x\nno,y\n", "", "1,x\n1,2,3\n"):
             self.assertEqual(self.api.put("/v1/datasets/" + self.name(), body, "text/csv").status, 400)
         with self.daemon.connect() as sock:  # hung up on half way
-            sock.sendall(b"PUT /v1/datasets/%s HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n"
+            sock.sendall(b"PUT /v1/datasets/%s HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\n"
                          b"Content-Length: 100000\r\n\r\n1,x\n" % self.name().encode())
         self.upload("1,x\n")
         self.ok(self.api.delete("/v1/datasets/" + self.name()), 204)

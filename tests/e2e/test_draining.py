@@ -23,9 +23,9 @@ class Draining(unittest.TestCase):
         self.assertEqual(idle.get("/v2/health/ready").status, 200)
         body = b'{"inputs": [[0, 1]]}'
         with daemon.connect() as half, daemon.connect() as asks:
-            half.sendall(b"POST /v1/models/m/predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+            half.sendall(b"POST /v1/models/m/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
                          % len(body) + body[:5])
-            asks.sendall(b"GET /v2/health/ready HTTP/1.1\r\nHost: x\r\n")  # headers not yet ended
+            asks.sendall(b"GET /v2/health/ready HTTP/1.1\r\nHost: localhost\r\n")  # headers not yet ended
             time.sleep(0.2)
             daemon.process.send_signal(signal.SIGTERM)
             time.sleep(0.2)
@@ -159,7 +159,7 @@ class Starting(unittest.TestCase):
             with socket.socket(socket.AF_UNIX) as sock:
                 sock.settimeout(WAIT)
                 sock.connect(path)
-                sock.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                sock.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
                 self.assertEqual(read_reply(sock).status, 200)
             self.assertEqual(daemon.end(), 0)
             self.assertFalse(os.path.exists(path))

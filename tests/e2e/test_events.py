@@ -180,7 +180,7 @@ class Events(Case):
     def test_many_listeners_and_one_that_does_not_read(self):
         at = self.model(XOR)
         job = self.begin(at, epochs=LONG)
-        ask = b"GET /v1/jobs/%s/events HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % job["id"].encode()
+        ask = b"GET /v1/jobs/%s/events HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" % job["id"].encode()
         gone = [self.daemon.connect() for _ in range(20)]
         for sock in gone:
             sock.sendall(ask)

@@ -200,7 +200,7 @@ class Exports(Case):
         at = self.model(WIDE)
         whole = self.api.get(at + "/export?format=safetensors").body
         with self.daemon.connect() as sock:
-            sock.sendall(b"GET %s/export?format=safetensors HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % at.encode())
+            sock.sendall(b"GET %s/export?format=safetensors HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" % at.encode())
             first = sock.recv(1)
             self.ok(self.api.delete(at), 204)
             self.problem(self.api.get(at), 404, "not-found")
@@ -210,7 +210,7 @@ class Exports(Case):
         at = self.model(WIDE)
         for wait in range(8):
             with self.daemon.connect() as sock:
-                sock.sendall(b"GET %s/export HTTP/1.1\r\nHost: x\r\n\r\n" % at.encode())
+                sock.sendall(b"GET %s/export HTTP/1.1\r\nHost: localhost\r\n\r\n" % at.encode())
                 for _ in range(wait):
                     sock.recv(100000)
         self.ok(self.api.get(at))

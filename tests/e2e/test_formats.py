@@ -71,7 +71,7 @@ class Formats(Case):
         for name, body in (("lines", JSON_LINES), ("json", '{"inputs": [[1, 2], [3, 4]], "labels": ["x", "y"]}')):
             at = "/v1/datasets/%s-%s" % (self.name(), name)
             pieces = b"".join(b"1\r\n%c\r\n" % byte for byte in body.encode())
-            said = self.daemon.raw(b"PUT %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked"
+            said = self.daemon.raw(b"PUT %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked"
                                    b"\r\n\r\n%s0\r\n\r\n" % (at.encode(), pieces))
             self.assertTrue(said.startswith(b"HTTP/1.1 201 "), said)
 

@@ -34,7 +34,7 @@ class HostileCase(Case):
     def ready(self, model):
         """A prediction's bytes."""
         body = b'{"inputs": [[0, 1]]}'
-        return (b"POST %s/predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+        return (b"POST %s/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
                 % (model.encode(), len(body)) + body)
 
 
@@ -68,12 +68,12 @@ class Deadlines(HostileCase):
     def test_by_the_byte(self):
         """Headers, first line, body, upload, second request: all at once, to save time."""
         at = self.model().encode()
-        live = b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n"
+        live = b"GET /v2/health/live HTTP/1.1\r\nHost: localhost\r\n"
         cases = (
             (live + b"X: ", b"y", [408]),
             (b"GET /", b"y", [408]),
-            (b"POST %s/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n" % at, b" ", [408]),
-            (b"PUT /v1/datasets/d HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n"
+            (b"POST %s/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n" % at, b" ", [408]),
+            (b"PUT /v1/datasets/d HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\n"
              b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n1\r\n", [408]),
             (live + b"\r\n" + live + b"X: ", b"y", [200, 408]),
         )
@@ -97,7 +97,7 @@ class Deadlines(HostileCase):
         body = b'{"inputs": [[0, 1]]}'
         pieces = 10 * (int(SECONDS) + 1)
         with self.daemon.connect() as sock:
-            sock.sendall(b"POST %s/predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+            sock.sendall(b"POST %s/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
                          % (at, len(body) + pieces * 10240))
             for _ in range(pieces):
                 sock.sendall(b" " * 10240)
@@ -121,7 +121,7 @@ class SlowReaders(HostileCase):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             sock.settimeout(WAIT)
             sock.connect(("127.0.0.1", self.daemon.port))
-            sock.sendall(b"GET %s/export HTTP/1.1\r\nHost: x\r\n\r\n" % at.encode())
+            sock.sendall(b"GET %s/export HTTP/1.1\r\nHost: localhost\r\n\r\n" % at.encode())
             socks.append(sock)
         self.nothing_left()
         self.assertEqual(self.gauge("held_bytes"), 0)
@@ -140,7 +140,7 @@ class Memory(HostileCase):
         for sock in socks:
             self.addCleanup(sock.close)
             with contextlib.suppress(ConnectionError):  # refused before its body is there
-                sock.sendall(b"POST %s/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 3000000\r\n"
+                sock.sendall(b"POST %s/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3000000\r\n"
                              b"\r\n" % at + b" " * 2999000)
             self.assertLessEqual(self.gauge("held_bytes"), 8 << 20)
             if sock is socks[0]:  # has all the room that it needs before others ask
@@ -164,7 +164,7 @@ class Memory(HostileCase):
         socks = [self.daemon.connect() for _ in range(50)]
         for sock in socks:
             self.addCleanup(sock.close)
-            sock.sendall(b"POST %s/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 7000000\r\n\r\n{" % at)
+            sock.sendall(b"POST %s/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 7000000\r\n\r\n{" % at)
         self.until(lambda: self.gauge("requests"), lambda n: n == 51)
         self.assertLess(self.gauge("held_bytes"), 4 << 20)
         for sock in socks:
@@ -190,7 +190,7 @@ class HangingUp(HostileCase):
             for how in ("close", "reset"):
                 socks = [self.daemon.connect() for _ in range(count)]
                 for sock in socks:
-                    sock.sendall(b"POST %s/predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+                    sock.sendall(b"POST %s/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
                                  % (at.encode(), len(body)) + body)
                 for sock in socks:
                     if how == "reset":
@@ -203,10 +203,10 @@ class HangingUp(HostileCase):
     def test_within_a_body(self):
         at = self.model().encode()
         for part in (b"POST %s/predict HTTP/1.1\r\nHost" % at,
-                     b"POST %s/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{" % at,
-                     b"PUT /v1/datasets/d HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n"
+                     b"POST %s/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{" % at,
+                     b"PUT /v1/datasets/d HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\n"
                      b"Content-Length: 1000000\r\n\r\n" + b"1,2\n" * 100000,
-                     b"PUT /v1/datasets/d HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n"
+                     b"PUT /v1/datasets/d HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\n"
                      b"Transfer-Encoding: chunked\r\n\r\n4\r\n1,2\n\r\n"):
             with self.daemon.connect() as sock:
                 sock.sendall(part)
@@ -218,7 +218,7 @@ class HangingUp(HostileCase):
         at = self.model(XOR, layers=[{"units": 1000, "activation": "tanh"}, XOR["layers"][-1]])  # slow
         body = json.dumps(dict(XOR_ROWS, epochs=LONG, publish="end")).encode()
         with self.daemon.connect() as sock:
-            sock.sendall(b"POST %s/train HTTP/1.1\r\nHost: x\r\nPrefer: wait=86400\r\n"
+            sock.sendall(b"POST %s/train HTTP/1.1\r\nHost: localhost\r\nPrefer: wait=86400\r\n"
                          b"Content-Length: %d\r\n\r\n" % (at.encode(), len(body)) + body)
             job = self.until(lambda: self.ok(self.api.get("/v1/jobs"))["jobs"], bool)[0]
         self.nothing_left()
@@ -326,7 +326,7 @@ class Limits(HostileCase):
                 socks = [socket.create_connection(("127.0.0.1", port), timeout=WAIT)
                          for _ in range(300)]
                 body = json.dumps(XOR).encode()
-                own.sendall(b"PUT /v1/models/m HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+                own.sendall(b"PUT /v1/models/m HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
                             % len(body) + body)
                 self.assertEqual(read_reply(own).status, 201)
                 for sock in socks + [own]:
@@ -343,7 +343,7 @@ class Wire(HostileCase):
     def test_where_a_body_ends_is_clear_or_the_connection_ends(self):
         """The second request, hidden in the first one's body or behind it, is never answered."""
         at = self.model().encode()
-        hidden = b"GET /hidden HTTP/1.1\r\nHost: x\r\n\r\n"
+        hidden = b"GET /hidden HTTP/1.1\r\nHost: localhost\r\n\r\n"
         length = b"%d" % len(hidden)
         for lines in (b"Content-Length: 0\r\nContent-Length: " + length,
                       b"Content-Length: " + length + b"\r\nContent-Length: 0",
@@ -357,7 +357,7 @@ class Wire(HostileCase):
                       b"Content-Length: 0, " + length, b"Content-Length: 1 0",
                       b"Content-Length: 99999999999999999999", b"Content-Length: -1"):
             with self.subTest(lines=lines):
-                said = self.daemon.raw(b"POST %s/predict HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n"
+                said = self.daemon.raw(b"POST %s/predict HTTP/1.1\r\nHost: localhost\r\n%s\r\n\r\n"
                                        % (at, lines) + hidden)
                 self.assertLessEqual(set(self.statuses(said)), {400, 413}, said)
                 self.assertNotIn(b"/hidden", said)
@@ -369,7 +369,7 @@ class Wire(HostileCase):
     def test_what_is_no_http(self):
         for said in (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"hello\r\n\r\n", b"\r\n" * 100,
                      b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\0" * 1000,
-                     b"GET / HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n"):
+                     b"GET / HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\nHost: localhost\r\nno colon\r\n\r\n"):
             with self.subTest(said=said[:50]), self.daemon.connect() as sock:
                 sock.sendall(said)
                 sock.shutdown(socket.SHUT_WR)
@@ -377,9 +377,9 @@ class Wire(HostileCase):
         self.nothing_left()
 
     def test_headers_without_end(self):
-        for head in (b"GET /" + b"x" * 100000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
-                     b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 100000 + b"\r\n\r\n",
-                     b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 20000 + b"\r\n"):
+        for head in (b"GET /" + b"x" * 100000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                     b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 100000 + b"\r\n\r\n",
+                     b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X: y\r\n" * 20000 + b"\r\n"):
             said = b""
             with self.daemon.connect() as sock:
                 try:
@@ -406,18 +406,18 @@ class Wire(HostileCase):
         at = self.model().encode()
         for target in (b"http://example.com" + at, b"HTTP://x:1" + at, b"https://x" + at,
                        at.replace(b"Wire", b"%57ire")):
-            said = self.daemon.raw(b"GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % target)
+            said = self.daemon.raw(b"GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" % target)
             self.assertEqual(self.statuses(said), [200], target)
         for target in (b"http://x", b"http://", b"*", b"x:80", b"//x" + at, at + b"/../x",
                        b"/%2e%2e/etc/passwd", b"/v1%2fmodels", b"/v1/models/%00", b"/v1/models/%zz"):
-            said = self.daemon.raw(b"GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % target)
+            said = self.daemon.raw(b"GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" % target)
             self.assertLessEqual(set(self.statuses(said)), {400, 404, 422}, target)
 
     def test_expect(self):
         """100 when the body is wanted, the refusal when it is not."""
         at = self.model().encode()
         body = b'{"inputs": [[0, 1]]}'
-        head = b"POST %s HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
+        head = b"POST %s HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
         with self.daemon.connect() as sock:
             sock.sendall(head % (at + b"/predict", len(body)))
             said = b""
@@ -432,7 +432,7 @@ class Wire(HostileCase):
 
     def test_head_has_the_headers_of_get(self):
         at = self.model().encode()
-        request = b" %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % at
+        request = b" %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" % at
         got, head = self.daemon.raw(b"GET" + request), self.daemon.raw(b"HEAD" + request)
         date = re.compile(rb"Date: [^\r]*")
         self.assertEqual(date.sub(b"", got.split(b"\r\n\r\n")[0]),
@@ -443,7 +443,7 @@ class Wire(HostileCase):
         at = self.model()
         with self.daemon.connect() as sock:
             sock.sendall(self.ready(at) * 99 +
-                         b"GET /nowhere HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                         b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             self.assertEqual(self.statuses(read_all(sock)), [200] * 99 + [404])
 
 

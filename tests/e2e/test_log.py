@@ -107,7 +107,7 @@ class Log(Case):
             self.addCleanup(daemon.end)
             with socket.socket(socket.AF_UNIX) as sock:
                 sock.connect(path)
-                sock.sendall(b"GET /v2 HTTP/1.1\r\nHost: x\r\n\r\n")
+                sock.sendall(b"GET /v2 HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 self.assertEqual(read_reply(sock).status, 200)
             daemon.wait_line(r"^sigmad: request .*path=/v2 .* peer=unix$")
 

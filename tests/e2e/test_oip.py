@@ -281,7 +281,7 @@ class Oip(Case):
         want = self.said(self.infer("a", body))
         both = [{"name": n, "version": "1", "state": "READY", "reason": ""} for n in "ab"]
         with self.daemon.connect() as sock:  # no body, and no word of one
-            sock.sendall(b"POST /v2/repository/index HTTP/1.1\r\nHost: x\r\n\r\n")
+            sock.sendall(b"POST /v2/repository/index HTTP/1.1\r\nHost: localhost\r\n\r\n")
             self.assertEqual(read_reply(sock).json, both)
         self.assertEqual(self.said(self.post("/v2/repository/index", b"{}")), both)
         reply = self.post("/v2/repository/models/a/unload", {"parameters": {"unload_dependents": False}})

@@ -313,7 +313,7 @@ def table_training(folder):
             ask(port, "PUT", "/v1/models/" + name, Body(NET if name == "m" else DEEP))
         rows = Body({"inputs": VALUES * 20, "labels": [i % 10 for i in range(64)] * 20, "epochs": 1000000,
                      "batch_size": 10, "publish": "end"})
-        head = "POST /v1/models/m/predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" \
+        head = "POST /v1/models/m/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" \
                "Content-Length: %d\r\n\r\n" % len(JSON1.data)
         with open(request, "wb") as file:
             file.write(head.encode() + JSON1.data)
