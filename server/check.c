@@ -12,6 +12,7 @@
 #include "listen.h"
 #include "site.h"
 #include "state.h"
+#include "tls.h"
 
 /* ---- settings ---- */
 
@@ -65,13 +66,15 @@ static bool settings_check(const struct options *opts)
     struct sockaddr_storage at;
     socklen_t len;
     struct auth *auth = NULL;
+    struct tls *tls = NULL;
     struct err err = { 0 }, why = { 0 };
     char text[512];
     bool ok = host_names_check(&opts->allow_host, &err) && sites_check(&opts->allow_origin, &err) &&
-              auth_create(opts->tokens, &auth, &err);
+              auth_create(opts->tokens, &auth, &err) &&
+              tls_create(opts->tls_cert, opts->tls_key, opts->tls_client_ca, &tls, &err);
     bool open = opts->insecure;
 
-    open = open || (ok && auth_guards(auth));
+    open = open || (ok && (auth_guards(auth) || tls_mutual(tls)));
     for (size_t i = 0; ok && i < opts->listen.n; i++) {
         ok = listener_check(opts->listen.at[i], open, &at, &len, &err);
     }
@@ -83,6 +86,7 @@ static bool settings_check(const struct options *opts)
         printf("wrong: %s\n", text);
     }
     auth_free(auth);
+    tls_free(tls);
     return ok;
 }
 

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <gnutls/abstract.h>
 #include <microhttpd.h>
 
 #include "access.h"
@@ -24,6 +25,7 @@
 #include "request.h"
 #include "route.h"
 #include "server.h"
+#include "tls.h"
 #include "watch.h"
 
 /* A connection's memory; half of it is the largest chunk of a body, all of it the longest headers.
@@ -33,16 +35,9 @@
 
 /* ---- one request ---- */
 
-static struct watch *watch_of(struct MHD_Connection *conn)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(conn, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-
-    return info != NULL ? info->socket_context : NULL;
-}
-
 static struct request *request_new(struct http *http, struct MHD_Connection *conn)
 {
+    const struct connection *connection = connection_of(conn);
     struct request *req;
 
     if (http->n_spare > 0) {
@@ -53,7 +48,7 @@ static struct request *request_new(struct http *http, struct MHD_Connection *con
     req->server = http->server;
     req->http = http;
     req->conn = conn;
-    req->watch = watch_of(conn);
+    req->watch = connection != NULL ? connection->watch : NULL;
     req->started = uv_hrtime();
     http->server->requests++;
     return req;
@@ -205,31 +200,15 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const 
     return *len > 0 ? (body_part(req, data, len) ? MHD_YES : MHD_NO) : request_end(req);
 }
 
-int request_unix_socket(const struct request *req)
-{
-    const union MHD_ConnectionInfo *info =
-        strncmp(req->http->listener.url, "unix:", 5) == 0
-            ? MHD_get_connection_info(req->conn, MHD_CONNECTION_INFO_CONNECTION_FD)
-            : NULL;
-
-    return info != NULL ? info->connect_fd : -1;
-}
-
-const char *request_certificate(struct request *req)
-{
-    (void)req;
-    return NULL;
-}
-
 /* The first line of a request is there; the rest of its headers may not be. */
 static void *on_line(void *cls, const char *uri, struct MHD_Connection *conn)
 {
     struct http *http = cls;
-    struct watch *watch = watch_of(conn);
+    const struct connection *connection = connection_of(conn);
 
     (void)uri;
-    if (watch != NULL) {
-        watch_enter(http->watcher, watch, WATCH_READ, 0);
+    if (connection != NULL && connection->watch != NULL) {
+        watch_enter(http->watcher, connection->watch, WATCH_READ, 0);
     }
     return NULL; /* the request's own data: none yet */
 }
@@ -294,19 +273,14 @@ static void on_connection(void *cls, struct MHD_Connection *conn, void **socket_
     struct http *http = cls;
 
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        const union MHD_ConnectionInfo *info =
-            MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD);
-
-        *socket_cls = info != NULL ? watch_open(http->watcher, info->connect_fd) : NULL;
+        *socket_cls = connection_open(http, conn);
         http->server->connections++;
         return;
     }
     http->room = true;
     http->server->connections--;
-    if (*socket_cls != NULL) {
-        watch_close(http->watcher, *socket_cls);
-        *socket_cls = NULL;
-    }
+    connection_close(http, *socket_cls);
+    *socket_cls = NULL;
 }
 
 /* --max-connections is for all listeners together; MHD keeps it for each. */
@@ -365,18 +339,42 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 
 /* ---- the daemon ---- */
 
+/* Every session has been given keys when it began; one for which there was no memory has none. */
+static int keys_none(gnutls_session_t session, const struct gnutls_cert_retr_st *info,
+                     gnutls_pcert_st **certs, unsigned *n_certs, gnutls_ocsp_data_st **ocsp,
+                     unsigned *n_ocsp, gnutls_privkey_t *key, unsigned *flags)
+{
+    (void)session;
+    (void)info;
+    (void)certs;
+    (void)n_certs;
+    (void)ocsp;
+    (void)n_ocsp;
+    (void)key;
+    (void)flags;
+    return -1;
+}
+
 static bool daemon_start(struct http *http, struct err *err)
 {
     const struct options *opts = &http->server->options;
+    char priorities[] = TLS_PRIORITIES; /* read now, and then no more */
+    struct MHD_OptionItem tls[] = {
+        { MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, (void *)keys_none },
+        { MHD_OPTION_HTTPS_PRIORITIES, 0, priorities },
+        { MHD_OPTION_END, 0, NULL },
+    };
+    const unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME;
 
     http->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, on_accept, http, on_request, http,
+        http->tls != NULL ? flags | MHD_USE_TLS : flags, 0, on_accept, http, on_request, http,
         MHD_OPTION_LISTEN_SOCKET, http->listener.fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         MEMORY_BYTES, MHD_OPTION_CONNECTION_LIMIT, (unsigned)opts->max_connections,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)opts->timeout, MHD_OPTION_STRICT_FOR_CLIENT, 1,
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_URI_LOG_CALLBACK, on_line, http,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_UNESCAPE_CALLBACK,
-        unescape_nothing, NULL, MHD_OPTION_END);
+        unescape_nothing, NULL, MHD_OPTION_ARRAY, http->tls != NULL ? tls : &tls[2],
+        MHD_OPTION_END);
     return http->daemon != NULL || err_set(err, ERR_IO, "--listen", "cannot start HTTP");
 }
 
@@ -395,6 +393,10 @@ bool http_listen(struct server *server, struct listener *listener, struct http *
     }
     http->server = server;
     http->listener = *listener;
+    if (strncmp(listener->url, "unix:", 5) != 0 && server->tls != NULL) {
+        http->tls = server->tls;
+        listener_secure(&http->listener);
+    }
     http->watcher = watcher_create(server->loop, &limits);
     if (http->watcher == NULL) {
         err_set(err, ERR_MEMORY, "--listen", "there is no memory for it");
@@ -403,6 +405,11 @@ bool http_listen(struct server *server, struct listener *listener, struct http *
     if (!daemon_start(http, err)) {
         watcher_free(http->watcher);
         goto failed;
+    }
+    if (http->listener.beyond && http->tls == NULL && auth_guards(server->auth)) {
+        log_at(LEVEL_WARNING,
+               "%s: tokens go over the network as they are; --tls-cert and --tls-key hide them",
+               http->listener.url);
     }
     info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     uv_poll_init(server->loop, &http->poll, info->epoll_fd);

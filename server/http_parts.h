@@ -10,7 +10,10 @@
 #include "request.h"
 #include "watch.h"
 
+struct MHD_Connection;
 struct MHD_Daemon;
+struct tls;
+struct tls_keys;
 struct watcher;
 
 /* A refused body up to this is read, to keep the connection. */
@@ -25,6 +28,7 @@ struct http {
     uv_timer_t timer;
     uv_idle_t idle;
     struct watcher *watcher;
+    struct tls *tls;  /* borrowed; NULL: none */
     unsigned handles; /* of the three, open */
     bool stopped;
     bool room;                        /* a connection has ended since MHD_run was called last */
@@ -38,6 +42,14 @@ struct http {
     size_t n_kept, kept_bytes;
 };
 
+/* What is kept with a connection. Object lifetime: connection_open to connection_close. */
+struct connection {
+    struct watch *watch;   /* its deadline; NULL: there was no memory for one */
+    struct tls_keys *keys; /* a reference; NULL: no TLS, or none that will come about */
+    char *certificate;     /* owned; the common name of the client's, or NULL */
+    bool certificate_read; /* it is known */
+};
+
 /* ---- http.c ---- */
 
 /* Between the two MHD leaves the connection alone; then it goes on where it was. */
@@ -47,6 +59,14 @@ void http_resume(struct request *req);
 void http_body_there(struct request *req);
 /* Frees a request whose connection is done with it. */
 void http_request_end(struct request *req);
+
+/* ---- http_connection.c ---- */
+
+/* A new connection, before its first byte. NULL: no memory; it goes on without, but for TLS. */
+struct connection *connection_open(struct http *http, struct MHD_Connection *conn);
+void connection_close(struct http *http, struct connection *connection); /* NULL too */
+/* What connection_open gave. */
+struct connection *connection_of(struct MHD_Connection *conn);
 
 /* ---- http_reply.c ---- */
 

@@ -1,5 +1,6 @@
 #include "listen.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -53,7 +54,7 @@ static bool listen_unix(struct listener *listener, const char *path, struct err 
 
 #define BEYOND                                                                                     \
     "is not a loopback address: whoever reaches it could do anything; --tokens says who may do "   \
-    "what, --insecure allows it as it is"
+    "what, --tls-client-ca who may come in; --insecure allows it as it is"
 
 static bool is_loopback(const struct sockaddr *sa)
 {
@@ -97,6 +98,7 @@ static bool listen_bind(struct listener *listener, const struct addrinfo *ai, co
     struct sockaddr_storage bound;
     socklen_t len = sizeof bound;
 
+    listener->beyond = !is_loopback(ai->ai_addr);
     listener->fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (listener->fd < 0 ||
         setsockopt(listener->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
@@ -248,7 +250,8 @@ static bool adopt(struct listener *listener, const char *what, bool insecure, st
     if (!tcp_name(listener, &bound, len)) {
         return err_set(err, ERR_FIELD, "LISTEN_FDS", "%s has no address", what);
     }
-    return is_loopback((const struct sockaddr *)&bound) || insecure ||
+    listener->beyond = !is_loopback((const struct sockaddr *)&bound);
+    return !listener->beyond || insecure ||
            err_set(err, ERR_FIELD, "LISTEN_FDS", "%s listens on %s, which " BEYOND, what,
                    listener->url);
 }
@@ -264,6 +267,17 @@ bool listener_adopt(struct listener *ret, int fd, const char *name, bool insecur
         return false;
     }
     return true;
+}
+
+void listener_secure(struct listener *listener)
+{
+    static const char scheme[] = "https";
+    const size_t at = strlen("http");
+
+    assert(strncmp(listener->url, "http:", at + 1) == 0);
+    memmove(listener->url + at + 1, listener->url + at, sizeof listener->url - at - 1);
+    memcpy(listener->url, scheme, sizeof scheme - 1);
+    listener->url[sizeof listener->url - 1] = '\0';
 }
 
 void listener_close(struct listener *listener)

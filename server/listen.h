@@ -11,6 +11,7 @@
 struct listener {
     int fd;                /* owned; -1: closed */
     char url[160];         /* "http://127.0.0.1:8740" with the port that was picked, "unix:/path" */
+    bool beyond;           /* other machines may reach it */
     char socket_path[108]; /* to be unlinked, or "" */
 };
 
@@ -27,6 +28,8 @@ bool listener_adopt(struct listener *ret, int fd, const char *name, bool insecur
  * itself is refused. Errors: ERR_FIELD at "--listen". */
 bool listener_check(const char *address, bool insecure, struct sockaddr_storage *ret,
                     socklen_t *len, struct err *err);
+/* TLS is spoken on it: its URL is to say so. */
+void listener_secure(struct listener *listener);
 /* Closes it and removes its own Unix socket; a closed one stays so. */
 void listener_close(struct listener *listener);
 

@@ -40,6 +40,7 @@
 #include "service.h"
 #include "site.h"
 #include "state.h"
+#include "tls.h"
 #include "token.h"
 #include "version.h"
 #include "workers.h"
@@ -125,18 +126,29 @@ static void on_signal(uv_signal_t *handle, int signum)
 
 /* ---- reload ---- */
 
-/* Whatever can be read anew has its line here. Settings cannot: flags and variables stay. */
-static void reload(struct server *server)
+static bool reload_told(bool ok, const struct err *err)
 {
-    struct err err = { 0 };
     char text[512];
 
-    if (!auth_reload(server->auth, &err)) {
-        err_detail(&err, text, sizeof text);
+    if (!ok) {
+        err_detail(err, text, sizeof text);
         log_at(LEVEL_ERROR, "SIGHUP: going on as before: %s", text);
-        return;
     }
-    log_line("SIGHUP: reloaded; settings stay as they were at the start");
+    return ok;
+}
+
+/* Whatever can be read anew has its line here. What is wrong with one file leaves what was read of
+ * it before, and the others are read all the same. Settings cannot: flags and variables stay. */
+static void reload(struct server *server)
+{
+    struct err tokens = { 0 }, tls = { 0 };
+    bool ok = reload_told(auth_reload(server->auth, &tokens), &tokens);
+
+    ok = reload_told(tls_reload(server->tls, &tls), &tls) && ok;
+    if (ok) {
+        log_line("SIGHUP: reloaded; settings stay as they were at the start");
+        tls_log(server->tls);
+    }
 }
 
 static void on_hangup(uv_signal_t *handle, int signum)
@@ -207,7 +219,8 @@ static bool doors_create(struct server *server, struct err *err)
     const struct options *opts = &server->options;
 
     return host_names_check(&opts->allow_host, err) && sites_check(&opts->allow_origin, err) &&
-           auth_create(opts->tokens, &server->auth, err);
+           auth_create(opts->tokens, &server->auth, err) &&
+           tls_create(opts->tls_cert, opts->tls_key, opts->tls_client_ca, &server->tls, err);
 }
 
 static bool server_create(struct process *process, struct err *err)
@@ -263,7 +276,7 @@ static bool server_listen(struct server *server, const struct passed *passed, st
     const struct option *row = option_find("listen", strlen("listen"));
     const bool given = opts->from[option_index(row)] != OPTION_USUAL;
     const size_t n = passed->n > 0 && !given ? 0 : opts->listen.n;
-    const bool open = opts->insecure || auth_guards(server->auth);
+    const bool open = opts->insecure || auth_guards(server->auth) || tls_mutual(server->tls);
     struct listener listener;
 
     if (passed->n + n > LISTEN_MAX) {
@@ -340,6 +353,7 @@ static void server_free(struct process *process)
     datasets_free(server->datasets);
     metrics_free(server->metrics);
     auth_free(server->auth);
+    tls_free(server->tls);
     paths_free(server->corrupt, server->n_corrupt);
     paths_free(server->newer, server->n_newer);
     uv_loop_close(server->loop);
@@ -374,7 +388,8 @@ static int command_run(enum options_act act, const struct options *opts)
     case OPTIONS_CHECK:
         return check_run(opts);
     case OPTIONS_HEALTH:
-        return probe_ready(opts->listen.at[0], &err) ? EXIT_SUCCESS : refuse(&err);
+        return probe_ready(opts->listen.at[0], opts->tls_cert != NULL, &err) ? EXIT_SUCCESS
+                                                                             : refuse(&err);
     case OPTIONS_HELP:
         options_help();
         return EXIT_SUCCESS;
@@ -423,6 +438,7 @@ int main(int argc, char **argv)
              server->options.state != NULL ? server->options.state
                                            : "memory alone, gone when this process ends",
              registry_count(server->registry), datasets_count(server->datasets));
+    tls_log(server->tls);
     for (size_t i = 0; i < server->n_http; i++) {
         log_line("listening on %s", http_url(server->http[i]));
     }

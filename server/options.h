@@ -21,9 +21,10 @@ struct options {
     const char *durability; /* power, process, or, in memory, none */
     const char *isa;        /* NULL: the best the processor has */
     bool insecure;
-    const char *log;       /* text or json */
-    const char *log_level; /* the name of an enum log_level */
-    bool access_log;       /* a line a request */
+    const char *log;                                /* text or json */
+    const char *log_level;                          /* the name of an enum log_level */
+    bool access_log;                                /* a line a request */
+    const char *tls_cert, *tls_key, *tls_client_ca; /* paths, or NULL */
     struct option_list allow_host, allow_origin;
     const char *tokens; /* a path; NULL: systemd's credential, if there is one */
     size_t workers;

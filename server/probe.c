@@ -111,7 +111,7 @@ static in_port_t port_of(const struct sockaddr_storage *at)
     return at->ss_family == AF_INET ? in4.sin_port : in6.sin6_port;
 }
 
-bool probe_ready(const char *address, struct err *err)
+bool probe_ready(const char *address, bool tls, struct err *err)
 {
     const double deadline = server_clock() + PROBE_SECONDS;
     struct sockaddr_storage to;
@@ -125,6 +125,11 @@ bool probe_ready(const char *address, struct err *err)
     if (to.ss_family != AF_UNIX && port_of(&to) == 0) {
         return err_set(err, ERR_FIELD, "--listen", "is %s: nobody knows which port was picked",
                        address);
+    }
+    if (to.ss_family != AF_UNIX && tls) {
+        return err_set(
+            err, ERR_FIELD, "--listen",
+            "is %s, where TLS is spoken: the first one must be a Unix socket to be asked", address);
     }
     fd = socket(to.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {

@@ -8,7 +8,8 @@
 #define PROBE_SECONDS 5
 
 /* GET /v2/health/ready of an address as --listen takes it; 200 is ready. Errors: ERR_FIELD at
- * "--listen" for an address that is none, or has port 0; ERR_UNAVAILABLE, at the address, else. */
-bool probe_ready(const char *address, struct err *err);
+ * "--listen" for an address that is none, has port 0 or, with tls, is none of a Unix socket, since
+ * nothing here speaks TLS; ERR_UNAVAILABLE, at the address, else. */
+bool probe_ready(const char *address, bool tls, struct err *err);
 
 #endif

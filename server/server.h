@@ -19,6 +19,7 @@ struct jobs;
 struct metrics;
 struct pool;
 struct registry;
+struct tls;
 struct remembered;
 struct service;
 struct workers;
@@ -34,6 +35,7 @@ struct server {
     struct options options;
     uv_loop_t *loop;
     struct auth *auth;
+    struct tls *tls; /* NULL: none */
     struct http *http[LISTEN_MAX];
     size_t n_http;
     struct registry *registry;

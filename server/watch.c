@@ -52,7 +52,7 @@ static void cut(struct watch *watch)
 
     if (watch->phase == WATCH_WRITE) {
         setsockopt(watch->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-    } else {
+    } else if (!watch->mute) {
         (void)!send(watch->fd, late, sizeof late - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
     }
     shutdown(watch->fd, SHUT_RDWR);

@@ -26,6 +26,7 @@ struct watch {
     int fd;         /* borrowed */
     uint64_t since; /* uv_now() when the phase began */
     uint64_t bytes; /* of the body that came, of the reply that goes */
+    bool mute;      /* TLS: nothing can be said to it past that */
     bool busy;      /* in WATCH_READ: what came is being written, and more may be there */
     /* Called once when the client has hung up in WATCH_WORK, then forgotten; NULL: nobody asks. */
     void (*hung_up)(void *arg);

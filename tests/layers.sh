@@ -12,8 +12,8 @@ never() { # never REASON PATTERN FILE...
         bad=1
     }
 }
-all() { # all FILE...: those, without the three that speak to libmicrohttpd
-    for file; do case $file in server/http.c | server/http_head.c | server/http_reply.c) ;; *) echo "$file" ;; esac; done
+all() { # all FILE...: those, without the four that speak to libmicrohttpd
+    for file; do case $file in server/http.c | server/http_connection.c | server/http_head.c | server/http_reply.c) ;; *) echo "$file" ;; esac; done
 }
 below='core/*.[ch] proto/*.[ch]'
 # shellcheck disable=SC2086,SC2046 # lists of names without blanks

@@ -23,6 +23,7 @@ test python sklearn python3-sklearn
 test command curl curl
 test command jq jq
 test command systemd-analyze systemd
+test command openssl openssl
 test command qemu-aarch64 qemu-user
 test command aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
 test file /usr/aarch64-linux-gnu/include/stdio.h libc6-dev-arm64-cross

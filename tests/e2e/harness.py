@@ -93,7 +93,7 @@ class Daemon:
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
         try:
-            self.port = int(self.wait_line(r"^sigmad: listening on http://127\.0\.0\.1:(\d+)$")[1])
+            self.port = int(self.wait_line(r"^sigmad: listening on https?://127\.0\.0\.1:(\d+)$")[1])
         except BaseException:
             self.end(signal.SIGKILL)
             raise
@@ -120,6 +120,17 @@ class Daemon:
         if not hasattr(match, "group"):
             raise AssertionError("the daemon did not say %r but:\n%s" % (pattern, self.said()))
         return match
+
+    def hang_up(self, pattern):
+        """SIGHUP, until the daemon says it once more."""
+        def count():
+            return sum(line is not None and re.search(pattern, line) is not None for line in self.lines)
+
+        before = count()
+        self.process.send_signal(signal.SIGHUP)
+        with self.heard:
+            if not self.heard.wait_for(lambda: count() > before, WAIT):
+                raise AssertionError("the daemon did not say %r but:\n%s" % (pattern, self.said()))
 
     def said(self):
         return "\n".join(line for line in self.lines if line is not None)

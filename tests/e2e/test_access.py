@@ -5,7 +5,6 @@ import http.client
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -106,8 +105,7 @@ class Guarded(Case):
 
     def reread(self, *lines, says="reloaded"):
         self.write(*lines)
-        self.daemon.process.send_signal(signal.SIGHUP)
-        self.daemon.wait_line("SIGHUP: " + says)
+        self.daemon.hang_up("SIGHUP: " + says)
 
 
 class Scopes(Guarded):
@@ -322,8 +320,7 @@ class Reading(Guarded):
         self.problem(self.known("new").delete("/v1/models/none"), 403, "denied")
         self.ok(self.api.get("/v1/models"))
         os.unlink(self.tokens)
-        self.daemon.process.send_signal(signal.SIGHUP)
-        self.daemon.wait_line("going on as before: --tokens .*/tokens cannot be read: No such file")
+        self.daemon.hang_up("going on as before: --tokens .*/tokens cannot be read: No such file")
         self.ok(self.api.get("/v1/models"))
 
 
