@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "grant.h"
 #include "log.h"
 #include "route.h"
 #include "server.h"
@@ -104,6 +105,7 @@ void access_end(const struct request *req, const struct sockaddr *peer, bool who
     log_count(&entry, "out", req->sent);
     log_real(&entry, "ms", (double)(uv_hrtime() - req->started) * 1e-6);
     log_text(&entry, "model", model_name(req));
+    log_text(&entry, "grant", req->grant != NULL ? req->grant->name : NULL);
     log_text(&entry, "id", req->id);
     log_text(&entry, "trace", access->traced ? access->trace.trace_id : NULL);
     log_text(&entry, "peer", peer_name(peer, name, sizeof name));

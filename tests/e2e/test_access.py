@@ -82,7 +82,7 @@ class Guarded(Case):
         cls.tokens = os.path.join(cls.folder, "tokens")
         cls.socket = os.path.join(cls.folder, "socket")
         cls.write(*cls.lines)
-        cls.daemon = Daemon("--tokens", cls.tokens, "--listen", "unix:" + cls.socket)
+        cls.daemon = Daemon("--tokens", cls.tokens, "--listen", "unix:" + cls.socket, "--access-log")
 
     @classmethod
     def write(cls, *lines):
@@ -182,6 +182,9 @@ class Scopes(Guarded):
 
     def test_tokens_are_not_logged(self):
         self.known("read").delete("/v1/models/none")
+        self.daemon.wait_line("request method=DELETE .* status=403 .* grant=read ")
+        self.known("nobody").delete("/v1/models/none")
+        self.assertNotIn("grant=", self.daemon.wait_line("request method=DELETE .* status=401 .*")[0])
         self.assertNotIn(token_of(""), self.daemon.said())
 
 
