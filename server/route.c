@@ -226,12 +226,12 @@ bool route_find(struct request *req, const char *method, const char *path, struc
             !path_match(routes[i].path, path, params, lens)) {
             continue;
         }
+        req->route = &routes[i];
         for (size_t p = 0; p < REQUEST_PARAMS_MAX && params[p] != NULL; p++) {
             if (!segment_decode(req, params[p], lens[p], &req->param[p], err)) {
                 return false;
             }
         }
-        req->route = &routes[i];
         return true;
     }
     req->reply.allow = route_methods(req, path);

@@ -26,7 +26,7 @@ struct route {
 
 /* Finds the route of a method and an undecoded path and fills req->route and req->param.
  * Errors: ERR_NOT_FOUND at "path"; ERR_METHOD at "method", with reply.allow set; ERR_FIELD for a
- * segment that is not properly percent-encoded. */
+ * segment that is not properly percent-encoded, of a route that is known nevertheless. */
 bool route_find(struct request *req, const char *method, const char *path, struct err *err);
 
 /* "GET, PUT", in the arena: the methods that an undecoded path has; NULL: it is no path of ours. */

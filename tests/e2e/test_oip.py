@@ -97,6 +97,7 @@ class Oip(Case):
         for at in ("/v2/models/none", "/v2/models/none/ready", "/v2/models/x.or-1/versions/9/ready"):
             self.assertEqual(self.api.get(at).status, 404)
         self.assertEqual(self.api.get("/v2/models/x.or-1/versions/one").status, 400)
+        self.refused(self.api.get("/v2/models/x%00r"), 400, "escape")
 
     # ---- infer ----
 
