@@ -32,21 +32,23 @@ static bool read_id(struct scan *scan, void *into, struct err *err)
     return reader->id != NULL || err_set(err, ERR_MEMORY, "", "no memory for it");
 }
 
-/* {"name": value, ...}: those that member knows are read by it, others are passed over. */
+/* {"name": value, ...}: those that member knows, by a bit of its own each, are read by it, others
+ * are passed over. */
 static bool parameters_read(struct scan *scan, struct reader *reader,
                             bool (*member)(struct scan *scan, const char *name,
-                                           struct reader *reader, bool *known, struct err *err),
+                                           struct reader *reader, unsigned *known, struct err *err),
                             struct err *err)
 {
     char key[64];
     size_t len;
     bool more;
+    unsigned seen = 0;
 
     if (!scan_expect(scan, SCAN_OBJECT, "an object", err) || !scan_enter(scan, err)) {
         return false;
     }
     for (;;) {
-        bool known = false;
+        unsigned known = 0;
 
         if (!scan_key(scan, key, sizeof key, &len, &more, err)) {
             return false;
@@ -57,39 +59,44 @@ static bool parameters_read(struct scan *scan, struct reader *reader,
         if (!member(scan, key, reader, &known, err)) {
             return value_in(err, "%s", quote(key, strlen(key)).text);
         }
-        if (!known && !scan_skip(scan, err)) {
+        if ((seen & known) != 0) {
+            return err_set(err, ERR_FIELD, key, "is there twice");
+        }
+        seen |= known;
+        if (known == 0 && !scan_skip(scan, err)) {
             return false;
         }
     }
 }
 
-static bool request_member(struct scan *scan, const char *name, struct reader *reader, bool *known,
-                           struct err *err)
+static bool request_member(struct scan *scan, const char *name, struct reader *reader,
+                           unsigned *known, struct err *err)
 {
     *known = strcmp(name, "binary_data_output") == 0;
-    return !*known || value_boolean(scan, &reader->binary_all, err);
+    return *known == 0 || value_boolean(scan, &reader->binary_all, err);
 }
 
-static bool input_member(struct scan *scan, const char *name, struct reader *reader, bool *known,
-                         struct err *err)
+static bool input_member(struct scan *scan, const char *name, struct reader *reader,
+                         unsigned *known, struct err *err)
 {
     *known = strcmp(name, "binary_data_size") == 0;
-    reader->tensor.has_size = reader->tensor.has_size || *known;
-    return !*known || value_whole(scan, 0, INT64_MAX, &reader->tensor.size, err);
+    reader->tensor.has_size = reader->tensor.has_size || *known != 0;
+    return *known == 0 || value_whole(scan, 0, INT64_MAX, &reader->tensor.size, err);
 }
 
-static bool output_member(struct scan *scan, const char *name, struct reader *reader, bool *known,
-                          struct err *err)
+static bool output_member(struct scan *scan, const char *name, struct reader *reader,
+                          unsigned *known, struct err *err)
 {
-    *known = true;
+    *known = 1;
     if (strcmp(name, "binary_data") == 0) {
         reader->binary_said = true;
         return value_boolean(scan, &reader->binary, err);
     }
+    *known = 2;
     if (strcmp(name, "classification") == 0) {
         return value_whole(scan, 1, reader->n_outputs, &reader->classification, err);
     }
-    *known = false;
+    *known = 0;
     return true;
 }
 
@@ -301,13 +308,13 @@ bool msg_index_decode(const char *body, size_t len, bool *ready, struct err *err
     return is_blank(body, len) || value_body(body, len, "index", fields, 1, ready, err);
 }
 
-static bool load_member(struct scan *scan, const char *name, struct reader *reader, bool *known,
+static bool load_member(struct scan *scan, const char *name, struct reader *reader, unsigned *known,
                         struct err *err)
 {
     bool ignored;
 
     (void)reader;
-    *known = true;
+    *known = 1;
     if (strcmp(name, "unload_dependents") == 0) {
         return value_boolean(scan, &ignored, err);
     }
