@@ -180,7 +180,9 @@ bool head_body_read(struct request *req, const char *version, struct body_head *
                            : "must be chunked, once, and in HTTP/1.1");
     }
     if (!coding_read(coding, &req->coding, err)) {
-        req->reply.accept_encoding = "gzip, deflate"; /* RFC 9110, 15.5.16 */
+        if (err->code == ERR_TYPE) { /* nothing was wrong before: RFC 9110, 15.5.16 */
+            req->reply.accept_encoding = "gzip, deflate";
+        }
         return false;
     }
     if (ret->known && ret->length > req->body_max) {
