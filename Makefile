@@ -65,7 +65,7 @@ $(BUILD)/needs: tests/setup.sh
 # V=1 shows whole commands.
 say = $(if $(V),,@echo '$(1) $@';)
 
-$(BUILD)/sigmad: $(SERVER) $(PROTO) $(CORE) $(BUILD)/files
+$(BUILD)/sigmad: $(SERVER) $(PROTO) $(CORE) $(BUILD)/files $(BUILD)/openapi-checked
 	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(PKG_LIBS) -lm
 
 # The include path is the layer rule: a file can include only what lies at or below it.
@@ -74,7 +74,7 @@ $(BUILD)/proto/%.o:  CPPFLAGS = -Icore -Iproto
 $(BUILD)/server/%.o: CPPFLAGS = -Icore -Iproto -Iserver -D_GNU_SOURCE -DSIGMAD_VERSION='"$(VERSION)"'
 $(BUILD)/tests/core/%.o:   CPPFLAGS = -Icore -Itests
 $(BUILD)/tests/proto/%.o:  CPPFLAGS = -Icore -Iproto -Itests
-$(BUILD)/tests/server/%.o: CPPFLAGS = -Icore -Iproto -Iserver -Itests -D_GNU_SOURCE
+$(BUILD)/tests/server/%.o: CPPFLAGS = -Icore -Iproto -Iserver -Itests -D_GNU_SOURCE -DSIGMAD_VERSION='"$(VERSION)"'
 $(BUILD)/tests/bench/%.o:  CPPFLAGS = -Icore -Iproto -Iserver -Itests -D_GNU_SOURCE
 $(BUILD)/tests/fuzz/%.o:   CPPFLAGS = -Icore -Iproto -Itests
 
@@ -134,6 +134,14 @@ $(SERVE): $(BUILD)/tests/bench/serve/%: $(BUILD)/tests/bench/serve/%.o $(PROTO) 
 # Without cmocka, so that it runs on machines that have none: see tests/core/bits.sh.
 $(BUILD)/tests/core/bits: $(BUILD)/tests/core/bits.o $(CORE) $(BUILD)/files
 	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -lm
+
+# openapi.json goes into the executable, and has to have what route.c has. A program that was built for
+# another machine is not run.
+$(BUILD)/server/openapi.o: server/openapi.json
+$(BUILD)/tests/server/openapi: $(BUILD)/tests/server/openapi.o $(BUILD)/server.a $(PROTO) $(CORE) $(BUILD)/files
+	$(call say,link)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(PKG_LIBS) -lm
+$(BUILD)/openapi-checked: $(BUILD)/tests/server/openapi server/openapi.json
+	@case $$($(CC) -dumpmachine) in $$(uname -m)-*) $< server/openapi.json ;; esac && touch $@
 
 # Tests that include tests/fail_malloc.h. private: $(BUILD)/files must not see it.
 WRAP_MALLOC = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=aligned_alloc

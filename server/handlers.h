@@ -44,6 +44,7 @@ bool on_bundle_open(struct request *req, struct err *err);
 bool on_bundle_put(struct request *req, struct err *err);
 
 bool on_server(struct request *req, struct err *err);
+bool on_openapi(struct request *req, struct err *err);
 bool on_metrics(struct request *req, struct err *err);
 bool on_v2(struct request *req, struct err *err);
 bool on_v2_model(struct request *req, struct err *err);

@@ -20,7 +20,7 @@
 #define ADMIN SCOPE_ADMIN
 #define U "urn:sigmad:problem:"
 
-/* Every endpoint, in README's order. */
+/* Every endpoint, in README's order; openapi.json has an entry for each. */
 /* clang-format off */
 static const struct route routes[] = {
     { "PUT",    M,                  TRAIN,   "format spec",    BODY_ANY,    NULL,            on_model_put },
@@ -56,6 +56,7 @@ static const struct route routes[] = {
     { "GET",    "/v1/export",       ADMIN,   NULL,             BODY_NONE,   NULL,            on_bundle_get },
     { "PUT",    "/v1/import",       ADMIN,   NULL,             BODY_UPLOAD, on_bundle_open,  on_bundle_put },
     { "GET",    "/v1/server",       READ,    NULL,             BODY_NONE,   NULL,            on_server },
+    { "GET",    "/openapi.json",    READ,    NULL,             BODY_NONE,   NULL,            on_openapi },
     { "GET",    "/metrics",         READ,    NULL,             BODY_NONE,   NULL,            on_metrics },
     { "GET",    "/v2/health/live",  PUBLIC,  NULL,             BODY_NONE,   NULL,            on_live },
     { "GET",    "/v2/health/ready", PUBLIC,  NULL,             BODY_NONE,   NULL,            on_ready },

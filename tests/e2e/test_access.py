@@ -22,7 +22,7 @@ NEEDS = {
              "GET /v1/datasets", "GET /v1/datasets/{name}", "GET /v1/datasets/{name}/rows",
              "GET /v1/datasets/{name}/features", "GET /v1/datasets/{name}/targets",
              "GET /v1/jobs", "GET /v1/jobs/{id}", "GET /v1/jobs/{id}/events", "GET /v1/server",
-             "GET /metrics", "GET /v2", "GET /v2/", "GET /v2/models/stats", "GET /v2/models/{name}",
+             "GET /openapi.json", "GET /metrics", "GET /v2", "GET /v2/", "GET /v2/models/stats", "GET /v2/models/{name}",
              "GET /v2/models/{name}/versions/{version}", "GET /v2/models/{name}/ready",
              "GET /v2/models/{name}/versions/{version}/ready", "GET /v2/models/{name}/config",
              "GET /v2/models/{name}/versions/{version}/config", "GET /v2/models/{name}/stats",
