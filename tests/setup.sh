@@ -18,6 +18,7 @@ build pc zlib zlib1g-dev
 test file /usr/bin/python3 python3
 test pc cmocka libcmocka-dev
 test python numpy python3-numpy
+test python jsonschema python3-jsonschema
 test python onnx python3-onnx
 test python sklearn python3-sklearn
 test command curl curl
