@@ -203,7 +203,7 @@ test-asan:
 # The thread sanitizer's shadow memory needs addresses that are not too random: setarch -R.
 test-tsan:
 	$(call need,build test)
-	@SLOW=10 TSAN_OPTIONS=second_deadlock_stack=1 $$(setarch -R true 2>/dev/null && echo setarch -R) \
+	@SLOW=10 TSAN_OPTIONS=second_deadlock_stack=1:suppressions=$(CURDIR)/tests/tsan.supp $$(setarch -R true 2>/dev/null && echo setarch -R) \
 	$(MAKE) --no-print-directory BUILD=build-tsan HARDEN= OPT=-O1 SAN='-fsanitize=thread $(SAN_FLAGS)' suite
 
 # What the fuzzer finds new goes to build-fuzz/corpus, what breaks a reader to build-fuzz/NAME-crash-...
