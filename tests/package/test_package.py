@@ -162,12 +162,17 @@ class Life(Folder):
 
     def ask(self, *requests):
         """What a daemon of the installed package answers, one after the other; it is ended then."""
+        for status, said in self.replies(*requests):
+            self.assertIn(status, (200, 201), said)
+            yield said
+
+    def replies(self, *requests, env=None, token=None):
         os.makedirs(os.path.join(self.debian, STATE), exist_ok=True)
         link = os.path.join(self.debian, "var/lib/sigmad")
         if not os.path.islink(link):
             os.symlink("private/sigmad", link)
         daemon = subprocess.Popen(["chroot", self.debian, "/usr/bin/sigmad", "--listen", "127.0.0.1:0"],
-                                  env=dict(os.environ, STATE_DIRECTORY="/var/lib/sigmad"), stderr=subprocess.PIPE, text=True)
+                                  env=dict(os.environ, STATE_DIRECTORY="/var/lib/sigmad", **(env or {})), stderr=subprocess.PIPE, text=True)
         try:
             port = None
             while port is None:
@@ -176,12 +181,12 @@ class Life(Folder):
                 port = re.match(r"sigmad: listening on http://127.0.0.1:(\d+)", line)
             for method, path, body in requests:
                 connection = http.client.HTTPConnection("127.0.0.1", int(port[1]), timeout=60)
-                connection.request(method, path, body, {"Content-Type": "application/json"})
+                connection.request(method, path, body, dict({"Content-Type": "application/json"},
+                                                            **({"Authorization": "Bearer " + token} if token else {})))
                 reply = connection.getresponse()
                 text = reply.read()
                 connection.close()
-                self.assertIn(reply.status, (200, 201), text)
-                yield json.loads(text)
+                yield reply.status, json.loads(text)
             daemon.send_signal(signal.SIGTERM)
             daemon.stderr.read()
             self.assertEqual(daemon.wait(60), 0)
@@ -189,6 +194,32 @@ class Life(Folder):
             daemon.kill()
             daemon.wait()
             daemon.stderr.close()
+
+    def test_readme_s_ten_lines(self):
+        """What systemd does not do of them: the token is made and asked for, and the unit that they change is well."""
+        with open(os.path.join(ROOT, "README.md")) as file:
+            lines = file.read().split("in this folder:\n\n")[1].split("\n\n")[0].splitlines()
+        self.assertEqual(len(lines), 10)
+        self.dpkg("-i", DEB)
+        self.inside("sh", "-ec", "\n".join(line for line in lines[2:6]))
+        unit = self.debian + "/lib/systemd/system/sigmad.service"
+        dropin = self.debian + "/etc/systemd/system/sigmad.service.d/tokens.conf"
+        with open(dropin) as file:
+            self.assertEqual(file.read(), "[Service]\nLoadCredential=tokens:/etc/sigmad/tokens\n")
+        if shutil.which("systemd-analyze"):
+            shutil.copy(unit, self.folder)
+            shutil.copytree(os.path.dirname(dropin), self.folder + "/sigmad.service.d")
+            with open(self.folder + "/sigmad.service") as file:
+                text = file.read().replace("/usr/bin/sigmad", "/bin/true")
+            with open(self.folder + "/sigmad.service", "w") as file:
+                file.write(text)
+            self.assertEqual(self.ok("systemd-analyze", "verify", "--man=no", self.folder + "/sigmad.service"), "")
+        with open(self.debian + "/root/ops") as file:
+            token = file.readline().strip()
+        credentials = {"CREDENTIALS_DIRECTORY": "/etc/sigmad"}
+        self.assertEqual([status for status, _ in self.replies(("GET", "/v1/models", None), env=credentials)], [401])
+        self.assertEqual([status for status, _ in self.replies(("GET", "/v1/models", None), env=credentials, token=token)],
+                         [200])
 
     def ours(self):
         """What is left of it, but for dpkg's own notes and the packages we brought."""
