@@ -1,5 +1,6 @@
 #include "auth.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,20 +25,38 @@ struct auth {
 
 /* ---- the file ---- */
 
-/* systemd's, or NULL. */
-static char *credential_find(void)
+/* systemd's; *ret is NULL if there is none. One that is there and cannot be looked at, or of which
+ * it is not known whether it is, must not leave the doors open. */
+static bool credential_find(char **ret, struct err *err)
 {
     const char *folder = getenv("CREDENTIALS_DIRECTORY");
-    char *path = NULL;
+    char *path;
+    bool ok;
 
-    if (folder == NULL || asprintf(&path, "%s/%s", folder, CREDENTIAL) < 0) {
-        return NULL;
+    *ret = NULL;
+    if (folder == NULL) {
+        return true;
     }
-    if (access(path, F_OK) != 0) {
-        free(path);
-        return NULL;
+    if (asprintf(&path, "%s/%s", folder, CREDENTIAL) < 0) {
+        return err_set(err, ERR_MEMORY, "--tokens", "does not fit into memory");
     }
-    return path;
+    if (access(path, F_OK) == 0) {
+        *ret = path;
+        return true;
+    }
+    ok = errno == ENOENT || err_set(err, ERR_FIELD, "CREDENTIALS_DIRECTORY",
+                                    "has %.200s, which cannot be read: %s", path, strerror(errno));
+    free(path);
+    return ok;
+}
+
+static bool path_find(const char *path, char **ret, struct err *err)
+{
+    if (path == NULL) {
+        return credential_find(ret, err);
+    }
+    *ret = strdup(path);
+    return *ret != NULL || err_set(err, ERR_MEMORY, "--tokens", "does not fit into memory");
 }
 
 bool auth_create(const char *path, struct auth **ret, struct err *err)
@@ -47,11 +66,10 @@ bool auth_create(const char *path, struct auth **ret, struct err *err)
     if (auth == NULL) {
         return err_set(err, ERR_MEMORY, "--tokens", "does not fit into memory");
     }
-    auth->path = path != NULL ? strdup(path) : credential_find();
-    if ((path != NULL && auth->path == NULL) ||
+    if (!path_find(path, &auth->path, err) ||
         (auth->path != NULL && !grants_load(auth->path, NULL, &auth->grants, err))) {
         auth_free(auth);
-        return err_set(err, ERR_MEMORY, "--tokens", "does not fit into memory");
+        return false;
     }
     *ret = auth;
     return true;

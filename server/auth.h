@@ -16,7 +16,7 @@ struct auth;
 struct request;
 
 /* path NULL: "tokens" in $CREDENTIALS_DIRECTORY (systemd's LoadCredential=), if it is there.
- * Errors: those of grants_load. */
+ * Errors: ERR_FIELD at "CREDENTIALS_DIRECTORY" if that cannot be told; those of grants_load. */
 bool auth_create(const char *path, struct auth **ret, struct err *err);
 void auth_free(struct auth *auth); /* NULL: nothing happens */
 /* Whether a grant is needed. */

@@ -419,6 +419,8 @@ class Starting(Case):
             self.assertEqual((self.lets_in(daemon, "a"), self.lets_in(daemon, "b")), (401, 200))
         with self.daemon_of(env={"CREDENTIALS_DIRECTORY": self.folder + "/nowhere"}) as daemon:
             self.assertEqual(self.lets_in(daemon, "a"), 200)
+        self.assertIn("CREDENTIALS_DIRECTORY has %s/other/tokens, which cannot be read: Not a directory" % self.folder,
+                      self.refused("--listen", "127.0.0.1:0", env={"CREDENTIALS_DIRECTORY": self.folder + "/other"}))
 
     def test_beyond_loopback(self):
         self.assertIn("0.0.0.0:0 is not a loopback address", self.refused("--listen", "0.0.0.0:0"))
