@@ -396,6 +396,7 @@ static int command_run(enum options_act act, const struct options *opts)
     case OPTIONS_VERSION:
         printf("sigmad %s\n", SIGMAD_VERSION);
         return EXIT_SUCCESS;
+    case OPTIONS_TOKEN:
     case OPTIONS_RUN:
         break;
     }
@@ -411,11 +412,11 @@ int main(int argc, char **argv)
     struct err err = { 0 };
 
     log_open(LEVEL_INFO, false); /* until it is known how */
-    if (token_asked(argc, argv)) {
-        return token_command(argc, argv);
-    }
     if (!options_parse(argc, argv, &server->options, &act, &err)) {
         return refuse(&err);
+    }
+    if (act == OPTIONS_TOKEN) {
+        return token_command(argc, argv);
     }
     if (act != OPTIONS_RUN) {
         const int code = command_run(act, &server->options);

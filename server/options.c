@@ -21,6 +21,10 @@ static const struct command {
     { "health", OPTIONS_HEALTH,
       "ask the daemon on the first --listen whether it is ready; exits with 0 if it is, else 1" },
     { "help", OPTIONS_HELP, "print this, as --help does" },
+    { "token", OPTIONS_TOKEN,
+      "new NAME --scope read|predict|train|admin [--models PATTERN,PATTERN] [--rate N]: print a "
+      "new "
+      "token, and the line for the file of --tokens" },
     { "version", OPTIONS_VERSION, "print the version, as --version does" },
 };
 
@@ -250,6 +254,9 @@ bool options_parse(int argc, char **argv, struct options *ret, enum options_act 
     if (argc > 1 && argv[1][0] != '-') {
         if (!command_parse(argv[1], act, err)) {
             return false;
+        }
+        if (*act == OPTIONS_TOKEN) {
+            return true;
         }
         argc--;
         argv++;

@@ -50,11 +50,18 @@ struct options {
 };
 
 /* What to do: the command that the first argument may be, or --help or --version anywhere. */
-enum options_act { OPTIONS_RUN, OPTIONS_CHECK, OPTIONS_HEALTH, OPTIONS_HELP, OPTIONS_VERSION };
+enum options_act {
+    OPTIONS_RUN,
+    OPTIONS_CHECK,
+    OPTIONS_HEALTH,
+    OPTIONS_HELP,
+    OPTIONS_TOKEN, /* what follows is token.h's to read */
+    OPTIONS_VERSION
+};
 
 /* Errors: ERR_FIELD at the flag, variable or line that is wrong, also when something else overrides
- * the line; ERR_MEMORY. *ret needs options_done, unless *act is OPTIONS_HELP or OPTIONS_VERSION:
- * then it is untouched. */
+ * the line; ERR_MEMORY. *ret needs options_done, unless *act is OPTIONS_HELP, OPTIONS_TOKEN or
+ * OPTIONS_VERSION: then it is untouched. */
 bool options_parse(int argc, char **argv, struct options *ret, enum options_act *act,
                    struct err *err);
 void options_done(struct options *options);

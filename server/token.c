@@ -19,11 +19,6 @@ struct wanted {
     const char *name, *scope, *models, *rate;
 };
 
-bool token_asked(int argc, char **argv)
-{
-    return argc > 1 && strcmp(argv[1], "token") == 0;
-}
-
 /* What is to be one word of a line, and not two, or a comment. */
 static bool word_check(const char *word, const char *where, struct err *err)
 {

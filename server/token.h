@@ -4,11 +4,7 @@
 #ifndef TOKEN_H
 #define TOKEN_H
 
-#include <stdbool.h>
-
-/* Whether the command line is one of these: "token" comes first. */
-bool token_asked(int argc, char **argv);
-/* The exit code: 0, 2 for a wrong command line, 1 for what else went wrong. */
+/* The command line's first argument is "token". The exit code: 0, 2 for a wrong command line, 1 for what else went wrong. */
 int token_command(int argc, char **argv);
 
 #endif
