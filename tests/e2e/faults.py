@@ -92,6 +92,25 @@ class Faulty(harness.Case):
         self.api = cls.daemon.client()
         self.heard = 0
 
+    def start_that_meets(self, action, n):
+        """A start whose nth call on a file meets that, until it listens or ends, and then the class's daemon: how often
+        it was met."""
+        cls = type(self)
+        self.page.arm(FILES, action, n)
+        child = subprocess.Popen([harness.SIGMAD, "--listen", "127.0.0.1:0", "--state", self.folder],
+                                 stderr=subprocess.PIPE, env=dict(os.environ, **self.environment()))
+        said = child.stderr.readline()
+        while said and b"listening" not in said:
+            said = child.stderr.readline()
+        child.kill()
+        child.wait()
+        child.stderr.close()
+        hits = self.page.disarm()
+        cls.begin()
+        self.api.close()
+        self.api = self.daemon.client()
+        return hits
+
     def attempt(self, ask):
         """The reply; None when the connection ended without one."""
         try:

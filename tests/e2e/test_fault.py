@@ -9,7 +9,7 @@ import unittest
 
 import harness
 from faults import (DIE, DIE_TORN, EINTR, EIO, ENOSPC, FILES, NAMES, SHORT, Faulty)
-from harness import SIGMAD, XOR, XOR_ROWS
+from harness import XOR, XOR_ROWS
 
 ROWS = "a,b\n" + "".join("%d,%d\n" % (i, i % 3) for i in range(200))
 
@@ -288,19 +288,7 @@ class Fault(Faults):
             with open(log, "ab") as file:
                 file.write(b"SGL1\0")  # an entry that has been cut
             open(self.folder + "/tmp/left", "w").close()
-            self.page.arm(FILES, DIE, n)
-            child = subprocess.Popen([SIGMAD, "--listen", "127.0.0.1:0", "--state", self.folder],
-                                     stderr=subprocess.PIPE, env=dict(os.environ, **self.environment()))
-            said = child.stderr.readline()
-            while said and b"listening" not in said:
-                said = child.stderr.readline()
-            child.kill()
-            child.wait()
-            child.stderr.close()
-            hits = self.page.disarm()
-            cls.begin()
-            self.api.close()
-            self.api = self.daemon.client()
+            hits = self.start_that_meets(DIE, n)
             self.clean()
             self.assertEqual(self.ok(self.api.get(at))["version"], version)
             self.assertEqual(self.ok(self.api.get(at))["digest"], digest)

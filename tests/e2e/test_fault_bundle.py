@@ -1,10 +1,9 @@
 """A bundle on its way in, while the disk fails at each call that changes a file, or the process dies there."""
 import os
 import shutil
-import subprocess
 
 from faults import DIE, DIE_TORN, EIO, ENOSPC, FILES, Faulty
-from harness import SIGMAD, XOR, main
+from harness import XOR, main
 from test_bundle_in import TAR, Taking
 
 
@@ -131,20 +130,8 @@ class IntakeFaults(Taking, Faulty):
                 self.fresh()
             else:
                 self.fail("there is no such death")
-            self.page.arm(FILES, DIE, n)
             cls.daemon.end(9)
-            child = subprocess.Popen([SIGMAD, "--listen", "127.0.0.1:0", "--state", self.folder], stderr=subprocess.PIPE,
-                                     env=dict(os.environ, **self.environment()))
-            said = child.stderr.readline()
-            while said and b"listening" not in said:
-                said = child.stderr.readline()
-            child.kill()
-            child.wait()
-            child.stderr.close()
-            hits = self.page.disarm()
-            cls.begin()
-            self.api.close()
-            self.api = self.daemon.client()
+            hits = self.start_that_meets(DIE, n)
             self.assertTrue(self.whole("killed at call %d of the start" % n, True))
             self.fresh()
             if not hits:
