@@ -11,31 +11,7 @@
 #include <cmocka.h>
 
 #include "config.h"
-
-static char path[] = "/tmp/sigmad-test-XXXXXX";
-
-static int file_make(void **state)
-{
-    const int fd = mkstemp(path);
-
-    (void)state;
-    return fd < 0 ? -1 : close(fd);
-}
-
-static int file_remove(void **state)
-{
-    (void)state;
-    return unlink(path);
-}
-
-static void file_put(const char *bytes, size_t len)
-{
-    FILE *file = fopen(path, "w");
-
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, len, file), len);
-    assert_int_equal(fclose(file), 0);
-}
+#include "settings_file.h"
 
 /* Puts what it reads as "line:key=value;..." into ret; at an error what was wrong, as "line!text".
  */
