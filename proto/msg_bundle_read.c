@@ -11,7 +11,8 @@
 #include "quote.h"
 #include "value.h"
 
-#define TIME_LEN (sizeof "2026-11-26T18:00:00.000Z" - 1)
+#define TIME_SHAPE "0000-00-00T00:00:00.000Z" /* each 0 a digit: no sign, no blank */
+#define TIME_LEN (sizeof TIME_SHAPE - 1)
 #define COUNT(fields) (sizeof(fields) / sizeof *(fields))
 
 struct bundle_in {
@@ -27,29 +28,41 @@ struct model_in {
 
 /* ---- values ---- */
 
+static bool time_shaped(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len && len == TIME_LEN; i++) {
+        const char shape = TIME_SHAPE[i];
+
+        if (shape == '0' ? text[i] < '0' || text[i] > '9' : text[i] != shape) {
+            return false;
+        }
+    }
+    return len == TIME_LEN;
+}
+
 /* As text_time writes it, cut: the middle of its millisecond gives the same again. */
 static bool time_read(struct scan *scan, double *ret, struct err *err)
 {
     char text[TIME_LEN + 1];
     struct tm tm = { 0 }, said;
-    int ms = 0, end = 0;
+    int ms;
     double seconds;
     size_t len;
 
     if (!value_string(scan, text, sizeof text, &len, err)) {
         return false;
     }
-    if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d.%3dZ%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
-               &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &ms, &end) != 7 ||
-        (size_t)end != TIME_LEN) {
+    if (!time_shaped(text, len) ||
+        sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d.%3dZ", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
+               &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &ms) != 7) {
         return err_set(err, ERR_FIELD, "", "must be a time such as 2026-11-26T18:00:00.000Z");
     }
     tm.tm_year -= 1900;
     tm.tm_mon -= 1;
     said = tm;
     seconds = (double)timegm(&tm) + ((double)ms + 0.5) / 1000.0;
-    if (ms < 0 || said.tm_mon != tm.tm_mon || said.tm_mday != tm.tm_mday ||
-        said.tm_hour != tm.tm_hour || said.tm_min != tm.tm_min || said.tm_sec != tm.tm_sec) {
+    if (said.tm_mon != tm.tm_mon || said.tm_mday != tm.tm_mday || said.tm_hour != tm.tm_hour ||
+        said.tm_min != tm.tm_min || said.tm_sec != tm.tm_sec) {
         return err_set(err, ERR_FIELD, "", "is no time that there is");
     }
     *ret = seconds;

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -134,6 +135,17 @@ static void assert_refused(const char *text, enum err_code code, const char *sai
 
 static void what_is_wrong_is_named(void **state)
 {
+    static const char *const no_times[] = {
+        "yesterday",
+        "",
+        "-023-11-14T22:13:20.001Z",
+        "+023-11-14T22:13:20.001Z",
+        "2023- 1-14T22:13:20.001Z",
+        "2023-11-14T22:13:20.+01Z",
+        "2023-11-14T22:13:20.001",
+        "2023-11-14 22:13:20.001Z",
+    };
+
     (void)state;
     assert_refused("{}", ERR_FIELD, "format is missing");
     assert_refused("{\"format\": \"x\"}", ERR_FIELD, "format must be sigmad-bundle, is 'x'");
@@ -180,8 +192,12 @@ static void what_is_wrong_is_named(void **state)
                    "jobs[1] must be above 2, is 1");
     assert_refused(HEAD "\"models\": [], \"datasets\": [], \"jobs\": [\"1\", \"2\", \"3\"]}",
                    ERR_LIMIT, "jobs are 3, and as many as 2 are kept here");
-    assert_refused("{\"created\": \"yesterday\"}", ERR_FIELD,
-                   "created must be a time such as 2026-11-26T18:00:00.000Z");
+    for (size_t i = 0; i < sizeof no_times / sizeof *no_times; i++) {
+        char text[64];
+
+        snprintf(text, sizeof text, "{\"created\": \"%s\"}", no_times[i]);
+        assert_refused(text, ERR_FIELD, "created must be a time such as 2026-11-26T18:00:00.000Z");
+    }
     assert_refused("{\"created\": \"2023-02-29T00:00:00.000Z\"}", ERR_FIELD,
                    "created is no time that there is");
 }
