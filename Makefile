@@ -165,7 +165,7 @@ RUN  = /usr/bin/python3 tests/run.py --build $(BUILD)
 test:
 	$(call need,build test check)
 	@$(MAKE) --no-print-directory all clang check
-	@$(MAKE) --no-print-directory suite KINDS='unit e2e scripts bits'
+	@$(MAKE) --no-print-directory suite KINDS='scripts bits e2e unit'
 
 test-unit:
 	$(call need,build test)
@@ -182,9 +182,9 @@ test-crash:
 	@$(MAKE) --no-print-directory $(BUILD)/sigmad
 	@SIGMAD=$(BUILD)/sigmad tests/crash.py --kills 1000 --seed $(or $(SEED),$$(date +%s))
 
-# Every test there is, with whatever is in $(BUILD). The same bits from every compiler and kernel are
-# tried without sanitizers only.
-KINDS = unit e2e scripts
+# Every test there is, with whatever is in $(BUILD), the long ones first. The same bits from every
+# compiler and kernel are tried without sanitizers only.
+KINDS = scripts e2e unit
 suite: unit $(BUILD)/sigmad
 	@$(RUN) $(KINDS)
 

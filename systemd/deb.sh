@@ -22,6 +22,6 @@ sigmad ($version) unstable; urgency=medium
  -- $(sed -n 's/^Maintainer: //p' "$source/debian/control")  $(LC_ALL=C date -u -R -d "@$(stat -c %Y "$source/README.md")")
 END
 # make's own variables are those of the build that called this.
-cd "$source" && env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS -u BUILD dpkg-buildpackage -us -uc -b
+cd "$source" && env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS -u BUILD dpkg-buildpackage -J -us -uc -b
 mv "$work"/sigmad_"$version"_*.deb "$folder/"
 ls "$folder"/sigmad_"$version"_*.deb

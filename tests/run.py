@@ -9,8 +9,8 @@ scripts   the demo and README's transcript, one test each; the crash test, a tes
 bits      tests/core/bits.sh: one hash for every compiler, kernel and number of workers, one test
 package   tests/package/test_*.py, on the Debian package that DEB names
 
-Unit tests compute and share nothing: there run as many at a time as there are cores, and each one's
-output comes when it has ended. The others run alone, their output as it comes.
+As many run at a time as there are cores, since they share nothing; each one's output comes in one
+piece when it has ended. With --jobs 1 they run one after the other, their output as it comes.
 
 A suite is believed only as far as its exit code goes: one that counts no failure and yet ends
 badly, is killed or runs out of time counts as one failed. SLOW=N multiplies every time limit.
@@ -72,9 +72,8 @@ def counted(kind, text):
     return (int(end.group(1)), int(end.group(2)), 0) if end else None
 
 
-def run(kind, command, env):
-    """passed, failed, skipped of one suite."""
-    alone = kind != "unit"
+def run(kind, command, env, alone):
+    """passed, failed, skipped of one suite; alone: its output is shown as it comes."""
     text = ["== " + command[-1] + "\n"]
     if alone:
         print(text[0], end="", flush=True)
@@ -129,6 +128,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default="build")
     parser.add_argument("--only", default="", help="suites with this in their path")
+    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="suites at a time")
     parser.add_argument("kinds", nargs="*", default=["unit", "e2e", "scripts"])
     options = parser.parse_args()
     env = dict(os.environ, SIGMAD=os.path.abspath(os.path.join(options.build, "sigmad")),
@@ -137,14 +137,14 @@ def main():
     bad = []
 
     os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-    for kind in options.kinds:
-        commands = [c for c in suites(kind, options.build) if options.only in c[-1]]
-        one = functools.partial(run, kind, env=env)
-        with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-            for command, result in zip(commands, (pool.map if kind == "unit" else map)(one, commands)):
-                total = [a + b for a, b in zip(total, result)]
-                if result[1]:
-                    bad.append(command[-1])
+    todo = [(kind, command) for kind in options.kinds for command in suites(kind, options.build)
+            if options.only in command[-1]]
+    one = functools.partial(run, env=env, alone=options.jobs == 1)
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        for (_, command), result in zip(todo, pool.map(one, *zip(*todo)) if todo else ()):
+            total = [a + b for a, b in zip(total, result)]
+            if result[1]:
+                bad.append(command[-1])
     for path in bad:
         print("failed: " + path)
     sys.exit(close(*total))

@@ -153,9 +153,10 @@ class Daemon:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     def end(self, how=signal.SIGTERM):
-        """Its exit code. The state folder goes if it was made here."""
+        """Its exit code. The state folder goes if it was made here. A daemon that is finishing is not told
+        again: a second signal may meet it when it listens to none any more."""
         try:
-            if self.process.poll() is None:
+            if self.process.poll() is None and not self.heeds(how):
                 self.process.send_signal(how)
             code = self.wait(how)
         except subprocess.TimeoutExpired:
@@ -175,9 +176,12 @@ class Daemon:
         if "TSAN_OPTIONS" in os.environ and how != signal.SIGKILL:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 return self.process.wait(WAIT / 10)
-            if how.name + ": finishing" not in self.said():
+            if not self.heeds(how):
                 self.process.send_signal(how)
         return self.process.wait(WAIT)
+
+    def heeds(self, how):
+        return signal.Signals(how).name + ": finishing" in self.said()
 
 
 def read_all(sock, timeout=None):

@@ -1,4 +1,6 @@
 """Packages of npm's: each set installed once, below build/, for every build of the daemon."""
+import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
@@ -24,19 +26,19 @@ class Packages:
             if shutil.which(command) is None:
                 return command + " is not installed"
         what = "npm's " + " ".join(self.packages)
-        if os.path.isdir(self.folder):
-            return None
-        if os.path.exists(self.gave_up):
-            return "%s could not be had; without %s it is tried again" % (what, self.gave_up)
-        try:
-            self.install()
-        except (subprocess.SubprocessError, OSError) as error:
-            return "%s cannot be had: %s" % (what, told(error))
+        with alone(self.folder):
+            if os.path.isdir(self.folder):
+                return None
+            if os.path.exists(self.gave_up):
+                return "%s could not be had; without %s it is tried again" % (what, self.gave_up)
+            try:
+                self.install()
+            except (subprocess.SubprocessError, OSError) as error:
+                return "%s cannot be had: %s" % (what, told(error))
         return None
 
     def install(self):
         """Without scripts, which fetch what is not needed here. Whole under its name, or not at all."""
-        os.makedirs(os.path.dirname(self.folder), exist_ok=True)
         new = tempfile.mkdtemp(prefix="node-", dir=os.path.dirname(self.folder))
         try:
             subprocess.run(["npm", "install", "--silent", "--no-save", "--ignore-scripts", "--prefix", new, *self.packages],
@@ -50,6 +52,15 @@ class Packages:
 
     def environment(self):
         return dict(os.environ, NODE_PATH=self.modules)
+
+
+@contextlib.contextmanager
+def alone(path):
+    """No other test looks for this, or gets it, meanwhile."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path + ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def told(error):

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 
 from harness import ROOT
+from npm import alone
 
 PLACE = os.path.join(ROOT, "build", "promtool")
 DOWNLOAD = 90  # seconds
@@ -17,10 +18,11 @@ def find():
     """Its path, and None; or None, and why there is none."""
     path = shutil.which("promtool") or PLACE
     try:
-        if not os.path.exists(path):
-            if os.path.exists(GIVEN_UP):
-                return None, "promtool could not be had; without %s it is tried again" % GIVEN_UP
-            get()
+        with alone(PLACE):
+            if not os.path.exists(path):
+                if os.path.exists(GIVEN_UP):
+                    return None, "promtool could not be had; without %s it is tried again" % GIVEN_UP
+                get()
     except (subprocess.SubprocessError, OSError) as error:
         said = getattr(error, "stderr", None) or b""
         return None, "promtool cannot be had: %s %s" % (error, said.decode("utf-8", "replace").strip()[-300:])
@@ -29,7 +31,6 @@ def find():
 
 def get():
     """Whole under its name, or not at all."""
-    os.makedirs(os.path.dirname(PLACE), exist_ok=True)
     new = tempfile.mkdtemp(prefix="promtool-", dir=os.path.dirname(PLACE))
     try:
         subprocess.run(["apt-get", "download", "-q", "prometheus"], cwd=new, check=True, capture_output=True,

@@ -117,25 +117,32 @@ class Tarball(Folder):
 
 
 class Life(Folder):
-    """One Debian, in which the package comes and goes."""
+    """A package comes and goes, for each test in a new copy of one Debian."""
 
-    def setUp(self):
-        super().setUp()
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
         if os.geteuid() != 0:
-            self.skipTest("only root can chroot")
-        self.debian = os.path.join(self.folder, "debian")
+            raise unittest.SkipTest("only root can chroot")
+        cls.made = tempfile.mkdtemp(prefix="sigmad-test-")
+        cls.addClassCleanup(shutil.rmtree, cls.made, ignore_errors=True)
         with open("/etc/os-release") as file:
             codename = re.search(r"^VERSION_CODENAME=(\w+)", file.read(), re.M)
         sites = run("apt-get", "indextargets", "--format", "$(SITE)").stdout.split()
         if codename is None or not sites:
-            self.skipTest("apt knows no mirror of this Debian")
+            raise unittest.SkipTest("apt knows no mirror of this Debian")
         try:
-            made = run("debootstrap", "--variant=minbase", "--include=" + LIBRARIES, codename[1], self.debian, sites[0],
+            made = run("debootstrap", "--variant=minbase", "--include=" + LIBRARIES, codename[1], cls.made, sites[0],
                        timeout=DEBOOTSTRAP)
         except (subprocess.TimeoutExpired, OSError) as error:
-            self.skipTest("no Debian can be made here: %s" % error)
+            raise unittest.SkipTest("no Debian can be made here: %s" % error) from None
         if made.returncode != 0:
-            self.skipTest("no Debian can be made here: " + made.stdout[-300:])
+            raise unittest.SkipTest("no Debian can be made here: " + made.stdout[-300:])
+
+    def setUp(self):
+        super().setUp()
+        self.debian = os.path.join(self.folder, "debian")
+        self.ok("cp", "-a", "--reflink=auto", self.made, self.debian)
 
     def inside(self, *command, **more):
         return self.ok("chroot", self.debian, *command, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"},
