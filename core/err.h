@@ -35,6 +35,7 @@ enum err_code {
     ERR_AUTH,         /* who asks is not known */
     ERR_DENIED,       /* who asks may not do that */
     ERR_RATE,         /* who asks has asked too often */
+    ERR_QUEUE,        /* more work waits than may */
     ERR_HOST,         /* the request was meant for another server */
     ERR_COUNT
 };

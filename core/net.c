@@ -236,12 +236,24 @@ void net_set_layer(struct net *net, size_t l, const float *w, const float *b)
     memcpy(net->block + layer->b_at, b, layer->out * sizeof *b);
 }
 
+static size_t bytes_of(const struct net *net, bool norm, bool target_norm)
+{
+    return (net->block_len + (norm ? 2 * net->spec.inputs : 0) +
+            (target_norm ? 2 * spec_outputs(&net->spec) : 0)) *
+           sizeof(float);
+}
+
 size_t net_bytes(const struct net *net)
 {
-    const size_t norm = net->shift != NULL ? 2 * net->spec.inputs : 0;
-    const size_t targets = net->target_shift != NULL ? 2 * spec_outputs(&net->spec) : 0;
+    return bytes_of(net, net->shift != NULL, net->target_shift != NULL);
+}
 
-    return (net->block_len + norm + targets) * sizeof(float);
+size_t net_spec_bytes(const struct net_spec *spec)
+{
+    struct net net = { .spec = *spec };
+
+    net_lay_out(&net);
+    return bytes_of(&net, spec->norm != NORM_NONE, spec->target_norm != NORM_NONE);
 }
 
 /* An exponent of all ones carries into the sign's place when one is added to it. */

@@ -91,6 +91,8 @@ bool net_evaluate(const struct net *net, const struct data *data, void *scratch,
 
 /* Bytes of memory that the parameters and the normalisation take, padding included. */
 size_t net_bytes(const struct net *net);
+/* That of a net of a checked spec, once it has the normalisations that the spec asks for. */
+size_t net_spec_bytes(const struct net_spec *spec);
 
 /* Whether every parameter is finite: a last step can overflow after its cost was found good. */
 bool net_finite(const struct net *net);

@@ -140,6 +140,11 @@ bool dataset_suits(const struct dataset *dataset, size_t inputs, const char *whe
                    dataset->name, info->x_width, inputs);
 }
 
+size_t dataset_bytes(const struct dataset *dataset)
+{
+    return dataset->features_len + dataset->targets_len;
+}
+
 void dataset_info(const struct dataset *dataset, struct msg_dataset *ret)
 {
     *ret = (struct msg_dataset){ .name = dataset->name,

@@ -23,6 +23,7 @@
 #include "turn.h"
 
 struct datasets;
+struct quota;
 struct server;
 
 /* Object lifetime: from dataset_open to the last dataset_unref. Immutable but for refs and jobs. */
@@ -43,7 +44,9 @@ struct dataset {
     size_t features_len, targets_len; /* bytes */
 };
 
-bool datasets_create(const char *state, size_t max, struct datasets **ret, struct err *err);
+/* Of at most max, all together within memory, which is borrowed. Errors: ERR_MEMORY. */
+bool datasets_create(const char *state, size_t max, struct quota *memory, struct datasets **ret,
+                     struct err *err);
 /* Opens what an earlier process left, removes what it did not finish. What cannot be read is set
  * aside as *.corrupt and logged. */
 bool datasets_load(struct datasets *datasets, struct server *server, struct err *err);
@@ -65,13 +68,15 @@ void datasets_release(struct datasets *datasets, size_t n);
 uint64_t datasets_generation(struct datasets *datasets);
 /* Those given from now on are above that one, too. */
 void datasets_generation_seen(struct datasets *datasets, uint64_t generation);
-/* Puts one in place of any older generation, which is removed from disk on the pool once nobody
- * reads it. *fresh: there was none. The reference is taken over. Errors: ERR_LIMIT, ERR_MEMORY. */
+/* Puts one, whose memory has been claimed, in place of any older generation, which is removed from
+ * disk on the pool once nobody reads it. *fresh: there was none. The reference is taken over.
+ * Errors: ERR_LIMIT, ERR_MEMORY. */
 bool datasets_put(struct datasets *datasets, struct dataset *dataset, bool *fresh, struct err *err);
 /* Pool. Makes a data set vanish from disk for good, with what may be left of older generations,
  * which would be the present one after a start. No job reads any of them. */
 bool datasets_discard(const char *root, const struct dataset *dataset, struct err *err);
-/* Takes it out of the table; its folder must have been given up by datasets_discard before. */
+/* Takes it out of the table, and gives its memory back; its folder must have been given up by
+ * datasets_discard before. */
 void datasets_remove(struct datasets *datasets, struct dataset *dataset);
 /* Changes of one name take turns; keyed by name. */
 struct turns *datasets_turns(struct datasets *datasets);
@@ -87,6 +92,8 @@ bool dataset_inline(const struct table_info *info, void *features, void *targets
                     struct dataset **ret, struct err *err);
 struct dataset *dataset_ref(struct dataset *dataset);
 void dataset_unref(struct dataset *dataset);
+/* What it takes of --max-dataset-memory. */
+size_t dataset_bytes(const struct dataset *dataset);
 /* What core needs of it; map is NULL. */
 struct data dataset_data(const struct dataset *dataset);
 /* Whether there are features, as many a row as a model has inputs. Errors: ERR_FIELD at where. */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "disk.h"
+#include "quota.h"
 #include "recovery.h"
 
 struct datasets {
@@ -17,13 +18,15 @@ struct datasets {
     struct dataset **list; /* owned; sorted by name; a reference each */
     size_t n, cap, max;
     size_t reserved;         /* room that is kept */
+    struct quota *memory;    /* borrowed */
     uint64_t generation;     /* the highest given */
     const char *const *read; /* during datasets_tidy: what jobs read besides; n_read of them */
     size_t n_read;
     struct turns turns;
 };
 
-bool datasets_create(const char *state, size_t max, struct datasets **ret, struct err *err)
+bool datasets_create(const char *state, size_t max, struct quota *memory, struct datasets **ret,
+                     struct err *err)
 {
     struct datasets *datasets = calloc(1, sizeof *datasets);
 
@@ -32,6 +35,7 @@ bool datasets_create(const char *state, size_t max, struct datasets **ret, struc
         return err_set(err, ERR_MEMORY, "datasets", "there is no memory for their table");
     }
     datasets->max = max;
+    datasets->memory = memory;
     *ret = datasets;
     return true;
 }
@@ -198,6 +202,7 @@ void datasets_remove(struct datasets *datasets, struct dataset *dataset)
     for (size_t i = 0; i < datasets->n; i++) {
         if (datasets->list[i] == dataset) {
             datasets->n--;
+            quota_move(datasets->memory, dataset_bytes(dataset), 0);
             memmove(&datasets->list[i], &datasets->list[i + 1],
                     (datasets->n - i) * sizeof(struct dataset *));
             dataset_unref(dataset);
@@ -242,6 +247,7 @@ static bool folder_load(struct datasets *datasets, const char *path, struct err 
         dataset_unref(dataset); /* a job may still read it: see datasets_tidy */
         return true;
     }
+    quota_move(datasets->memory, other != NULL ? dataset_bytes(other) : 0, dataset_bytes(dataset));
     return datasets_put(datasets, dataset, &fresh, err);
 }
 

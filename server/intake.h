@@ -106,7 +106,8 @@ struct intake {
 
     /* What is claimed: */
     size_t datasets_reserved, jobs_reserved;
-    bool committed; /* it is on disk, or cannot be taken back */
+    size_t dataset_bytes; /* of --max-dataset-memory; the data sets' own once they are there */
+    bool committed;       /* it is on disk, or cannot be taken back */
 };
 
 /* Loop. The intake is the request's sink from then on. Errors: ERR_MEMORY. */

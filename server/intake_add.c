@@ -95,7 +95,7 @@ static bool model_build(struct intake *intake, struct intake_model *from, struct
     if (ok) {
         served_take(from->model, from->said);
     }
-    return ok;
+    return ok && quota_holds(&server->model_memory, err);
 }
 
 /* ---- claims ---- */
@@ -133,6 +133,20 @@ static bool models_claim(struct intake *intake, struct err *err)
     return true;
 }
 
+static bool memory_claim(struct intake *intake, struct err *err)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < intake->bundle.n_datasets; i++) {
+        bytes += dataset_bytes(intake->datasets[i].dataset);
+    }
+    if (!quota_change(&intake->server->dataset_memory, 0, bytes, err)) {
+        return false;
+    }
+    intake->dataset_bytes = bytes;
+    return true;
+}
+
 static bool datasets_claim(struct intake *intake, struct err *err)
 {
     struct datasets *datasets = intake->server->datasets;
@@ -151,6 +165,9 @@ static bool datasets_claim(struct intake *intake, struct err *err)
         return false;
     }
     intake->datasets_reserved = n;
+    if (!memory_claim(intake, err)) {
+        return false;
+    }
     for (size_t i = 0; i < n; i++) { /* what is put after it is newer, even if it comes late */
         datasets_generation_seen(datasets, intake->bundle.datasets[i].generation);
     }
@@ -215,7 +232,8 @@ void intake_release(struct intake *intake)
     }
     datasets_release(intake->server->datasets, intake->datasets_reserved);
     jobs_release(intake->server->jobs, intake->jobs_reserved);
-    intake->datasets_reserved = intake->jobs_reserved = 0;
+    quota_move(&intake->server->dataset_memory, intake->dataset_bytes, 0);
+    intake->datasets_reserved = intake->jobs_reserved = intake->dataset_bytes = 0;
 }
 
 /* ---- into the tables ---- */

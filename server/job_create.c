@@ -50,7 +50,7 @@ static bool order_check(const struct jobs *jobs, const struct job_order *order, 
         return false;
     }
     if (jobs->queued + jobs->running + jobs->paused >= max) {
-        return err_set(err, ERR_LIMIT, "jobs", "are %zu, as many as --max-jobs allows", max);
+        return err_set(err, ERR_QUEUE, "jobs", "are %zu, as many as --max-jobs allows", max);
     }
     return true;
 }

@@ -6,6 +6,7 @@
 
 #include "learn_log.h"
 #include "log.h"
+#include "registry.h"
 #include "server.h"
 #include "store.h"
 
@@ -36,13 +37,14 @@ static void load_after(uv_work_t *uv, int status)
 {
     struct load *load = uv->data;
     struct version *version = load->version;
+    struct server *server = version->model->server;
     struct load_waiter *waiter = load->waiters;
     char text[512];
 
     (void)status;
     version->load = NULL;
     if (load->err.code == ERR_NONE) {
-        version->net = load->stored.net;
+        version_net_set(version, load->stored.net);
         load->stored.net = NULL;
         if (version == version->model->served) {
             version->carry = load->stored.carry;
@@ -72,6 +74,7 @@ static void load_after(uv_work_t *uv, int status)
     stored_done(&load->stored);
     version_unref(version);
     free(load);
+    registry_trim(server->registry, server);
 }
 
 void version_load(struct version *version, struct load_waiter *waiter)

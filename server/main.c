@@ -229,6 +229,12 @@ static bool server_create(struct process *process, struct err *err)
     struct options *opts = &server->options;
 
     server->started = server_now();
+    server->model_memory = (struct quota){ .what = "models",
+                                           .flag = "max-model-memory",
+                                           .max = opts->max_model_memory };
+    server->dataset_memory = (struct quota){ .what = "datasets",
+                                             .flag = "max-dataset-memory",
+                                             .max = opts->max_dataset_memory };
     server->loop = uv_default_loop();
     if (getrandom(&server->id_base, sizeof server->id_base, GRND_NONBLOCK) < 0) {
         server->id_base = (uint32_t)getpid();
@@ -248,7 +254,7 @@ static bool server_create(struct process *process, struct err *err)
            remembered_create(opts->prediction_memory, opts->prediction_seconds, &server->remembered,
                              err) &&
            datasets_create(opts->state != NULL ? opts->state : process->state.memory,
-                           opts->max_datasets, &server->datasets, err) &&
+                           opts->max_datasets, &server->dataset_memory, &server->datasets, err) &&
            datasets_load(server->datasets, server, err) &&
            (opts->state == NULL || recovery_models(server, err)) &&
            workers_create(opts->workers, &server->workers, err) &&

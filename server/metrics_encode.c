@@ -225,14 +225,29 @@ static void datasets_encode(const struct datasets *datasets, struct text *text)
     size_t bytes = 0;
 
     for (size_t i = 0; i < datasets_count(datasets); i++) {
-        const struct dataset *dataset = datasets_at(datasets, i);
-
-        bytes += dataset->features_len + dataset->targets_len;
+        bytes += dataset_bytes(datasets_at(datasets, i));
     }
     prometheus_one(text, "sigmad_datasets", GAUGE, "Data sets.", (double)datasets_count(datasets));
     prometheus_one(text, "sigmad_datasets_bytes", GAUGE,
                    "Their values, mapped from files, or in memory without a state folder.",
                    (double)bytes);
+}
+
+static void quotas_encode(const struct server *server, struct text *text)
+{
+    const struct quota *const quotas[] = { &server->model_memory, &server->dataset_memory };
+    const size_t n = sizeof quotas / sizeof quotas[0];
+
+    prometheus_family(text, "sigmad_quota_bytes", GAUGE, "Memory that may be taken.");
+    for (size_t i = 0; i < n; i++) {
+        prometheus_sample(text, "sigmad_quota_bytes", LABELS("kind", quotas[i]->what),
+                          (double)quotas[i]->max);
+    }
+    prometheus_family(text, "sigmad_quota_used_bytes", GAUGE, "What is taken of it.");
+    for (size_t i = 0; i < n; i++) {
+        prometheus_sample(text, "sigmad_quota_used_bytes", LABELS("kind", quotas[i]->what),
+                          (double)quota_used(quotas[i]));
+    }
 }
 
 static void store_encode(const struct server *server, struct text *text)
@@ -368,6 +383,7 @@ void metrics_encode(const struct server *server, struct text *text)
     serving_encode(server, text);
     models_encode(server->registry, text);
     datasets_encode(server->datasets, text);
+    quotas_encode(server, text);
     store_encode(server, text);
     training_encode(server, text);
     requests_encode(server->metrics, text);

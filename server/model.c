@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "learn_line.h"
+#include "registry.h"
 #include "removal.h"
 #include "server.h"
 
@@ -30,6 +31,7 @@ void model_unref(struct model *model)
         return;
     }
     assert(model->n_versions == 0);
+    model_serve(model, NULL);
     labels_free(model->labels);
     learn_line_free(model->learn);
     learn_logs_done(&model->logs);
@@ -45,11 +47,24 @@ static void carry_drop(struct version *version)
     version->carry = NULL;
 }
 
+static size_t bytes_of(const struct net *net)
+{
+    return net != NULL ? net_bytes(net) : 0;
+}
+
+void version_net_set(struct version *version, struct net *net)
+{
+    struct server *server = version->model->server;
+
+    server->net_bytes = server->net_bytes - bytes_of(version->net) + bytes_of(net);
+    net_free(version->net);
+    version->net = net;
+}
+
 void version_forget(struct version *version)
 {
     if (version->on_disk && version->refs == 1) { /* the list's */
-        net_free(version->net);
-        version->net = NULL;
+        version_net_set(version, NULL);
         carry_drop(version);
     }
 }
@@ -68,7 +83,7 @@ void version_unref(struct version *version)
     if (--version->refs > 0) {
         return;
     }
-    net_free(version->net);
+    version_net_set(version, NULL);
     carry_unref(version->carry);
     free(version->spec);
     free(version->stats);
@@ -111,7 +126,7 @@ bool version_create(struct model *model, struct net *net, uint64_t number, doubl
     version->model = model_ref(model);
     version->number = number;
     version->created = created;
-    version->net = net;
+    version_net_set(version, net);
     version->origin = *origin;
     if (net != NULL && !version_shape(version, &net->spec, err)) {
         version_unref(version);
@@ -150,9 +165,18 @@ static void version_remove(struct model *model, size_t i)
     version_unref(version);
 }
 
+void model_serve(struct model *model, struct version *version)
+{
+    const size_t bytes = version != NULL ? net_spec_bytes(version_spec(version)) : 0;
+
+    quota_move(&model->server->model_memory, model->claimed, bytes);
+    model->claimed = bytes;
+    model->served = version;
+}
+
 void model_drop_versions(struct model *model)
 {
-    model->served = NULL;
+    model_serve(model, NULL);
     while (model->n_versions > 0) {
         version_remove(model, model->n_versions - 1);
     }
@@ -167,7 +191,7 @@ void model_choose(struct model *model, struct version *version, uint64_t last)
 {
     carry_drop(model->served);
     carry_drop(version);
-    model->served = version;
+    model_serve(model, version);
     model->chosen = last;
 }
 
@@ -257,11 +281,12 @@ bool model_list(struct model *model, struct version *version, bool serve, struct
         if (model->served != NULL) {
             carry_drop(model->served);
         }
-        model->served = version;
+        model_serve(model, version);
         model->updated = version->created;
     }
     model->last = version->number > model->last ? version->number : model->last;
     versions_prune(model);
+    registry_trim(model->server->registry, model->server);
     return true;
 }
 

@@ -50,7 +50,7 @@ struct version {
     struct model *model; /* a reference is held */
     uint64_t number;
     double created;
-    struct net *net;              /* owned; never written to; NULL: on disk only */
+    struct net *net;              /* owned; never written to; NULL: on disk only; version_net_set */
     struct carry *carry;          /* a reference; see model_carry; NULL: none */
     struct net_spec *spec;        /* owned; NULL: the model's; see version_spec */
     bool on_disk;                 /* has a file of its own */
@@ -74,7 +74,8 @@ struct model {
     struct labels *labels;     /* owned; set once, then never changed; NULL: none yet */
     struct version **versions; /* owned; rising numbers; the served one among them */
     size_t n_versions, cap_versions;
-    struct version *served; /* borrowed from versions */
+    struct version *served; /* borrowed from versions; see model_serve */
+    size_t claimed;         /* of server->model_memory: what the served version's net takes */
     struct turns turns;     /* who changes what is served, or the list, one at a time */
     uint64_t last;          /* the highest number given, */
     uint64_t chosen;        /* and what it was when anything but learn last chose what is served */
@@ -98,6 +99,8 @@ bool model_create(struct server *server, const char *name, const struct net_spec
                   struct labels *labels, char *folder, struct model **ret, struct err *err);
 struct model *model_ref(struct model *model);
 void model_unref(struct model *model);
+/* Serves that version, which is listed; NULL: none for the time being. */
+void model_serve(struct model *model, struct version *version);
 /* Gives up the versions; for a model that has left the registry. */
 void model_drop_versions(struct model *model);
 
@@ -140,6 +143,8 @@ void model_restored(struct model *model);
  */
 struct version *model_version(struct model *model, uint64_t number, struct err *err);
 struct version *version_ref(struct version *version);
+/* Takes net over in place of the one that is there; NULL: none. */
+void version_net_set(struct version *version, struct net *net);
 /* Gives back the memory of a version that can be read from disk again, if nobody has it pinned. */
 void version_forget(struct version *version);
 void version_unref(struct version *version);

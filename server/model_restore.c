@@ -231,7 +231,9 @@ static void deleted_unlist(struct model *model, const struct contents *contents)
         struct version *version = model_version(model, contents->deleted.number[i], &none);
 
         if (version != NULL && version->number != contents->serving.version) {
-            model->served = model->served == version ? NULL : model->served;
+            if (model->served == version) {
+                model_serve(model, NULL);
+            }
             model_unlist(model, version);
         }
     }
@@ -258,11 +260,11 @@ static bool contents_restore(struct server *server, const char *name, const char
     }
     deleted_unlist(model, contents);
     version = model->versions[model->n_versions - 1];
-    model->served = version;
+    model_serve(model, version);
     model->updated = version->created;
     if (serving->version > 0 && version->number <= serving->last &&
         (version = model_version(model, serving->version, &none)) != NULL) {
-        model->served = version;
+        model_serve(model, version);
         model->updated = serving->since;
     }
     model->last = contents->last > model->last ? contents->last : model->last;

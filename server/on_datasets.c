@@ -103,6 +103,7 @@ static void put_done(struct request *req)
         datasets_put(datasets, put->dataset, &fresh, &req->err);
     } else {
         removal_path(req->server, put->dataset->path);
+        quota_move(&req->server->dataset_memory, dataset_bytes(put->dataset), 0);
         dataset_unref(put->dataset);
     }
     put_end(put);

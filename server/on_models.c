@@ -44,6 +44,7 @@ struct create {
     const char *form;                   /* the Content-Type of a form; NULL: the body is the file */
     struct msg_model msg;
     struct net *net; /* owned */
+    size_t claimed;  /* of --max-model-memory; the model's once it is there */
     char *folder;    /* owned; NULL: in memory only */
     double created;
     struct origin origin;
@@ -146,13 +147,24 @@ static bool net_make(struct request *req, struct create *create)
            digest_check(create, digest, &req->err);
 }
 
+static bool memory_claim(struct request *req, struct create *create)
+{
+    const size_t bytes = net_spec_bytes(&create->msg.spec);
+
+    if (!quota_change(&req->server->model_memory, 0, bytes, &req->err)) {
+        return false;
+    }
+    create->claimed = bytes;
+    return true;
+}
+
 static void create_work(struct request *req)
 {
     struct create *create = req->task;
     struct msg_version facts;
 
     create->created = server_now();
-    if (net_make(req, create) && create->folder != NULL) {
+    if (net_make(req, create) && memory_claim(req, create) && create->folder != NULL) {
         facts = origin_info(&create->origin, 1, create->created);
         facts.model_created = create->created;
         store_create(req->server->options.state, create->folder, create->net, create->msg.labels,
@@ -178,9 +190,10 @@ static bool create_add(struct request *req, struct create *create, struct model 
         return false;
     }
     model->created = create->created;
+    model->claimed = create->claimed;
+    create->claimed = 0;
     ok = version_create(model, net, 1, create->created, &create->origin, &version, &req->err);
     if (ok) {
-        model->created = create->created;
         version->on_disk = model->folder != NULL;
         ok = model_list(model, version, true, &req->err);
         version_unref(version);
@@ -226,6 +239,7 @@ static void create_done(struct request *req)
     if (model == NULL || req->err.code != ERR_NONE) {
         registry_release(req->server->registry, req->param[0]);
     }
+    quota_move(&req->server->model_memory, create->claimed, 0);
     net_free(create->net);
     labels_free(create->msg.labels);
     free(create->folder);

@@ -37,6 +37,7 @@ struct options {
     size_t max_connections;
     size_t max_body, max_upload, max_held; /* bytes */
     size_t max_models, max_datasets, max_jobs;
+    size_t max_model_memory, max_dataset_memory; /* bytes */
     size_t max_layers, max_units, max_parameters, max_rows, max_features;
     size_t keep_versions, keep_jobs;
     size_t checkpoint_seconds; /* between two checkpoints of a job */

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server.h"
+
 /* A name that is kept for a model to come. */
 struct reserved {
     struct reserved *next;
@@ -205,6 +207,21 @@ void registry_remove(struct registry *registry, struct model *model)
     model->deleted = true;
     model_drop_versions(model);
     model_unref(model);
+}
+
+void registry_trim(struct registry *registry, struct server *server)
+{
+    const size_t max = server->model_memory.max;
+
+    for (size_t i = 0; i < registry->n && server->net_bytes > max; i++) {
+        const struct model *model = registry->models[i];
+
+        for (size_t v = 0; v < model->n_versions && server->net_bytes > max; v++) {
+            if (model->versions[v] != model->served) {
+                version_forget(model->versions[v]);
+            }
+        }
+    }
 }
 
 size_t registry_count(const struct registry *registry)

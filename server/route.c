@@ -95,6 +95,7 @@ static const struct { int status; const char *type, *title; } codes[ERR_COUNT] =
     [ERR_AUTH]         = { 401, U "auth", "It is not known who asks" },
     [ERR_DENIED]       = { 403, U "denied", "Who asks may not do that" },
     [ERR_RATE]         = { 429, U "rate", "Who asks has asked too often" },
+    [ERR_QUEUE]        = { 429, U "queue", "The queue of jobs is full" },
     [ERR_HOST]         = { 421, U "host", "The request is for another server" },
     [ERR_LIMIT]        = { 503, U "limit", "A limit of this server is reached" },
     [ERR_MEMORY]       = { 503, U "memory", "There is no memory for this" },
@@ -263,7 +264,7 @@ void route_problem(struct request *req)
     req->reply.type = "application/problem+json";
     req->reply.location = NULL;
     req->reply.etag = req->reply.file_name = req->reply.digest = NULL;
-    if (code == ERR_LIMIT || code == ERR_MEMORY || code == ERR_DRAINING) {
+    if (code == ERR_LIMIT || code == ERR_MEMORY || code == ERR_DRAINING || code == ERR_QUEUE) {
         req->reply.retry_after = "1";
     }
     /* Without memory even for this the status says it all. */

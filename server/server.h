@@ -8,6 +8,7 @@
 #include "msg_model.h"
 #include "msg_rows.h"
 #include "options.h"
+#include "quota.h"
 #include "table.h"
 #include "turn.h"
 
@@ -41,6 +42,8 @@ struct server {
     struct registry *registry;
     struct remembered *remembered;
     struct datasets *datasets;
+    struct quota model_memory, dataset_memory;
+    size_t net_bytes; /* that nets of versions take, those that are loaded */
     struct workers *workers;
     struct pool *pool;
     struct batcher *batcher;

@@ -282,19 +282,20 @@ bool upload_close(struct request *req, bool append, struct err *err)
     struct upload *up = (struct upload *)req->sink;
     struct datasets *datasets = up->server->datasets;
     struct err none = { 0 };
+    struct dataset *old;
     char name[64];
 
     if (up->fd < 0) {
         return err_set(err, ERR_SYNTAX, "body", "is empty");
     }
+    old = datasets_find(datasets, up->name, "name", append ? err : &none);
+    if (old == NULL && append) {
+        return false;
+    }
     up->generation = datasets_generation(datasets);
-    if (up->part != CSV_BOTH || append) {
-        up->base = datasets_find(datasets, up->name, "name", append ? err : &none);
-        if (up->base != NULL) {
-            dataset_ref(up->base);
-        } else if (append) {
-            return false;
-        }
+    up->old_bytes = old != NULL ? dataset_bytes(old) : 0;
+    if (old != NULL && (up->part != CSV_BOTH || append)) {
+        up->base = dataset_ref(old);
     }
     up->append = append;
     if (append && !up->kind_given && up->base->info.kind != TARGET_NONE) {

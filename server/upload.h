@@ -20,7 +20,8 @@ bool upload_open(struct request *req, enum csv_part part, struct err *err);
 /* Loop. The body is complete: takes hold of the generation and of what the other part comes from,
  * or of what the rows are added to. Errors, with append: ERR_NOT_FOUND at "name". */
 bool upload_close(struct request *req, bool append, struct err *err);
-/* Pool. The finished data set, opened; the caller's reference. */
+/* Pool. The finished data set, opened; the caller's reference, and the claim to its memory in place
+ * of that of the one before it. Errors: ERR_LIMIT at "datasets", and those of readers and disks. */
 bool upload_build(struct request *req, struct dataset **ret, struct err *err);
 
 #endif

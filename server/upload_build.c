@@ -224,20 +224,43 @@ static bool meta_put(struct upload *up, const struct table_info *info, const cha
     return ok;
 }
 
+/* It is there under its final name, or as if it had never been. */
+static bool folder_rename(struct upload *up, struct dataset **ret, struct err *err)
+{
+    const char *root = datasets_root(up->server->datasets);
+    char *all = NULL, *final = NULL;
+    char name[NAME_MAX_LEN + 32];
+    bool ok;
+
+    snprintf(name, sizeof name, "datasets/%s@%" PRIu64, up->name, up->generation);
+    ok = disk_path(root, "datasets", &all, err) && disk_path(root, name, &final, err) &&
+         disk_sync_dir(up->folder, err) && disk_rename(up->folder, final, all, err) &&
+         dataset_open(final, ret, err);
+    if (!ok && final != NULL) {
+        /* What the client was not told of must not be there after a restart. */
+        disk_drop(root, final);
+    }
+    free(all);
+    free(final);
+    return ok;
+}
+
 /* Everything in the folder is there: digest, sync, rename, open under its final name. */
 bool folder_commit(struct upload *up, const struct table_info *info, struct dataset **ret,
                    struct err *err)
 {
     static const char zeros[] = "0000000000000000000000000000000000000000000000000000000000000000";
+    struct quota *memory = &up->server->dataset_memory;
     struct dataset *dataset = NULL;
     struct table_stats stats = { 0 };
-    char *all = NULL, *final = NULL;
-    char digest[DIGEST_HEX], name[NAME_MAX_LEN + 32];
+    char digest[DIGEST_HEX];
+    size_t bytes;
     bool ok = true;
 
     if (!meta_put(up, info, zeros, NULL, err) || !dataset_open(up->folder, &dataset, err)) {
         return false;
     }
+    bytes = dataset_bytes(dataset);
     if (upload_stream_whole(up)) {
         upload_stream_end(up, dataset, digest, &stats);
     } else {
@@ -249,18 +272,14 @@ bool folder_commit(struct upload *up, const struct table_info *info, struct data
     ok = ok && meta_put(up, info, digest, &stats, err);
     table_stats_done(&stats);
     dataset_unref(dataset);
-    snprintf(name, sizeof name, "datasets/%s@%" PRIu64, up->name, up->generation);
-    ok = ok && disk_path(datasets_root(up->server->datasets), "datasets", &all, err) &&
-         disk_path(datasets_root(up->server->datasets), name, &final, err) &&
-         disk_sync_dir(up->folder, err) && disk_rename(up->folder, final, all, err) &&
-         dataset_open(final, ret, err);
-    if (!ok && final != NULL) {
-        /* What the client was not told of must not be there after a restart. */
-        disk_drop(datasets_root(up->server->datasets), final);
+    if (!ok || !quota_change(memory, up->old_bytes, bytes, err)) {
+        return false;
     }
-    free(all);
-    free(final);
-    return ok;
+    if (!folder_rename(up, ret, err)) {
+        quota_move(memory, bytes, up->old_bytes);
+        return false;
+    }
+    return true;
 }
 
 /* The spool is what the part's file would be. */

@@ -44,6 +44,7 @@ struct upload {
     char *folder;                 /* owned; where it is built */
     int fd;                       /* the spool's; -1 until the first byte */
     uint64_t generation;
+    size_t old_bytes;     /* of what it takes the place of */
     struct dataset *base; /* what the other part comes from; a reference, or NULL */
     struct table_sink table;
     bool append;     /* rows are added to base */

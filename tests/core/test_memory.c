@@ -180,9 +180,40 @@ static int model_free(void **state)
     return 0;
 }
 
+static void a_net_takes_what_its_spec_says(void **state)
+{
+    static const struct net_spec specs[] = {
+        { .inputs = 1, .n_layers = 1, .layers = { { 1, ACT_LINEAR } }, .cost = COST_MSE },
+        { .inputs = 17,
+          .n_layers = 2,
+          .layers = { { 33, ACT_RELU }, { 3, ACT_LINEAR } },
+          .cost = COST_MSE,
+          .norm = NORM_STANDARD,
+          .target_norm = NORM_MINMAX },
+    };
+    const float shift[17] = { 0 }, scale[17] = { 0 };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++) {
+        struct err err = { 0 };
+        struct net *net;
+
+        assert_true(net_create(&specs[i], &net, &err));
+        if (specs[i].norm != NORM_NONE) {
+            assert_true(net_bytes(net) < net_spec_bytes(&specs[i]));
+            assert_true(net_set_norm(net, shift, scale, &err));
+            assert_true(net_set_target_norm(net, shift, scale, &err));
+        }
+        assert_int_equal(net_bytes(net), net_spec_bytes(&specs[i]));
+        assert_true(net_bytes(net) >= spec_params(&specs[i]) * sizeof(float));
+        net_free(net);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_net_takes_what_its_spec_says),
         cmocka_unit_test(a_net_is_created_whole_or_not),
         cmocka_unit_test(a_clone_has_its_normalisation_or_is_none),
         cmocka_unit_test(a_normalisation_is_replaced_whole_or_not),

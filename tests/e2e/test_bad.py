@@ -293,7 +293,7 @@ class Limits(Case):
         jobs = [self.ok(self.api.post(at + "/train", dict(XOR_ROWS, epochs=1000000)), 202)
                 for _ in range(3)]
         reply = self.api.post(at + "/train", XOR_ROWS)
-        self.problem(reply, 503, "limit", None, "3")
+        self.problem(reply, 429, "queue", "jobs", "3")
         self.assertTrue(reply.headers["Retry-After"])
         for job in jobs:
             self.cancel(job)

@@ -176,7 +176,7 @@ class Pause(Pausing):
         self.assertEqual([job["id"] for job in listed], [job["id"] for job in jobs])
         self.assertIn('sigmad_jobs{state="paused"} 2\n', self.api.get("/metrics").body.decode())
         self.again(signal.SIGKILL, "--max-jobs", "2")
-        self.problem(self.api.post("/v1/models/a/train", XOR_ROWS), 503, "limit", "jobs")
+        self.problem(self.api.post("/v1/models/a/train", XOR_ROWS), 429, "queue", "jobs")
 
     def test_a_client_that_waits_for_the_end_goes_on_waiting(self):
         job = self.running()

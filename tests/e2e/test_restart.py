@@ -393,7 +393,7 @@ class Jobs(Restarting):
 
     def test_early_stopping_goes_on_waiting(self):
         """Killed while it does, a job ends after the same epoch, with the same best version."""
-        body = self.body(100000, early_stopping={"monitor": "validation.accuracy", "patience": int(15000 / SLOW)})
+        body = self.body(100000, early_stopping={"monitor": "validation.accuracy", "patience": int(15000 / SLOW ** 1.5)})
         whole = self.model(self.spec(), name="waits-whole")
         job = self.ended(self.ok(self.api.post(whole + "/train", body), 202))
         cut = self.model(self.spec(), name="waits-cut")
@@ -408,7 +408,7 @@ class Jobs(Restarting):
         self.assertEqual(self.ok(self.api.get(cut))["digest"], self.ok(self.api.get(whole))["digest"])
 
     def test_the_same_bits(self):
-        epochs = int(1800 / SLOW)  # some seconds
+        epochs = int(1800 / SLOW ** 1.5)  # some seconds
         jobs = {}
         for name, plan in self.plans.items():
             at = self.model(self.spec(), name="whole-" + name)

@@ -161,7 +161,9 @@ class Sweep(Sweeping):
     def test_more_than_is_kept_between_rounds(self):
         """Four nets of 19 MB with their best go on: one of them is trained again from the start."""
         spec = dict(DIGITS, layers=[{"units": 1500, "activation": "sigmoid"}] * 2 + DIGITS["layers"][-1:])
-        body = {"dataset": "digits-test", "batch_size": 60, "epochs": 4}
+        rows, labels = harness.digits("test")
+        self.ok(self.api.put("/v1/datasets/few", {"inputs": rows[:60], "labels": labels[:60]}), 201)
+        body = {"dataset": "few", "batch_size": 20, "epochs": 4}
         at = self.model(spec)
         job, table = self.sweep(at, {"method": "grid", "halving": {"factor": 2},
                                      "over": {"learning_rate": [0.001, 0.05, 0.002, 0.1, 0.003, 0.2, 0.004, 0.3]}}, **body)
@@ -354,6 +356,11 @@ class Sweep(Sweeping):
                      "sweep", "is not a field of learn")
 
 
+def epochs(n):
+    """As many as take some seconds here, in slower builds fewer."""
+    return int(n / harness.SLOW ** 0.5)
+
+
 class Interrupted(harness.Restarting):
     flags = ("--checkpoint-seconds", "1", "--workers", "2")
     SPEC = dict(DIGITS, normalize="standard")
@@ -404,17 +411,17 @@ class Interrupted(harness.Restarting):
                 self.assertEqual(now["seconds"], was["seconds"])
 
     def test_a_grid(self):
-        self.same({"epochs": 40, "batch_size": 2, "sweep": {"method": "grid", "over": {
+        self.same({"epochs": epochs(40), "batch_size": 2, "sweep": {"method": "grid", "over": {
             "learning_rate": [0.3, 0.02], "layers": [[150], [30, 20], [80]]}}})
 
     def test_halving(self):
-        self.same({"epochs": 60, "batch_size": 3, "optimizer": {"name": "adam"}, "sweep": {
+        self.same({"epochs": epochs(60), "batch_size": 3, "optimizer": {"name": "adam"}, "sweep": {
             "method": "random", "trials": 14, "seed": 3, "halving": {"factor": 2, "min_epochs": 6},
             "over": {"learning_rate": {"from": 0.0005, "to": 0.1, "scale": "log"},
                      "layers": [[100], [20], [60, 60]]}}}, ("--workers", "1"))
 
     def test_publish_end_with_early_stopping(self):
-        self.same({"epochs": 60, "batch_size": 2, "publish": "end",
+        self.same({"epochs": epochs(60), "batch_size": 2, "publish": "end",
                    "early_stopping": {"patience": 12, "monitor": "validation.loss"},
                    "sweep": {"method": "grid", "over": {"learning_rate": [1.5, 0.2, 0.05], "layers": [[150], [40]]},
                              "halving": {"factor": 2, "min_epochs": 15}}})

@@ -85,7 +85,8 @@ static int begin(void **state)
     server->loop = uv_default_loop();
     uv_sem_init(&world->hold, 0);
     assert_true(registry_create(10, &server->registry, &err));
-    assert_true(datasets_create("/nonexistent", 10, &server->datasets, &err));
+    assert_true(
+        datasets_create("/nonexistent", 10, &server->dataset_memory, &server->datasets, &err));
     assert_true(jobs_create(server, &server->jobs, &err));
     assert_true(pool_create(server->loop, THREADS, &server->pool, &err));
     assert_true(service_create(server, &world->service, &err));
