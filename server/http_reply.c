@@ -1,5 +1,6 @@
 /* Replies on their way to MHD: whole ones, and streams that are made while they go. */
 #include <stdlib.h>
+#include <string.h>
 #include <microhttpd.h>
 
 #include "http_parts.h"
@@ -49,6 +50,10 @@ static struct MHD_Response *response_make(struct request *req)
         return MHD_create_response_from_callback(reply->total > 0 ? reply->total : MHD_SIZE_UNKNOWN,
                                                  STREAM_BLOCK, stream_read, req, NULL);
     }
+    if (reply->data == NULL && reply->spare != NULL) {
+        return MHD_create_response_from_buffer(
+            strlen(reply->spare), (void *)(uintptr_t)reply->spare, MHD_RESPMEM_PERSISTENT);
+    }
     response = MHD_create_response_from_buffer_with_free_callback(reply->len, reply->data, free);
     if (response != NULL) {
         reply->data = NULL; /* the response's now */
@@ -89,6 +94,7 @@ static void headers_add(const struct request *req, struct MHD_Response *response
 
     if (reply->type != NULL) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->type);
+        MHD_add_response_header(response, "X-Content-Type-Options", "nosniff"); /* to browsers */
     }
     if (reply->location != NULL) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_LOCATION, reply->location);

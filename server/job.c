@@ -169,6 +169,11 @@ void jobs_prune(struct jobs *jobs)
 
 bool job_cancel(struct job *job, struct err *err)
 {
+    if (job->unwritten && job->state == JOB_CANCELLED) {
+        return err_set(err, ERR_IO, "id",
+                       "%" PRIu64 " is cancelled, but that is not on disk yet: it is tried again",
+                       job->id);
+    }
     if (job_ended(job)) {
         return err_set(err, ERR_BUSY, "id", "%" PRIu64 " has ended: it is %s", job->id,
                        job_state_name(job->state));
@@ -209,7 +214,7 @@ void jobs_stop(struct jobs *jobs)
             job_cancel(job, &none); /* nothing would be left of it */
         } else {
             jobs_tell(jobs, &job->suspend, true);
-            job_waiters_answer(job);
+            job_waiters_answer(job, &none);
         }
     }
 }

@@ -41,6 +41,7 @@ struct waiter {
     uv_timer_t timer;
     struct request *req; /* NULL: answered */
     struct job *job;     /* borrowed */
+    bool cancels;        /* it */
     struct waiter *next;
 };
 
@@ -216,7 +217,8 @@ struct job_change {
 void job_change(struct job_change *change);
 
 /* Answers req with the job when it has ended, or, after that many seconds, as it is then: 202.
- * seconds below 0: when it has ended. */
+ * seconds below 0: who cancels it, which is answered when that is on disk. Errors: ERR_MEMORY;
+ * those of the disk, which the end is written to until it takes it. */
 bool job_wait(struct job *job, struct request *req, double seconds, struct err *err);
 void job_info(const struct job *job, struct msg_job *ret);
 

@@ -273,13 +273,14 @@ static void checkpoint_saved(struct job *job, const struct err *err)
 
 void job_suspended(struct job *job, const struct err *err)
 {
+    const struct err none = { 0 };
     struct jobs *jobs = job->jobs;
 
     checkpoint_saved(job, err);
     log_line("job %" PRIu64 " on %s waits for the next start", job->id, job->model_name);
     job_count(job, false);
     job->state = job->outcome = JOB_QUEUED;
-    job_waiters_answer(job);
+    job_waiters_answer(job, &none);
     server_request_ended(jobs->server);
 }
 

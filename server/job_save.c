@@ -341,7 +341,7 @@ static void ended(struct job *job, const struct err *err)
         job->base = NULL;
         model_job_ended(job->model);
     }
-    job_waiters_answer(job);
+    job_waiters_answer(job, err);
     job_changes_end(job);
     log_line("job %" PRIu64 " on %s has %s", job->id, job->model_name,
              job->state == JOB_CANCELLED ? "been cancelled" : job_state_name(job->state));

@@ -11,23 +11,34 @@ static void waiter_closed(uv_handle_t *handle)
     free(handle->data);
 }
 
-/* Answers one, with 200 when the job has ended and 202 when it has not. */
-static void waiter_answer(struct waiter *waiter)
+static void job_reply(struct request *req, const struct job *job)
 {
-    struct request *req = waiter->req;
     struct msg_job info;
     struct text text = { 0 };
 
-    job_info(waiter->job, &info);
+    job_info(job, &info);
     msg_job_encode(&text, &info, true);
     text_str(&text, "\n");
-    request_reply(req, job_ended(waiter->job) ? 200 : 202, &text);
+    request_reply(req, job_ended(job) ? 200 : 202, &text);
+}
+
+/* Answers one, with 200 when the job has ended and 202 when it has not. Who cancels it is to know
+ * when that is not on disk, since the next process would go on with it. */
+static void waiter_answer(struct waiter *waiter, const struct err *err)
+{
+    struct request *req = waiter->req;
+
+    if (waiter->cancels && waiter->job->state == JOB_CANCELLED && err->code != ERR_NONE) {
+        req->err = *err;
+    } else {
+        job_reply(req, waiter->job);
+    }
     waiter->req = NULL;
     uv_close((uv_handle_t *)&waiter->timer, waiter_closed);
     request_finish(req);
 }
 
-void job_waiters_answer(struct job *job)
+void job_waiters_answer(struct job *job, const struct err *err)
 {
     struct waiter *waiter = job->waiters;
 
@@ -35,7 +46,7 @@ void job_waiters_answer(struct job *job)
     while (waiter != NULL) {
         struct waiter *next = waiter->next;
 
-        waiter_answer(waiter);
+        waiter_answer(waiter, err);
         waiter = next;
     }
 }
@@ -43,13 +54,14 @@ void job_waiters_answer(struct job *job)
 /* It has waited long enough, or is not there any more. */
 static void waiter_leave(struct waiter *waiter)
 {
+    const struct err none = { 0 };
     struct waiter **at = &waiter->job->waiters;
 
     while (*at != waiter) {
         at = &(*at)->next;
     }
     *at = waiter->next;
-    waiter_answer(waiter);
+    waiter_answer(waiter, &none);
 }
 
 static void waiter_expired(uv_timer_t *timer)
@@ -65,16 +77,18 @@ static void waiter_hung_up(void *arg)
 bool job_wait(struct job *job, struct request *req, double seconds, struct err *err)
 {
     struct waiter *waiter = calloc(1, sizeof *waiter);
+    const struct err none = { 0 };
 
     if (waiter == NULL) {
         return err_set(err, ERR_MEMORY, "Prefer", "has no memory to wait");
     }
     waiter->req = req;
     waiter->job = job;
+    waiter->cancels = seconds < 0.0;
     uv_timer_init(job->jobs->server->loop, &waiter->timer);
     waiter->timer.data = waiter;
     if (job_ended(job)) {
-        waiter_answer(waiter);
+        waiter_answer(waiter, &none);
         return true;
     }
     waiter->next = job->waiters;

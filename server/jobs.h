@@ -27,7 +27,8 @@ void job_drop(struct job *job);                                    /* off the li
 void job_count(struct job *job, bool add);
 void job_become(struct job *job, enum job_state state); /* of those that are no end */
 void job_feed_count(struct job *job, bool add);
-void job_waiters_answer(struct job *job);
+/* All of them; err: why the end, if it is one, is not on disk. */
+void job_waiters_answer(struct job *job, const struct err *err);
 void jobs_prune(struct jobs *jobs);
 /* Sets a flag that a worker may be waiting for. */
 void jobs_tell(struct jobs *jobs, atomic_bool *flag, bool value);

@@ -53,6 +53,7 @@ struct reply {
     const char *type; /* content type; static */
     char *data;       /* owned, malloc'd; NULL: no body */
     size_t len;
+    const char *spare;     /* static; the body when there is no memory for data; NULL: none */
     struct stream *stream; /* owned; in place of data */
     uint64_t total;        /* bytes of stream; 0: not known */
     const char *location;  /* in the arena, or NULL; allow and retry_after likewise */

@@ -267,6 +267,13 @@ void route_problem(struct request *req)
     if (code == ERR_LIMIT || code == ERR_MEMORY || code == ERR_DRAINING || code == ERR_QUEUE) {
         req->reply.retry_after = "1";
     }
-    /* Without memory even for this the status says it all. */
     req->reply.data = text_detach(&text, &req->reply.len);
+    if (req->reply.data == NULL) { /* no memory even for this */
+        req->reply.status = codes[ERR_MEMORY].status;
+        req->reply.retry_after = "1";
+        req->reply.spare =
+            "{\"type\": \"" U "memory\", \"title\": \"There is no memory for this\", "
+            "\"status\": 503, \"detail\": \"there is no memory to say what is wrong\", "
+            "\"error\": \"there is no memory to say what is wrong\"}";
+    }
 }

@@ -41,7 +41,8 @@ class Packages:
         """Without scripts, which fetch what is not needed here. Whole under its name, or not at all."""
         new = tempfile.mkdtemp(prefix="node-", dir=os.path.dirname(self.folder))
         try:
-            subprocess.run(["npm", "install", "--silent", "--no-save", "--ignore-scripts", "--prefix", new, *self.packages],
+            subprocess.run(["npm", "install", "--silent", "--no-save", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund",
+                            "--prefix", new, *self.packages],
                            cwd=new, check=True, capture_output=True, timeout=INSTALL)
             os.rename(new, self.folder)
         except (subprocess.SubprocessError, OSError):

@@ -11,7 +11,8 @@ from harness import ROOT
 PATH = os.path.join(ROOT, "server", "openapi.json")
 METHODS = ("get", "put", "post", "patch", "delete")
 # What any answer may have is not said of each: info.description says it.
-OF_ANY = {"date", "content-type", "content-length", "content-encoding", "transfer-encoding", "connection", "vary", "x-request-id"}
+OF_ANY = {"date", "content-type", "content-length", "content-encoding", "transfer-encoding", "connection", "vary", "x-request-id",
+          "x-content-type-options"}
 
 
 class Operation:

@@ -64,12 +64,38 @@ class Preferred(Paused):
         return (self.record(1)["priority"],)
 
 
+class Cancelled(Paused):
+    """One that runs."""
+
+    which = 0
+
+    def ask(self):
+        return self.api().delete("/v1/jobs/" + self.jobs[self.which]["id"])
+
+    def seen(self):
+        return (self.record(self.which)["state"] == "cancelled",)
+
+    def leave(self):
+        for job in reversed(self.jobs):
+            if self.case.ended_or_cancelled(job):
+                self.case.ended(job)
+
+
+class CancelledWaiting(Cancelled):
+    """One that waits."""
+
+    which = 1
+
+
 OPERATIONS = (Paused, Resumed, Preferred)
 
 
 class Changes(test_fault.Faults):
+    def ended_or_cancelled(self, job):
+        return self.api.delete("/v1/jobs/" + job["id"]).status in (200, 409)
+
     def test_killed(self):
-        for kind in OPERATIONS:
+        for kind in (*OPERATIONS, Cancelled, CancelledWaiting):
             for _ in self.killed(kind, DIE):
                 pass
 
@@ -106,6 +132,26 @@ class Changes(test_fault.Faults):
         self.restart()
         self.assertEqual(operation.record(0)["state"], "paused")
         operation.leave()
+
+    def test_a_cancel_that_is_not_on_disk(self):
+        """Who cancels is told so, again too: after a crash the job would go on."""
+        for kind in (Cancelled, CancelledWaiting):
+            operation = kind(self, "/v1/models/" + kind.__name__)
+            operation.prepare()
+            self.page.arm(FILES, ENOSPC, 1, sticky=1)
+            self.problem(operation.ask(), 507, "full")
+            self.assertEqual(operation.seen(), (True,))
+            self.problem(operation.ask(), 500, "io", "id")
+            self.restart()
+            self.assertEqual(operation.seen(), (False,))
+            self.until(lambda op=operation: op.record(0)["epoch"], bool)
+            self.page.arm(FILES, EIO, 1, sticky=1)
+            self.problem(operation.ask(), 500, "io")
+            self.page.disarm()
+            self.until(operation.ask, lambda reply: reply.status == 409)  # the end has been written since
+            self.restart()
+            self.assertEqual(operation.seen(), (True,))
+            operation.leave()
 
     def test_the_loop_thread_never_waits_for_the_disk(self):
         self.page.set(main_calls=0)

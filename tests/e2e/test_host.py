@@ -104,6 +104,7 @@ class Pages(HostCase):
     def test_reading_is_left_to_the_browser(self):
         reply = self.api.ask("GET", "/v1/models", None, {"Origin": PAGE})
         self.ok(reply)
+        self.assertEqual(reply.headers["X-Content-Type-Options"], "nosniff")
         for header in ("Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Vary"):
             self.assertNotIn(header, reply.headers)
 

@@ -18,7 +18,7 @@ from openapi import PATH, Contract, settled
 from test_access import line, token_of
 
 LINTERS = npm.Packages("openapi-lint", "@redocly/cli@1.34.5", "@stoplight/spectral-cli@6.16.3")
-# Of a disk that fails (test_fault.py), of full memory, of a limit, and of a daemon that goes down (test_draining.py).
+# Of a disk that fails, and of full memory (test_openapi_faults.py); of a daemon that goes down (test_draining.py).
 ACCIDENTS = {500, 503, 507}
 # What changed meanwhile: two requests have to meet.
 RACES = {("train", 409), ("putDataset", 409), ("putFeatures", 409), ("putTargets", 409), ("addRows", 409)}
