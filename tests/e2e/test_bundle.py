@@ -1,88 +1,18 @@
 """A bundle of everything: a whole tar whose files another daemon goes on from, whatever goes on meanwhile."""
 import hashlib
-import io
 import json
 import os
 import shutil
 import socket
-import struct
 import subprocess
-import tarfile
 import tempfile
 import threading
 import zlib
 
 import harness
+from bundles import MOMENTUM, Bundle
 from faults import DIE, EIO, ENOSPC, FILES, Faulty
-from harness import DIGITS, LARGEST, LONG, WAIT, XOR, XOR_ROWS, Daemon, main
-
-MOMENTUM = {"name": "sgd", "learning_rate": 0.1, "momentum": 0.9}
-
-
-def idx_bytes(rows, columns):
-    """Unsigned bytes of two dimensions."""
-    return struct.pack(">BBBBII", 0, 0, 8, 2, rows, columns) + bytes(i % 251 for i in range(rows * columns))
-
-
-class Bundle:
-    """What both have."""
-
-    def bundle(self, api=None):
-        """The members of an export, which is checked to be whole."""
-        reply = (api or self.api).get("/v1/export")
-        self.assertEqual(reply.status, 200, reply)
-        self.assertEqual(reply.headers["Content-Type"], "application/x-tar")
-        self.assertRegex(reply.headers["Content-Disposition"], r'^attachment; filename="sigmad-20\d{6}\.tar"$')
-        return self.members(reply.body)
-
-    def members(self, body):
-        found = {}
-        with tarfile.open(fileobj=io.BytesIO(body), mode="r:") as tar:
-            for member in tar:
-                self.assertTrue(member.isreg(), member)
-                self.assertNotIn(member.name, found)
-                found[member.name] = tar.extractfile(member).read()
-        names = list(found)
-        self.assertEqual((names[0], names[-1]), ("manifest.json", "SHA256SUMS"))
-        self.assertEqual(found["SHA256SUMS"].decode(),
-                         "".join("%s  %s\n" % (hashlib.sha256(found[n]).hexdigest(), n) for n in names[:-1]))
-        manifest = json.loads(found["manifest.json"])
-        want = {"manifest.json", "SHA256SUMS"} | {"jobs/%s.json" % id for id in manifest["jobs"]}
-        for model in manifest["models"]:
-            want |= {"models/%s/%d.safetensors" % (model["name"], v) for v in model["versions"]}
-            self.assertIn(model["served"], model["versions"])
-        for data in manifest["datasets"]:
-            at = "datasets/%s/" % data["name"]
-            want |= {at + "dataset.json"} | ({at + "features", at + "targets"} & set(names))
-        self.assertEqual(set(names), want)
-        return found
-
-    def many(self):
-        """Models of several kinds and ages, data sets of every type, jobs that have ended."""
-        self.ok(self.api.put("/v1/datasets/bytes/features", idx_bytes(20, 3), "application/x-idx"), 201)
-        self.ok(self.api.put("/v1/datasets/named", b"a,b,c,kind\n1,0,0,ant\n0,1,0,bee\n0,0,1,cow\n", "text/csv"), 201)
-        self.ok(self.api.put("/v1/datasets/pairs", {"inputs": XOR_ROWS["inputs"], "targets": XOR_ROWS["targets"]}), 201)
-        at = self.model(LARGEST, name="largest")
-        self.train(at, dataset="named", epochs=2, batch_size=1)
-        self.ok(self.api.post(at + "/learn", {"inputs": [[1, 2, 3]], "labels": ["cow"], "optimizer": MOMENTUM}))
-        self.ok(self.api.post(at + "/promote", {"version": 1}))
-        self.model({"inputs": 2, "layers": [{"units": 3, "activation": "tanh"}, {"units": 1, "activation": "linear"}],
-                    "cost": "mse", "normalize": "standard", "normalize_targets": "minmax"}, name="normal")
-        self.train("/v1/models/normal", dataset="pairs", epochs=3, batch_size=2)
-        at = self.model(name="learner")
-        for _ in range(3):
-            self.ok(self.api.post(at + "/learn", dict(XOR_ROWS, optimizer=MOMENTUM)))
-        self.model(name="n" * 128)
-
-    def seen(self, api):
-        """All that has to be the same on another daemon, to the bit."""
-        found = {"jobs": self.ok(api.get("/v1/jobs")), "datasets": self.ok(api.get("/v1/datasets"))}
-        for model in self.ok(api.get("/v1/models"))["models"]:
-            at = "/v1/models/" + model["name"]
-            found[at] = self.ok(api.get(at + "/versions"))
-            for version in found[at]["versions"]:
-                found[at, version["version"]] = self.ok(api.get(at + "/export?version=%d" % version["version"]))
-        return found
+from harness import LONG, WAIT, XOR, XOR_ROWS, Daemon, main
 
 
 class Bundles(Bundle, harness.Restarting):

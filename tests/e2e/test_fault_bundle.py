@@ -2,9 +2,9 @@
 import os
 import shutil
 
+from bundles import TAR, Taking
 from faults import DIE, DIE_TORN, EIO, ENOSPC, FILES, Faulty
 from harness import XOR, main
-from test_bundle_in import TAR, Taking
 
 
 class IntakeFaults(Taking, Faulty):
