@@ -227,8 +227,7 @@ check:
 	  --suppress=missingIncludeSystem --error-exitcode=1 -Icore -Iproto -Iserver $(wildcard core proto server)
 	@shellcheck -x -e SC2119,SC2317 $(wildcard .ci/run tests/*.sh systemd/*.sh systemd/sigmad.bash-completion)
 	@mandoc -T lint -W warning systemd/sigmad.8
-	@/usr/bin/python3 -c 'import sys, pathlib; [compile(pathlib.Path(f).read_bytes(), f, "exec") for f in sys.argv[1:]]' \
-	  $(wildcard tests/*.py tests/*/*.py)
+	@pyflakes3 $(wildcard tests/*.py tests/*/*.py tests/*/*/*.py)
 	@tests/limits.sh $(C_FILES)
 
 format:

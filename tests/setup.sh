@@ -31,7 +31,7 @@ test file /usr/aarch64-linux-gnu/include/stdio.h libc6-dev-arm64-cross
 fuzz file /usr/bin/python3 python3
 fuzz command clang clang
 fuzz fuzzer clang libclang-rt-dev
-check file /usr/bin/python3 python3
+check command pyflakes3 pyflakes3
 check command clang clang
 check command clang-format clang-format
 check command cppcheck cppcheck

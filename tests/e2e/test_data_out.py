@@ -3,7 +3,6 @@ import io
 import json
 import os
 import struct
-import unittest
 
 from harness import DIGITS, LARGEST, XOR_ROWS, Case, digits, main, read_all
 

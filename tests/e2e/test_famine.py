@@ -4,7 +4,6 @@ the daemon works afterwards. Runs with a library before the daemon: see tests/fa
 import os
 import subprocess
 import time
-import unittest
 
 import harness
 from faults import ALL_MEMORY, EIO, MEMORY, Faulty
@@ -135,7 +134,7 @@ class Famine(Faulty):
             self.served = self.ok(self.api.get("/v1/models/m"))["version"]
             for n in [*range(1, 12), *range(12, 200, SAMPLE)]:
                 self.page.arm(ALL_MEMORY, EIO, n)
-                reply = self.attempt(ask)
+                self.attempt(ask)
                 hits = self.page.disarm()
                 self.alive("%s, allocation %d" % (name, n))
                 if undo is not None:

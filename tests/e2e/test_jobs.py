@@ -1,5 +1,5 @@
 """The list of jobs: pages, filters."""
-from harness import LONG, XOR, XOR_ROWS, Case, in_threads, main
+from harness import LONG, XOR_ROWS, Case, in_threads, main
 
 
 class Jobs(Case):

@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 """What /openapi.json says of a disk that fails or is full, and of memory that does not suffice, is so: of each route."""
 import json
-import subprocess
 
 import harness
 from faults import EIO, ENOSPC, FILES, MEMORY, Faulty

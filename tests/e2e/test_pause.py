@@ -9,7 +9,7 @@ import unittest
 
 import harness
 from faults import sanitized
-from harness import DIGITS, LONG, SLOW, WAIT, XOR_ROWS, digits, in_threads
+from harness import DIGITS, LONG, SLOW, XOR_ROWS, digits, in_threads
 from test_events import events_of, listening
 from test_queue import Queueing
 

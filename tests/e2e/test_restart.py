@@ -10,7 +10,6 @@ import subprocess
 import tempfile
 import threading
 import time
-import unittest
 
 import harness
 from harness import DIGITS, LARGEST, LONG, SIGMAD, SLOW, WAIT, XOR, XOR_ROWS, digits, in_threads
