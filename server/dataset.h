@@ -61,7 +61,7 @@ struct dataset *datasets_find(const struct datasets *datasets, const char *name,
 /* Whether one of that name could be put. Errors: ERR_FIELD at "name", ERR_LIMIT at "datasets". */
 bool datasets_vacant(const struct datasets *datasets, const char *name, struct err *err);
 /* Keeps room for n of new names, which datasets_release gives back: datasets_put cannot fail for
- * one that was released right before. Errors: ERR_LIMIT at "datasets", ERR_MEMORY. */
+ * one that was released right before, or is there. Errors: ERR_LIMIT at "datasets", ERR_MEMORY. */
 bool datasets_reserve(struct datasets *datasets, size_t n, struct err *err);
 void datasets_release(struct datasets *datasets, size_t n);
 /* A number above every generation the name has had since the start. */

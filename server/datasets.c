@@ -179,7 +179,7 @@ bool datasets_put(struct datasets *datasets, struct dataset *dataset, bool *fres
     bool found;
     size_t at = place(datasets, dataset->name, &found);
 
-    if (!room_make(datasets, 1, err)) {
+    if (!found && !room_make(datasets, 1, err)) {
         dataset_unref(dataset);
         return false;
     }

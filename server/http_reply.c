@@ -94,8 +94,8 @@ static void headers_add(const struct request *req, struct MHD_Response *response
 
     if (reply->type != NULL) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->type);
-        MHD_add_response_header(response, "X-Content-Type-Options", "nosniff"); /* to browsers */
     }
+    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff"); /* to browsers */
     if (reply->location != NULL) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_LOCATION, reply->location);
     }
@@ -151,7 +151,12 @@ bool http_reply_send(struct request *req)
     struct MHD_Response *response;
     bool ok;
 
-    if (!body_hold(req, reply->len, "reply", &req->err)) {
+    if (req->lost) {
+        return false;
+    }
+    /* What has been changed is told, whatever is held. */
+    if (!(req->err.code == ERR_NONE && req->route != NULL && route_changes(req->route)) &&
+        !body_hold(req, reply->len, "reply", &req->err)) {
         free(reply->data);
         *reply = (struct reply){ 0 };
         route_problem(req);

@@ -220,9 +220,15 @@ static void built_free(struct intake *intake)
 
 void intake_release(struct intake *intake)
 {
+    size_t claimed = 0;
+
+    for (size_t i = 0; i < intake->bundle.n_models; i++) {
+        claimed += intake->models[i].model != NULL ? intake->models[i].model->claimed : 0;
+    }
     built_free(intake);
-    if (intake->committed) {
-        return; /* until the next start, which has it all */
+    if (intake->committed) { /* all of it stays claimed until the next start, which has it all */
+        quota_move(&intake->server->model_memory, 0, claimed);
+        return;
     }
     for (size_t i = 0; i < intake->bundle.n_models; i++) {
         if (intake->models[i].reserved) {

@@ -149,8 +149,8 @@ void jobs_prune(struct jobs *jobs)
         struct err none = { 0 };
         char *path = NULL;
 
-        if (!job_ended(job) || ended <= keep || job->saving != NULL || job->changes != NULL ||
-            job->changing) {
+        if (!job_ended(job) || ended <= keep || job->unwritten || job->saving != NULL ||
+            job->changes != NULL || job->changing) {
             jobs->list[to++] = job;
             continue;
         }

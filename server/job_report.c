@@ -277,6 +277,10 @@ void job_suspended(struct job *job, const struct err *err)
     struct jobs *jobs = job->jobs;
 
     checkpoint_saved(job, err);
+    if (atomic_load(&job->stop)) { /* cancelled meanwhile */
+        job_finish(job, JOB_CANCELLED);
+        return;
+    }
     log_line("job %" PRIu64 " on %s waits for the next start", job->id, job->model_name);
     job_count(job, false);
     job->state = job->outcome = JOB_QUEUED;

@@ -38,6 +38,7 @@ static void waiter_answer(struct waiter *waiter, const struct err *err)
     request_finish(req);
 }
 
+/* Who cancels it waits on for its end. */
 void job_waiters_answer(struct job *job, const struct err *err)
 {
     struct waiter *waiter = job->waiters;
@@ -46,7 +47,12 @@ void job_waiters_answer(struct job *job, const struct err *err)
     while (waiter != NULL) {
         struct waiter *next = waiter->next;
 
-        waiter_answer(waiter, err);
+        if (waiter->cancels && !job_ended(job)) {
+            waiter->next = job->waiters;
+            job->waiters = waiter;
+        } else {
+            waiter_answer(waiter, err);
+        }
         waiter = next;
     }
 }

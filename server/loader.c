@@ -50,7 +50,7 @@ static void load_after(uv_work_t *uv, int status)
             version->carry = load->stored.carry;
             load->stored.carry = NULL;
         }
-    } else if (!model_lists(version->model, version->number)) {
+    } else if (version->model->deleting || !model_lists(version->model, version->number)) {
         load->err = (struct err){ 0 };
         err_set(&load->err, ERR_NOT_FOUND, "version", "%" PRIu64 " of '%s' is not kept any more",
                 version->number, version->model->name);

@@ -41,6 +41,11 @@ void model_unref(struct model *model)
     free(model);
 }
 
+static bool memory_is_over(const struct server *server)
+{
+    return server->net_bytes > server->model_memory.max;
+}
+
 static void carry_drop(struct version *version)
 {
     carry_unref(version->carry);
@@ -63,7 +68,10 @@ void version_net_set(struct version *version, struct net *net)
 
 void version_forget(struct version *version)
 {
-    if (version->on_disk && version->refs == 1) { /* the list's */
+    const bool kept =
+        version->on_disk || (version->log_base != 0 && version->model->folder != NULL);
+
+    if (version->listed && version->refs == 1 && kept) { /* the one reference is the list's */
         version_net_set(version, NULL);
         carry_drop(version);
     }
@@ -81,6 +89,9 @@ void version_unref(struct version *version)
 
     assert(version->refs > 0);
     if (--version->refs > 0) {
+        if (version != model->served && memory_is_over(model->server)) {
+            version_forget(version);
+        }
         return;
     }
     version_net_set(version, NULL);
@@ -162,6 +173,7 @@ static void version_remove(struct model *model, size_t i)
     memmove(&model->versions[i], &model->versions[i + 1],
             (model->n_versions - i - 1) * sizeof(struct version *));
     model->n_versions--;
+    version->listed = false;
     version_unref(version);
 }
 
@@ -276,6 +288,7 @@ bool model_list(struct model *model, struct version *version, bool serve, struct
     memmove(&model->versions[at + 1], &model->versions[at],
             (model->n_versions - at) * sizeof(struct version *));
     model->versions[at] = version_ref(version);
+    version->listed = true;
     model->n_versions++;
     if (serve) {
         if (model->served != NULL) {

@@ -50,9 +50,10 @@ struct version {
     struct model *model; /* a reference is held */
     uint64_t number;
     double created;
-    struct net *net;              /* owned; never written to; NULL: on disk only; version_net_set */
-    struct carry *carry;          /* a reference; see model_carry; NULL: none */
-    struct net_spec *spec;        /* owned; NULL: the model's; see version_spec */
+    struct net *net;       /* owned; never written to; NULL: on disk only; version_net_set */
+    struct carry *carry;   /* a reference; see model_carry; NULL: none */
+    struct net_spec *spec; /* owned; NULL: the model's; see version_spec */
+    bool listed;
     bool on_disk;                 /* has a file of its own */
     uint64_t log_base, log_first; /* else: the learn log that leads to it; 0: none */
     struct load *load;            /* that reads the net now; NULL: none does */
@@ -147,6 +148,7 @@ struct version *version_ref(struct version *version);
 void version_net_set(struct version *version, struct net *net);
 /* Gives back the memory of a version that can be read from disk again, if nobody has it pinned. */
 void version_forget(struct version *version);
+/* Of one that is not served the memory goes too, if that is over --max-model-memory. */
 void version_unref(struct version *version);
 
 /* The facts of a version of that origin, for its file. */

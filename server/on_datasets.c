@@ -85,14 +85,14 @@ static void put_done(struct request *req)
     struct datasets *datasets = req->server->datasets;
     struct err none = { 0 };
     struct dataset *old;
-    bool fresh = false;
+    bool fresh;
 
     if (req->err.code != ERR_NONE) {
         put_end(put);
         return;
     }
     old = datasets_find(datasets, put->dataset->name, "name", &none);
-    if (old != NULL || datasets_vacant(datasets, put->dataset->name, &req->err)) {
+    if (datasets_reserve(datasets, old == NULL ? 1 : 0, &req->err)) {
         if (old != NULL && old->jobs > 0) {
             old->replaced = true; /* jobs go on with the generation they began with */
         } else if (old != NULL) {
@@ -100,7 +100,8 @@ static void put_done(struct request *req)
             removal_path(req->server, old->path);
         }
         dataset_reply(req, old == NULL ? 201 : 200, put->dataset);
-        datasets_put(datasets, put->dataset, &fresh, &req->err);
+        datasets_release(datasets, old == NULL ? 1 : 0);
+        datasets_put(datasets, put->dataset, &fresh, &none);
     } else {
         removal_path(req->server, put->dataset->path);
         quota_move(&req->server->dataset_memory, dataset_bytes(put->dataset), 0);

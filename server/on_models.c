@@ -124,13 +124,26 @@ static bool digest_check(const struct create *create, const char *said, struct e
                    create->origin.digest);
 }
 
+/* Of what the net will take, before it does. */
+static bool memory_claim(struct request *req, struct create *create)
+{
+    const size_t bytes = net_spec_bytes(&create->msg.spec);
+
+    if (!quota_change(&req->server->model_memory, 0, bytes, &req->err)) {
+        return false;
+    }
+    create->claimed = bytes;
+    return true;
+}
+
 /* Drawn from the seed, or with the weights that came. */
 static bool net_make(struct request *req, struct create *create)
 {
     struct msg_model *msg = &create->msg;
     const char *digest = NULL;
 
-    if (!body_read(req, create, &digest) || !net_create(&msg->spec, &create->net, &req->err) ||
+    if (!body_read(req, create, &digest) || !memory_claim(req, create) ||
+        !net_create(&msg->spec, &create->net, &req->err) ||
         !net_norm(create->net, msg, &req->arena, &req->err)) {
         return false;
     }
@@ -147,24 +160,13 @@ static bool net_make(struct request *req, struct create *create)
            digest_check(create, digest, &req->err);
 }
 
-static bool memory_claim(struct request *req, struct create *create)
-{
-    const size_t bytes = net_spec_bytes(&create->msg.spec);
-
-    if (!quota_change(&req->server->model_memory, 0, bytes, &req->err)) {
-        return false;
-    }
-    create->claimed = bytes;
-    return true;
-}
-
 static void create_work(struct request *req)
 {
     struct create *create = req->task;
     struct msg_version facts;
 
     create->created = server_now();
-    if (net_make(req, create) && memory_claim(req, create) && create->folder != NULL) {
+    if (net_make(req, create) && create->folder != NULL) {
         facts = origin_info(&create->origin, 1, create->created);
         facts.model_created = create->created;
         store_create(req->server->options.state, create->folder, create->net, create->msg.labels,
@@ -190,7 +192,7 @@ static bool create_add(struct request *req, struct create *create, struct model 
         return false;
     }
     model->created = create->created;
-    model->claimed = create->claimed;
+    model->claimed = create->claimed; /* which model_serve makes its own */
     create->claimed = 0;
     ok = version_create(model, net, 1, create->created, &create->origin, &version, &req->err);
     if (ok) {

@@ -1,8 +1,8 @@
 /* How much memory models, or data sets, may take all together: --max-model-memory and
  * --max-dataset-memory.
  *
- * Whatever is to come claims its bytes before it is written to disk, so that nothing that was
- * refused is there after a crash; a claim becomes what the thing itself has, or is given back.
+ * Whatever is to come claims its bytes before it is committed to disk, so that nothing that
+ * was refused is there after a crash; a claim becomes what the thing itself has, or is given back.
  * What is there already at a start, and what training makes of a model, is never refused: it
  * counts, and may leave the quota exceeded until something is deleted.
  * Thread: any. Lifetime: the server's. */

@@ -213,6 +213,9 @@ void registry_trim(struct registry *registry, struct server *server)
 {
     const size_t max = server->model_memory.max;
 
+    if (server->options.state == NULL) {
+        return;
+    }
     for (size_t i = 0; i < registry->n && server->net_bytes > max; i++) {
         const struct model *model = registry->models[i];
 

@@ -28,7 +28,8 @@ void registry_id_seen(struct registry *registry, uint64_t id);
 /* Takes it out and gives up its versions; who pins one still has it. */
 void registry_remove(struct registry *registry, struct model *model);
 /* Forgets nets that can be read from disk again, of versions that are not served nor pinned, models
- * by their names and of each the oldest first, until --max-model-memory holds. */
+ * by their names and of each the oldest first, until --max-model-memory holds. What is pinned now
+ * is forgotten by version_unref. */
 void registry_trim(struct registry *registry, struct server *server);
 size_t registry_count(const struct registry *registry);
 /* In the order of their names; borrowed. */

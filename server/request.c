@@ -13,6 +13,10 @@
 void request_reply_type(struct request *req, int status, const char *type, struct text *text)
 {
     req->reply.data = text_detach(text, &req->reply.len);
+    if (req->reply.data == NULL && req->route != NULL && route_changes(req->route)) {
+        req->lost = true; /* what it asked for is so: it must not hear that it was refused */
+        return;
+    }
     if (req->reply.data == NULL) {
         err_set(&req->err, ERR_MEMORY, "", "there is no memory for the reply");
         return;

@@ -124,6 +124,7 @@ struct request {
     bool ready;     /* reply is complete */
     bool suspended; /* MHD waits for us */
     bool answered;  /* the reply was handed to MHD */
+    bool lost;      /* there is no memory for a reply, and no error: the connection ends */
 };
 
 /* A query parameter's decoded value, in the arena; NULL when it is not there. "?a" is "". */

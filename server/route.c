@@ -78,6 +78,7 @@ static const struct route routes[] = {
     { "POST",   R "/models/{name}/unload", ADMIN,   NULL,      BODY_ANY,    NULL,            on_v2_unload },
 };
 
+#define NO_MEMORY "There is no memory for this"
 static const struct { int status; const char *type, *title; } codes[ERR_COUNT] = {
     [ERR_NONE]         = { 200, U "none", "No error" },
     [ERR_SYNTAX]       = { 400, U "syntax", "The body or a header cannot be read" },
@@ -98,7 +99,7 @@ static const struct { int status; const char *type, *title; } codes[ERR_COUNT] =
     [ERR_QUEUE]        = { 429, U "queue", "The queue of jobs is full" },
     [ERR_HOST]         = { 421, U "host", "The request is for another server" },
     [ERR_LIMIT]        = { 503, U "limit", "A limit of this server is reached" },
-    [ERR_MEMORY]       = { 503, U "memory", "There is no memory for this" },
+    [ERR_MEMORY]       = { 503, U "memory", NO_MEMORY },
     [ERR_IO]           = { 500, U "io", "The disk failed" },
     [ERR_FULL]         = { 507, U "full", "The disk is full" },
     [ERR_DRAINING]     = { 503, U "draining", "The server is going down" },
@@ -108,6 +109,11 @@ static const struct { int status; const char *type, *title; } codes[ERR_COUNT] =
 /* clang-format on */
 
 #define ROUTES (sizeof routes / sizeof routes[0])
+
+bool route_changes(const struct route *route)
+{
+    return route->scope >= SCOPE_TRAIN && strcmp(route->method, "GET") != 0;
+}
 
 size_t route_count(void)
 {
@@ -272,7 +278,7 @@ void route_problem(struct request *req)
         req->reply.status = codes[ERR_MEMORY].status;
         req->reply.retry_after = "1";
         req->reply.spare =
-            "{\"type\": \"" U "memory\", \"title\": \"There is no memory for this\", "
+            "{\"type\": \"" U "memory\", \"title\": \"" NO_MEMORY "\", "
             "\"status\": 503, \"detail\": \"there is no memory to say what is wrong\", "
             "\"error\": \"there is no memory to say what is wrong\"}";
     }

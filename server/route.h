@@ -32,6 +32,9 @@ bool route_find(struct request *req, const char *method, const char *path, struc
 /* "GET, PUT", in the arena: the methods that an undecoded path has; NULL: it is no path of ours. */
 const char *route_methods(struct request *req, const char *path);
 
+/* Whether what it answers 2xx has changed something. */
+bool route_changes(const struct route *route);
+
 size_t route_count(void);
 const struct route *route_at(size_t i);
 

@@ -279,6 +279,12 @@ class Case(unittest.TestCase):
             seen[at] = self.ok(self.api.get(at)), self.ok(self.api.get(at + "/versions"))
         return seen
 
+    def metric(self, name):
+        """The value of that sample, named as it stands there, labels included."""
+        lines = self.api.get("/metrics").body.decode().splitlines()
+        (value,) = [line[len(name) + 1:] for line in lines if line.startswith(name + " ")]
+        return float(value)
+
     @contextlib.contextmanager
     def unchanged(self):
         before = self.everything()

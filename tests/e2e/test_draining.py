@@ -78,6 +78,27 @@ class Draining(unittest.TestCase):
         daemon.end()
         api.close()
 
+    def test_who_cancels_is_answered_when_that_is_done(self):
+        daemon = self.daemon()
+        api = daemon.client()
+        wide = dict(XOR, layers=[{"units": 2000, "activation": "sigmoid"}] * 2 + XOR["layers"][-1:])
+        self.assertEqual(api.put("/v1/models/m", wide).status, 201)
+        rows = {"inputs": XOR_ROWS["inputs"] * 500, "targets": XOR_ROWS["targets"] * 500}
+        job = api.post("/v1/models/m/train", dict(rows, epochs=LONG, batch_size=2000)).json["id"]
+        limit = time.monotonic() + WAIT
+        while api.get("/v1/jobs/" + job).json["state"] != "running":
+            self.assertLess(time.monotonic(), limit)
+        time.sleep(0.5)  # a mini-batch takes about as long
+        api.connection.request("DELETE", "/v1/jobs/" + job)
+        time.sleep(0.05)
+        daemon.process.send_signal(signal.SIGTERM)
+        reply = api.connection.getresponse()
+        said = __import__("json").loads(reply.read())
+        self.assertEqual((reply.status, said["state"]), (200, "cancelled"))
+        self.assertEqual(daemon.process.wait(WAIT), 0)
+        daemon.end()
+        api.close()
+
     def test_sigint_is_a_sigterm(self):
         self.assertEqual(self.daemon().end(signal.SIGINT), 0)
 

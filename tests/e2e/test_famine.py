@@ -115,6 +115,35 @@ class Famine(Faulty):
             refused = self.starve(name, ask, undo, status, MEMORY)
             self.assertGreater(refused + (name in ("train",)), 0, name)
 
+    def test_a_data_set_that_finds_no_place(self):
+        """The table of 16 is full: of a 17th, or another generation of one, nothing stays when it is refused."""
+        rows = {"inputs": [[0, 1]] * 10, "targets": [[1]] * 10}
+        there = len(self.ok(self.api.get("/v1/datasets"))["datasets"])
+        for i in range(there, 16):
+            self.ok(self.api.put("/v1/datasets/t%d" % i, rows), 201)
+        before = self.everything()
+        for n in range(1, FIRST):
+            for name, more in (("new", rows), ("t15", dict(rows, inputs=[[1, 1]] * 10))):
+                self.page.arm(MEMORY, EIO, n)
+                reply = self.attempt(lambda name=name, more=more: self.api.put("/v1/datasets/" + name, more))
+                hits = self.page.disarm()
+                self.assertEqual(self.metric('sigmad_quota_used_bytes{kind="datasets"}'), self.metric("sigmad_datasets_bytes"))
+                if reply is not None and reply.status == 503:
+                    self.assertEqual(self.everything(), before, n)
+                else:  # without memory for the answer there is none
+                    self.api.delete("/v1/datasets/new")
+                    self.ok(self.api.put("/v1/datasets/t15", rows))
+                    before = self.everything()
+            if not hits:
+                break
+        else:
+            self.fail("there is no end to it")
+        self.restart()
+        self.assertEqual(self.everything(), before)
+        self.assertEqual(self.metric('sigmad_quota_used_bytes{kind="datasets"}'), self.metric("sigmad_datasets_bytes"))
+        for i in range(there, 16):
+            self.ok(self.api.delete("/v1/datasets/t%d" % i), 204)
+
     def test_nothing_leaks(self):
         """The second time round, blocks that are not freed are not more than what is kept longer:
         versions and jobs, and what libraries keep for the next time."""

@@ -348,7 +348,7 @@ class Fault(Faults):
         self.until(lambda: self.ok(self.api.get("/v1/jobs/" + job["id"])),
                    lambda job: job["epoch"] > 0)
         self.page.arm(FILES, ENOSPC, 1, sticky=1)
-        self.cancel(job)
+        self.problem(self.api.delete("/v1/jobs/" + job["id"]), 507, "full")
         self.assertEqual(self.ended(job)["state"], "cancelled")
         self.page.disarm()
         path = "%s/jobs/%s/job.json" % (self.folder, job["id"])

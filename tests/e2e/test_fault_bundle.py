@@ -110,8 +110,12 @@ class IntakeFaults(Taking, Faulty):
             else:
                 self.restart()  # what is removed by the way would take calls of the next round
         self.problem(reply, 500, "io")
+        kinds = ["sigmad_quota_used_bytes{kind=\"%s\"}" % kind for kind in ("models", "datasets")]
+        claimed = [self.metric(kind) for kind in kinds]
+        self.assertTrue(all(claimed), claimed)
         put = self.ok(self.api.put("/v1/datasets/rows", {"inputs": [[5], [6], [7]], "labels": ["a", "b", "c"]}), 201)
         self.restart()
+        self.assertEqual(self.metric(kinds[0]), claimed[0])
         self.assertEqual(self.ok(self.api.get("/v1/datasets/rows"))["digest"], put["digest"])
         self.assertEqual(self.ok(self.api.get("/v1/models/small"))["version"], 1)
         self.assertEqual([job["id"] for job in self.ok(self.api.get("/v1/jobs"))["jobs"]], ["1"])

@@ -153,6 +153,28 @@ class Changes(test_fault.Faults):
             self.assertEqual(operation.seen(), (True,))
             operation.leave()
 
+    def test_a_cancel_that_is_not_on_disk_is_not_pruned(self):
+        """The oldest of more records than are kept, until its end is written."""
+        self.restart()
+        cls = type(self)
+        self.assertEqual(cls.daemon.end(9), -9)
+        self.api.close()
+        cls.daemon = harness.Daemon(*self.flags, "--keep-jobs", "2", state=self.folder, env=self.environment())
+        self.api = cls.daemon.client()
+        for name in ("oldest", "others"):
+            self.ok(self.api.put("/v1/models/" + name, harness.XOR), 201)
+        at = "/v1/jobs/" + self.ok(self.api.post("/v1/models/oldest/train", dict(XOR_ROWS, epochs=harness.LONG)), 202)["id"]
+        self.until(lambda: self.ok(self.api.get(at))["epoch"], bool)
+        for _ in range(3):
+            self.train("/v1/models/others", **XOR_ROWS, epochs=1)
+        self.page.arm(FILES, EIO, 1, sticky=1)
+        self.problem(self.api.delete(at), 500, "io")
+        self.problem(self.api.delete(at), 500, "io", "id")
+        self.page.disarm()
+        self.until(lambda: self.api.delete(at).status, lambda status: status == 409)
+        self.restart()
+        self.assertEqual(self.ok(self.api.get(at))["state"], "cancelled")
+
     def test_the_loop_thread_never_waits_for_the_disk(self):
         self.page.set(main_calls=0)
         for kind in OPERATIONS:

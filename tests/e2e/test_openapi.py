@@ -152,7 +152,7 @@ class Walk(Case):
 
     def test_examples_and_answers(self):
         for part in (self.models, self.uploads, self.data, self.training, self.answers, self.jobs, self.protocol, self.server,
-                     self.conditions, self.conflicts, self.refusals, self.access, self.ends, self.compare):
+                     self.conditions, self.conflicts, self.refusals, self.access, self.full, self.ends, self.compare):
             part()
 
     # ---- what is right ----
@@ -436,6 +436,19 @@ class Walk(Case):
     def known(self, operation, name, body, kind):
         headers = {"Authorization": "Bearer " + token_of(name), **({"Content-Type": kind} if kind else {})}
         return self.api.ask(operation.method, operation.at(self.params(operation)), body, headers)
+
+    def full(self):
+        """A queue of one."""
+        daemon = Daemon("--max-jobs", "1", "--state", "none")
+        mine, self.api = self.api, daemon.client()
+        try:
+            self.example("putModel", "xor", 201)
+            self.example("train", "rows", 202, change={"epochs": LONG})
+            self.assertEqual(self.example("train", "rows", 429).json["type"], "urn:sigmad:problem:queue")
+        finally:
+            self.api.close()
+            self.api = mine
+            self.assertEqual(daemon.end(), 0, daemon.said())
 
     def late(self):
         """All at once, of a daemon that waits a second."""

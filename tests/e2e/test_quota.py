@@ -5,6 +5,7 @@ import os
 import signal
 
 import harness
+from faults import sanitized
 from harness import XOR_ROWS, Daemon, main
 
 KIB = 1024
@@ -15,9 +16,7 @@ ROWS = {"inputs": [[i, 1] for i in range(1000)], "targets": [[0]] * 1000}
 
 class Quotas(harness.Restarting):
     def used(self, kind):
-        text = self.api.get("/metrics").body.decode()
-        (value,) = [line.split()[1] for line in text.splitlines() if line.startswith('sigmad_quota_used_bytes{kind="%s"}' % kind)]
-        return int(float(value))
+        return int(self.metric('sigmad_quota_used_bytes{kind="%s"}' % kind))
 
     def folders(self, kind):
         return sorted(os.path.basename(path) for path in glob.glob(os.path.join(self.state, kind, "*")))
@@ -74,18 +73,48 @@ class Models(Quotas):
         for n in range(2, 11):
             self.train(at, **rows, epochs=1)
             answers[n] = self.ok(self.api.post(at + "/predict", row))["outputs"]
-        memory = self.text_value("sigmad_models_memory_bytes")
-        self.assertLessEqual(memory, 50 * KIB)
+        self.assertLessEqual(self.metric("sigmad_models_memory_bytes"), 50 * KIB)
         for n, outputs in answers.items():
             self.assertEqual(self.ok(self.api.post(at + "/predict?version=%d" % n, row))["outputs"], outputs)
-        self.assertLessEqual(self.text_value("sigmad_models_memory_bytes"), 50 * KIB)
-        for n in range(5):
-            self.ok(self.api.post(at + "/learn", rows))
+        self.assertLessEqual(self.metric("sigmad_models_memory_bytes"), 50 * KIB)
         self.assertEqual(self.used("models") // (16 * KIB), 1)
 
-    def text_value(self, name):
-        (value,) = [line.split()[1] for line in self.api.get("/metrics").body.decode().splitlines() if line.startswith(name + " ")]
-        return float(value)
+    def test_versions_of_learn_are_read_again(self):
+        """Which have no files of their own, but a log."""
+        at = self.model(WIDE, name="m")
+        row = {"inputs": [[1] * 256]}
+        answers = {}
+        for _ in range(8):
+            n = self.ok(self.api.post(at + "/learn", {"inputs": [[0] * 256, [1] * 256], "targets": [[0], [1]]}))["version"]
+            answers[n] = self.ok(self.api.post(at + "/predict", row))["outputs"]
+        for how in (None, signal.SIGKILL):
+            if how:
+                self.again(how)
+            for n, outputs in answers.items():
+                self.assertLessEqual(self.metric("sigmad_models_memory_bytes"), 50 * KIB)
+                self.assertEqual(self.ok(self.api.post(at + "/predict?version=%d" % n, row))["outputs"], outputs)
+        self.ok(self.api.post(at + "/learn", {"inputs": [[0] * 256], "targets": [[0]]}))
+
+    def test_what_many_have_asked_at_once_is_given_back(self):
+        at = self.model(WIDE, name="m")
+        for _ in range(9):
+            self.train(at, inputs=[[0] * 256, [1] * 256], targets=[[0], [1]], epochs=1)
+
+        def ask(i):
+            api = self.daemon.client()
+            for n in range(20):
+                self.ok(api.post(at + "/evaluate?version=%d" % ((i + n) % 10 + 1), {"inputs": [[1] * 256] * 50, "targets": [[1]] * 50}))
+            api.close()
+
+        harness.in_threads(8, ask)
+        self.until(lambda: self.metric("sigmad_models_memory_bytes"), lambda bytes: bytes <= 50 * KIB)
+
+    def test_what_is_too_large_is_never_made(self):
+        spec = dict(WIDE, inputs=4096, layers=[{"units": 10000, "activation": "sigmoid"}] + WIDE["layers"][1:])  # 160 MB
+        self.problem(self.api.put("/v1/models/m", spec), 503, "limit", "models")
+        with open("/proc/%d/status" % self.daemon.process.pid) as file:
+            (peak,) = [int(line.split()[1]) for line in file if line.startswith("VmHWM:")]
+        self.assertLess(peak, (400 if sanitized() else 60) * KIB)
 
     def test_what_is_there_stays_under_a_smaller_quota(self):
         self.model(WIDE, name="a")
