@@ -245,6 +245,46 @@ static void numbers_are_read_as_strtof_does(void **state)
     }
 }
 
+/* All that csv_quick.h reads by itself: one to three digits, a point and up to three more, a sign. */
+static void every_short_number_is_read_as_strtof_does(void **state)
+{
+    enum { FIELDS = 2 * (1 + 10 + 100 + 1000), LEN = 10 };
+    char *const row = malloc(FIELDS * LEN), *const texts = malloc(FIELDS * LEN);
+    struct csv_options options = usual;
+
+    (void)state;
+    assert_non_null(row);
+    assert_non_null(texts);
+    options.part = CSV_FEATURES;
+    for (int whole = 0; whole < 1000; whole++) {
+        struct read read;
+        size_t len = 0, n = 0;
+
+        options.delimiter = ",;\t "[whole % 4];
+        for (int places = 0, most = 1; places <= 3; places++, most *= 10) {
+            for (int i = 0; i < 2 * most; i++, n++) {
+                char *const text = texts + n * LEN;
+
+                snprintf(text, LEN, places > 0 ? "%s%d.%0*d" : "%s%d", i % 2 == 1 ? "-" : "", whole,
+                         places, i / 2);
+                len += (size_t)sprintf(row + len, "%s%c", text,
+                                       n + 1 < FIELDS ? options.delimiter : '\n');
+            }
+        }
+        read = read_len(row, len, &options);
+        assert_true(read.ok);
+        for (size_t k = 0; k < FIELDS; k++) {
+            const float value = memory_float(&read.sink.x, k),
+                        expect = strtof(texts + k * LEN, NULL);
+
+            assert_memory_equal(&value, &expect, sizeof value);
+        }
+        read_done(&read);
+    }
+    free(row);
+    free(texts);
+}
+
 static void many_rows_come_in_pieces_and_in_order(void **state)
 {
     enum { ROWS = 70001 };
@@ -309,6 +349,7 @@ int main(void)
         cmocka_unit_test(a_part_alone_takes_every_column),
         cmocka_unit_test(other_delimiters_are_taken),
         cmocka_unit_test(numbers_are_read_as_strtof_does),
+        cmocka_unit_test(every_short_number_is_read_as_strtof_does),
         cmocka_unit_test(many_rows_come_in_pieces_and_in_order),
         cmocka_unit_test(a_row_may_be_wider_than_the_buffer),
     };
