@@ -40,6 +40,9 @@ static struct request *request_new(struct http *http, struct MHD_Connection *con
     const struct connection *connection = connection_of(conn);
     struct request *req;
 
+    if (connection == NULL || connection->watch == NULL) {
+        return NULL; /* there was no memory for its deadline: it could stay for ever */
+    }
     if (http->n_spare > 0) {
         req = http->spare[--http->n_spare];
     } else if ((req = calloc(1, sizeof *req)) == NULL) {
@@ -48,7 +51,7 @@ static struct request *request_new(struct http *http, struct MHD_Connection *con
     req->server = http->server;
     req->http = http;
     req->conn = conn;
-    req->watch = connection != NULL ? connection->watch : NULL;
+    req->watch = connection->watch;
     req->started = uv_hrtime();
     http->server->requests++;
     return req;

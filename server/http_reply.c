@@ -1,6 +1,5 @@
 /* Replies on their way to MHD: whole ones, and streams that are made while they go. */
 #include <stdlib.h>
-#include <string.h>
 #include <microhttpd.h>
 
 #include "http_parts.h"
@@ -51,8 +50,8 @@ static struct MHD_Response *response_make(struct request *req)
                                                  STREAM_BLOCK, stream_read, req, NULL);
     }
     if (reply->data == NULL && reply->spare != NULL) {
-        return MHD_create_response_from_buffer(
-            strlen(reply->spare), (void *)(uintptr_t)reply->spare, MHD_RESPMEM_PERSISTENT);
+        return MHD_create_response_from_buffer(reply->len, (void *)(uintptr_t)reply->spare,
+                                               MHD_RESPMEM_PERSISTENT);
     }
     response = MHD_create_response_from_buffer_with_free_callback(reply->len, reply->data, free);
     if (response != NULL) {

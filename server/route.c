@@ -281,5 +281,6 @@ void route_problem(struct request *req)
             "{\"type\": \"" U "memory\", \"title\": \"" NO_MEMORY "\", "
             "\"status\": 503, \"detail\": \"there is no memory to say what is wrong\", "
             "\"error\": \"there is no memory to say what is wrong\"}";
+        req->reply.len = strlen(req->reply.spare);
     }
 }
