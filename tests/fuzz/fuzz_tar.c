@@ -18,12 +18,24 @@ struct taken {
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 
+/* Whether a name leads out of the folder that it is in. "....", and "..a", do not. */
+static bool leads_out(const char *name)
+{
+    bool out = name[0] == '/';
+
+    for (const char *at = name; at != NULL; at = strchr(at, '/')) {
+        at += *at == '/';
+        out = out || strcmp(at, "..") == 0 || strncmp(at, "../", 3) == 0;
+    }
+    return out;
+}
+
 static bool taken_begin(struct tar_sink *sink, const struct tar_member *member, struct err *err)
 {
     struct taken *taken = (struct taken *)sink;
 
     (void)err;
-    if (strstr(member->name, "..") == member->name || member->name[0] == '/') {
+    if (leads_out(member->name)) {
         abort();
     }
     taken->is_manifest = strcmp(member->name, "manifest.json") == 0;
