@@ -69,9 +69,8 @@ uint64_t datasets_generation(struct datasets *datasets);
 /* Those given from now on are above that one, too. */
 void datasets_generation_seen(struct datasets *datasets, uint64_t generation);
 /* Puts one, whose memory has been claimed, in place of any older generation, which is removed from
- * disk on the pool once nobody reads it. *fresh: there was none. The reference is taken over.
- * Errors: ERR_LIMIT, ERR_MEMORY. */
-bool datasets_put(struct datasets *datasets, struct dataset *dataset, bool *fresh, struct err *err);
+ * disk on the pool once nobody reads it. The reference is taken over. Errors: ERR_MEMORY. */
+bool datasets_put(struct datasets *datasets, struct dataset *dataset, struct err *err);
 /* Pool. Makes a data set vanish from disk for good, with what may be left of older generations,
  * which would be the present one after a start. No job reads any of them. */
 bool datasets_discard(const char *root, const struct dataset *dataset, struct err *err);

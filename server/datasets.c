@@ -174,7 +174,7 @@ void datasets_release(struct datasets *datasets, size_t n)
     datasets->reserved -= n;
 }
 
-bool datasets_put(struct datasets *datasets, struct dataset *dataset, bool *fresh, struct err *err)
+bool datasets_put(struct datasets *datasets, struct dataset *dataset, struct err *err)
 {
     bool found;
     size_t at = place(datasets, dataset->name, &found);
@@ -184,7 +184,6 @@ bool datasets_put(struct datasets *datasets, struct dataset *dataset, bool *fres
         return false;
     }
     datasets_generation_seen(datasets, dataset->generation);
-    *fresh = !found;
     if (found) {
         dataset_unref(datasets->list[at]);
         datasets->list[at] = dataset;
@@ -224,7 +223,7 @@ static bool folder_load(struct datasets *datasets, const char *path, struct err 
 {
     struct err why = { 0 };
     struct dataset *dataset, *other;
-    bool found, fresh;
+    bool found;
     size_t at;
 
     if (!dataset_open(path, &dataset, &why)) {
@@ -248,7 +247,7 @@ static bool folder_load(struct datasets *datasets, const char *path, struct err 
         return true;
     }
     quota_move(datasets->memory, other != NULL ? dataset_bytes(other) : 0, dataset_bytes(dataset));
-    return datasets_put(datasets, dataset, &fresh, err);
+    return datasets_put(datasets, dataset, err);
 }
 
 /* Calls each for all entries of a folder but dot files. */

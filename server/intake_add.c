@@ -247,13 +247,12 @@ void intake_release(struct intake *intake)
 static void dataset_add(struct datasets *datasets, struct intake_dataset *from)
 {
     struct err none = { 0 };
-    bool fresh;
 
     free(from->dataset->path);
     from->dataset->path = from->path;
     from->path = NULL;
     datasets_release(datasets, 1);
-    datasets_put(datasets, from->dataset, &fresh, &none);
+    datasets_put(datasets, from->dataset, &none);
     from->dataset = NULL;
 }
 

@@ -221,6 +221,8 @@ void job_change(struct job_change *change);
  * those of the disk, which the end is written to until it takes it. */
 bool job_wait(struct job *job, struct request *req, double seconds, struct err *err);
 void job_info(const struct job *job, struct msg_job *ret);
+/* Replies with all of that; the request is the caller's to finish. */
+void job_reply(struct request *req, int status, const struct job *job);
 
 /* ---- between job_run.c and job.c ---- */
 

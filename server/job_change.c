@@ -85,14 +85,9 @@ static void change_begin(struct job_change *change)
 static void change_answer(struct job_change *change)
 {
     struct request *req = change->req;
-    struct msg_job info;
-    struct text text = { 0 };
 
     if (req->err.code == ERR_NONE) {
-        job_info(change->job, &info);
-        msg_job_encode(&text, &info, true);
-        text_str(&text, "\n");
-        request_reply(req, 200, &text);
+        job_reply(req, 200, change->job);
     }
     request_finish(req);
 }

@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "request.h"
 #include "route.h"
 
 /* 0 to 1; part: of the epoch under way. */
@@ -64,4 +65,15 @@ void job_info(const struct job *job, struct msg_job *ret)
         .type = route_type(job->err.code),
         .title = route_title(job->err.code),
     };
+}
+
+void job_reply(struct request *req, int status, const struct job *job)
+{
+    struct msg_job info;
+    struct text text = { 0 };
+
+    job_info(job, &info);
+    msg_job_encode(&text, &info, true);
+    text_str(&text, "\n");
+    request_reply(req, status, &text);
 }

@@ -11,17 +11,6 @@ static void waiter_closed(uv_handle_t *handle)
     free(handle->data);
 }
 
-static void job_reply(struct request *req, const struct job *job)
-{
-    struct msg_job info;
-    struct text text = { 0 };
-
-    job_info(job, &info);
-    msg_job_encode(&text, &info, true);
-    text_str(&text, "\n");
-    request_reply(req, job_ended(job) ? 200 : 202, &text);
-}
-
 /* Answers one, with 200 when the job has ended and 202 when it has not. Who cancels it is to know
  * when that is not on disk, since the next process would go on with it. */
 static void waiter_answer(struct waiter *waiter, const struct err *err)
@@ -31,7 +20,7 @@ static void waiter_answer(struct waiter *waiter, const struct err *err)
     if (waiter->cancels && waiter->job->state == JOB_CANCELLED && err->code != ERR_NONE) {
         req->err = *err;
     } else {
-        job_reply(req, waiter->job);
+        job_reply(req, job_ended(waiter->job) ? 200 : 202, waiter->job);
     }
     waiter->req = NULL;
     uv_close((uv_handle_t *)&waiter->timer, waiter_closed);

@@ -74,7 +74,7 @@ static void load_after(uv_work_t *uv, int status)
     stored_done(&load->stored);
     version_unref(version);
     free(load);
-    registry_trim(server->registry, server);
+    registry_trim(server);
 }
 
 void version_load(struct version *version, struct load_waiter *waiter)

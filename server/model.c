@@ -299,7 +299,7 @@ bool model_list(struct model *model, struct version *version, bool serve, struct
     }
     model->last = version->number > model->last ? version->number : model->last;
     versions_prune(model);
-    registry_trim(model->server->registry, model->server);
+    registry_trim(model->server);
     return true;
 }
 

@@ -85,7 +85,6 @@ static void put_done(struct request *req)
     struct datasets *datasets = req->server->datasets;
     struct err none = { 0 };
     struct dataset *old;
-    bool fresh;
 
     if (req->err.code != ERR_NONE) {
         put_end(put);
@@ -101,7 +100,7 @@ static void put_done(struct request *req)
         }
         dataset_reply(req, old == NULL ? 201 : 200, put->dataset);
         datasets_release(datasets, old == NULL ? 1 : 0);
-        datasets_put(datasets, put->dataset, &fresh, &none);
+        datasets_put(datasets, put->dataset, &none);
     } else {
         removal_path(req->server, put->dataset->path);
         quota_move(&req->server->dataset_memory, dataset_bytes(put->dataset), 0);

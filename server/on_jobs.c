@@ -12,18 +12,6 @@
 #include "request.h"
 #include "server.h"
 
-static void job_reply(struct request *req, int status, const struct job *job)
-{
-    struct msg_job info;
-    struct text text = { 0 };
-
-    job_info(job, &info);
-    msg_job_encode(&text, &info, true);
-    text_str(&text, "\n");
-    request_reply(req, status, &text);
-    request_finish(req);
-}
-
 /* ---- the list, by pages ---- */
 
 #define LIMIT_MAX 10000
@@ -138,6 +126,7 @@ bool on_job_get(struct request *req, struct err *err)
         return false;
     }
     job_reply(req, 200, job);
+    request_finish(req);
     return true;
 }
 

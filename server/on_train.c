@@ -118,8 +118,6 @@ static void check_work(struct request *req)
 static void job_answer(struct request *req, struct job *job, double wait)
 {
     char location[48];
-    struct msg_job info;
-    struct text text = { 0 };
 
     snprintf(location, sizeof location, "/v1/jobs/%" PRIu64, job->id);
     req->reply.location = arena_copy(&req->arena, location, strlen(location));
@@ -129,10 +127,7 @@ static void job_answer(struct request *req, struct job *job, double wait)
         }
         return;
     }
-    job_info(job, &info);
-    msg_job_encode(&text, &info, true);
-    text_str(&text, "\n");
-    request_reply(req, 202, &text);
+    job_reply(req, 202, job);
     request_finish(req);
 }
 

@@ -209,8 +209,9 @@ void registry_remove(struct registry *registry, struct model *model)
     model_unref(model);
 }
 
-void registry_trim(struct registry *registry, struct server *server)
+void registry_trim(const struct server *server)
 {
+    const struct registry *registry = server->registry;
     const size_t max = server->model_memory.max;
 
     if (server->options.state == NULL) {

@@ -30,7 +30,7 @@ void registry_remove(struct registry *registry, struct model *model);
 /* Forgets nets that can be read from disk again, of versions that are not served nor pinned, models
  * by their names and of each the oldest first, until --max-model-memory holds. What is pinned now
  * is forgotten by version_unref. */
-void registry_trim(struct registry *registry, struct server *server);
+void registry_trim(const struct server *server);
 size_t registry_count(const struct registry *registry);
 /* In the order of their names; borrowed. */
 struct model *registry_at(const struct registry *registry, size_t i);
