@@ -286,6 +286,18 @@ class Case(unittest.TestCase):
         return float(value)
 
     @contextlib.contextmanager
+    def another_daemon(self, *flags):
+        """Which self.api asks meanwhile."""
+        daemon = Daemon(*flags)
+        mine, self.api = self.api, daemon.client()
+        try:
+            yield daemon
+        finally:
+            self.api.close()
+            self.api = mine
+            self.assertEqual(daemon.end(), 0, daemon.said())
+
+    @contextlib.contextmanager
     def unchanged(self):
         before = self.everything()
         yield

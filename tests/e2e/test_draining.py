@@ -1,5 +1,6 @@
 """SIGTERM: ready goes to 503, requests in flight finish, exit 0. And how it starts."""
 import http.client
+import json
 import os
 import signal
 import subprocess
@@ -67,7 +68,7 @@ class Draining(unittest.TestCase):
         daemon = self.daemon()
         api = daemon.client()
         self.assertEqual(api.put("/v1/models/m", XOR).status, 201)
-        api.connection.request("POST", "/v1/models/m/train", __import__("json").dumps(
+        api.connection.request("POST", "/v1/models/m/train", json.dumps(
             dict(XOR_ROWS, epochs=LONG)), {"Content-Type": "application/json", "Prefer": "wait=600"})
         time.sleep(0.5)
         daemon.process.send_signal(signal.SIGTERM)
@@ -93,7 +94,7 @@ class Draining(unittest.TestCase):
         time.sleep(0.05)
         daemon.process.send_signal(signal.SIGTERM)
         reply = api.connection.getresponse()
-        said = __import__("json").loads(reply.read())
+        said = json.loads(reply.read())
         self.assertEqual((reply.status, said["state"]), (200, "cancelled"))
         self.assertEqual(daemon.process.wait(WAIT), 0)
         daemon.end()

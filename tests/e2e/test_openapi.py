@@ -318,18 +318,11 @@ class Walk(Case):
     def bundles(self):
         """Into a daemon that has nothing yet, one for each type."""
         self.bundle = self.send("exportAll").body
-        mine = self.api
         for kind in self.contract["importAll"].types:
-            other = Daemon()
-            try:
-                self.api = other.client()
+            with self.another_daemon() as other:
                 self.assertIn("xor", self.send("importAll", 201, self.bundle, kind).json["models"])
                 self.send("importAll", 409, self.bundle, kind)
                 settled(self, other)
-            finally:
-                self.api.close()
-                self.api = mine
-                self.assertEqual(other.end(), 0, other.said())
 
     # ---- preconditions, refusals ----
 
@@ -407,18 +400,12 @@ class Walk(Case):
         with tempfile.NamedTemporaryFile("w") as tokens:
             tokens.write("\n".join((line("all", "admin"), line("few", "read", "models=nobody"), line("once", "admin", "rate=1"))) + "\n")
             tokens.flush()
-            daemon = Daemon("--tokens", tokens.name, "--state", "none")
-            mine, self.api = self.api, daemon.client()
-            try:
+            with self.another_daemon("--tokens", tokens.name, "--state", "none"):
                 known = {"Authorization": "Bearer " + token_of("all")}
                 self.example("putModel", "xor", 201, headers=known)
                 self.example("train", "rows", 202, headers=known)
                 for operation in self.contract.operations:
                     self.stranger(operation)
-            finally:
-                self.api.close()
-                self.api = mine
-                self.assertEqual(daemon.end(), 0, daemon.said())
 
     def stranger(self, operation):
         """Whoever may not ask."""
@@ -439,16 +426,10 @@ class Walk(Case):
 
     def full(self):
         """A queue of one."""
-        daemon = Daemon("--max-jobs", "1", "--state", "none")
-        mine, self.api = self.api, daemon.client()
-        try:
+        with self.another_daemon("--max-jobs", "1", "--state", "none"):
             self.example("putModel", "xor", 201)
             self.example("train", "rows", 202, change={"epochs": LONG})
             self.assertEqual(self.example("train", "rows", 429).json["type"], "urn:sigmad:problem:queue")
-        finally:
-            self.api.close()
-            self.api = mine
-            self.assertEqual(daemon.end(), 0, daemon.said())
 
     def late(self):
         """All at once, of a daemon that waits a second."""

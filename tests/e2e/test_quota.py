@@ -6,7 +6,7 @@ import signal
 
 import harness
 from faults import sanitized
-from harness import XOR_ROWS, Daemon, main
+from harness import XOR_ROWS, main
 
 KIB = 1024
 WIDE = {"inputs": 256, "layers": [{"units": 16, "activation": "sigmoid"}, {"units": 1, "activation": "sigmoid"}], "cost": "mse",
@@ -17,6 +17,17 @@ ROWS = {"inputs": [[i, 1] for i in range(1000)], "targets": [[0]] * 1000}
 class Quotas(harness.Restarting):
     def used(self, kind):
         return int(self.metric('sigmad_quota_used_bytes{kind="%s"}' % kind))
+
+    def at_once(self, count, path, body):
+        """The statuses of as many that are put at once, in order."""
+        def put(i):
+            api = self.daemon.client()
+            got.append(api.put("%s%d" % (path, i), body).status)
+            api.close()
+
+        got = []
+        harness.in_threads(count, put)
+        return sorted(got)
 
     def folders(self, kind):
         return sorted(os.path.basename(path) for path in glob.glob(os.path.join(self.state, kind, "*")))
@@ -53,14 +64,7 @@ class Models(Quotas):
         self.assertEqual(self.used("models"), 0)
 
     def test_many_at_once_get_what_there_is(self):
-        def put(i):
-            api = self.daemon.client()
-            got.append(api.put("/v1/models/m%d" % i, WIDE).status)
-            api.close()
-
-        got = []
-        harness.in_threads(12, put)
-        self.assertEqual(sorted(got), [201, 201] + [503] * 10)
+        self.assertEqual(self.at_once(12, "/v1/models/m", WIDE), [201, 201] + [503] * 10)
         self.again(signal.SIGKILL)
         self.assertEqual(len(self.ok(self.api.get("/v1/models"))["models"]), 2)
 
@@ -143,7 +147,9 @@ class Datasets(Quotas):
     flags = ("--max-dataset-memory", "20k")  # ROWS take 12,000 bytes
 
     def refused(self, send, *texts):
-        before = self.folders("datasets")
+        there = len(self.ok(self.api.get("/v1/datasets"))["datasets"])
+        before = self.until(lambda: self.folders("datasets"), lambda names: len(names) == there)  # replaced ones go by the way
+        self.until(lambda: self.folders("tmp"), lambda names: not names)
         with self.unchanged():
             self.problem(send(), 503, "limit", "datasets", "20480", "--max-dataset-memory", *texts)
         self.assertEqual(self.folders("datasets"), before)
@@ -180,14 +186,7 @@ class Datasets(Quotas):
         self.assertEqual(self.used("datasets"), 0)
 
     def test_many_at_once_get_what_there_is(self):
-        def put(i):
-            api = self.daemon.client()
-            got.append(api.put("/v1/datasets/d%d" % i, ROWS).status)
-            api.close()
-
-        got = []
-        harness.in_threads(8, put)
-        self.assertEqual(sorted(got), [201] + [503] * 7)
+        self.assertEqual(self.at_once(8, "/v1/datasets/d", ROWS), [201] + [503] * 7)
         self.assertEqual(self.used("datasets"), 12000)
 
 
@@ -201,26 +200,14 @@ class Bundles(Quotas):
         tar = self.api.get("/v1/export").body
         used = {kind: self.used(kind) for kind in ("models", "datasets")}
         for flags, kind in ((("--max-model-memory", "30k"), "models"), (("--max-dataset-memory", "11k"), "datasets")):
-            other = Daemon(*flags)
-            mine, self.api = self.api, other.client()
-            try:
+            with self.another_daemon(*flags):
                 with self.unchanged():
                     self.problem(self.api.put("/v1/import", tar, "application/x-tar"), 503, "limit", kind, "--max-")
                 self.assertEqual({kind: self.used(kind) for kind in used}, {"models": 0, "datasets": 0})
-            finally:
-                self.api.close()
-                self.api = mine
-                self.assertEqual(other.end(), 0, other.said())
         for more in ((), ("--state", "none")):
-            other = Daemon("--max-model-memory", "50k", "--max-dataset-memory", "12000", *more)
-            mine, self.api = self.api, other.client()
-            try:
+            with self.another_daemon("--max-model-memory", "50k", "--max-dataset-memory", "12000", *more):
                 self.ok(self.api.put("/v1/import", tar, "application/x-tar"), 201)
                 self.assertEqual({kind: self.used(kind) for kind in used}, used)
-            finally:
-                self.api.close()
-                self.api = mine
-                self.assertEqual(other.end(), 0, other.said())
 
 
 if __name__ == "__main__":
